@@ -1,0 +1,146 @@
+"""Cases: a problem with a dtype, a memory layout and the data, all given by a few words and numbers."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from convgate.fills import DTYPES, FILLS, lattice_magnitude
+from convgate.layouts import LAYOUTS
+from convgate.operators import OPERATORS, Array, Arrays, Operator, Shape
+from convgate.problem import Problem
+
+__all__ = ["POINTS", "Case", "Point", "array_shapes", "as_points", "case_rule", "lay_out", "values_of"]
+
+POINTS = "points"
+
+
+@dataclass(frozen=True, order=True)
+class Point:
+    """One entry of an array that is not zero.
+
+    Parameters
+    ----------
+    array : str
+        Name of the array.
+    index : tuple of int
+        The entry's index.
+    value : float
+        Its value, which a dtype of the case can hold.
+    """
+
+    array: str
+    index: tuple[int, ...]
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One problem with data: it gives the same arrays wherever and whenever it is asked.
+
+    Parameters
+    ----------
+    problem : Problem
+        Geometry and options.
+    dtype : str
+        "f32" or "f64", of every array.
+    layout : str
+        A key of `convgate.layouts.LAYOUTS`, for every array.
+    fill : str
+        A key of `convgate.fills.FILLS`, or "points".
+    seed : int
+        Of the fill; at least 0.
+    points : tuple of Point
+        With the fill "points": all that is not zero.
+    """
+
+    problem: Problem
+    dtype: str = "f64"
+    layout: str = "contiguous"
+    fill: str = "lattice"
+    seed: int = 0
+    points: tuple[Point, ...] = ()
+
+    @property
+    def operator(self) -> Operator:
+        """The operator of the problem."""
+        return OPERATORS[self.problem.operator]
+
+
+def array_shapes(problem: Problem) -> dict[str, Shape]:
+    """Shapes of a problem's arrays; an invalid problem gets the nearest shapes that exist."""
+    shapes = OPERATORS[problem.operator].shapes(problem)
+    return {name: tuple(max(0, length) for length in shape) for name, shape in shapes.items()}
+
+
+def case_rule(case: Case) -> str | None:
+    """The first rule that a case breaks beside those of its problem, in words, or None."""
+    if case.seed < 0:
+        return f"seed must be at least 0, got {case.seed}"
+    if case.fill != POINTS and case.fill not in case.operator.fills:
+        return f"{case.problem.operator} has the fills {', '.join(case.operator.fills)} and points, got {case.fill}"
+    if case.points and case.fill != POINTS:
+        return f"points are given, but the fill is {case.fill}; leave one of them out"
+    on_lattice = case.fill in {"lattice", "special", "ties"} and case.operator.broken_rule(case.problem) is None
+    if on_lattice and lattice_magnitude(case.operator, case.problem, case.dtype) < 1:
+        return f"sums of lattice data would not be exact in {case.dtype}; use f64, or the fill real"
+    return point_rule(case)
+
+
+def point_rule(case: Case) -> str | None:
+    """The first rule that a case's points break, in words, or None."""
+    shapes = array_shapes(case.problem)
+    for point in case.points:
+        shape = shapes.get(point.array)
+        if shape is None:
+            return f"{case.problem.operator} has the arrays {', '.join(shapes)} here, got a point in {point.array}"
+        if len(point.index) != len(shape) or any(not 0 <= i < n for i, n in zip(point.index, shape, strict=True)):
+            return f"{point.array} has the shape {shape}, got a point at {point.index}"
+    if len({(point.array, point.index) for point in case.points}) < len(case.points):
+        return "two points stand at the same place; leave one of them out"
+    return None
+
+
+def values_of(case: Case) -> dict[str, Array]:
+    """The case's arrays by name, row-major: what the oracles see.
+
+    Raises
+    ------
+    ValueError
+        If the case breaks a rule of its own (see `case_rule`).
+    """
+    rule = case_rule(case)
+    if rule is not None:
+        raise ValueError(rule)
+    dtype = DTYPES[case.dtype]
+    shapes = array_shapes(case.problem)
+    if case.fill == POINTS:
+        found = {name: np.zeros(shape, dtype) for name, shape in shapes.items()}
+        for point in case.points:
+            found[point.array][point.index] = point.value
+    elif case.operator.broken_rule(case.problem) is not None:
+        # a call that must be rejected: any data will do
+        found = {name: np.ones(shape, dtype) for name, shape in shapes.items()}
+    else:
+        rule_of_fill = FILLS[case.fill]
+        found = {
+            name: rule_of_fill(case.operator, case.problem, case.dtype, case.seed, name, shape).astype(dtype)
+            for name, shape in shapes.items()
+        }
+    if case.layout == "broadcast":
+        return {name: np.array(LAYOUTS["broadcast"](values)) for name, values in found.items()}
+    return found
+
+
+def lay_out(values: Arrays, layout: str) -> dict[str, Array]:
+    """Fresh arrays of the same values in a memory layout: what the subject sees."""
+    return {name: LAYOUTS[layout](array) for name, array in values.items()}
+
+
+def as_points(case: Case) -> Case:
+    """The same values, written out entry by entry."""
+    points = tuple(
+        Point(name, tuple(int(i) for i in index), float(array[tuple(index)]))
+        for name, array in values_of(case).items()
+        for index in np.argwhere((array != 0) | np.signbit(array))
+    )
+    return replace(case, fill=POINTS, points=points, seed=0)

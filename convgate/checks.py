@@ -1,0 +1,311 @@
+"""The checks: each looks at one trial and says what it found."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from convgate.case import Case
+from convgate.compare import Mismatch, compare, describe
+from convgate.operators import Array, Call
+from convgate.oracle_list import finite_difference
+from convgate.relations import (
+    Relation,
+    adjoint,
+    agree,
+    evaluate,
+    finite_differences,
+    identity,
+    layout,
+    purity_relations,
+)
+from convgate.trial import Trial
+
+__all__ = ["CHECKS", "OUTPUTS", "RELATIONS", "VERDICTS", "Result", "judge", "primary_failure"]
+
+VERDICTS = ("passed", "failed", "unsupported", "vacuous", "crashed", "timed_out", "oracles_disagree")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one check found.
+
+    Parameters
+    ----------
+    check : str
+        Name of the check.
+    verdict : str
+        One of `VERDICTS`.
+    symptom : str
+        What kind of failure, if it is one.
+    message : str
+        One line for a person.
+    expected, actual : str
+        What must be there and what is, at the place that the message names.
+    output : str
+        The output concerned, if it is one.
+    place : str
+        The wrong entry, such as ``y[0,0,1,1]``, if it is one.
+    relation : str
+        Name of the relation that does not hold, if it is one.
+    """
+
+    check: str
+    verdict: str
+    symptom: str = ""
+    message: str = ""
+    expected: str = ""
+    actual: str = ""
+    output: str = ""
+    place: str = ""
+    relation: str = ""
+
+
+# Outputs by the check that compares them with the oracles.
+OUTPUTS = {"forward": "y", "grad_input": "grad_input", "grad_weight": "grad_weight", "grad_bias": "grad_bias"}
+
+
+def raised(check: str, error: Exception, **details: str) -> Result:
+    """A subject raised on a valid problem."""
+    text = " ".join(str(error).split())
+    name = type(error).__name__
+    message = f"raised {name}: {text}" if text else f"raised {name}"
+    return Result(check, "failed", "raised", message, expected="a result", actual=name, **details)
+
+
+def judge_output(check: str, output: str, trial: Trial) -> Result | None:
+    """Compare one output of the subject with the definition, once PyTorch agrees with that."""
+    call = trial.call_producing(output)
+    if call is None:
+        return None
+    outcome = trial.outcome(call)
+    if outcome.missing:
+        return Result(check, "unsupported", message=f"{call.function} is not there, or not for this problem")
+    if outcome.error is not None or outcome.outputs is None:
+        return raised(check, outcome.error or RuntimeError("no result"), output=output)
+    expected = trial.expected(call).get(output)
+    if expected is None:
+        return judge_absent(check, output, outcome.outputs[output])
+    disagreement = oracles_disagree(trial, call, output)
+    if disagreement is not None:
+        message = f"{output}{disagreement.message} by PyTorch; the definition says what must be"
+        return Result(check, "oracles_disagree", "", message, disagreement.expected, disagreement.actual, output)
+    dtype = trial.case.dtype
+    mismatch = compare(outcome.outputs[output], expected, dtype, trial.bound(call, output, dtype))
+    if mismatch is not None:
+        where = f"[{','.join(map(str, mismatch.index))}]" if mismatch.index is not None else ""
+        text = f"{output}{where} {mismatch.message}"
+        place = f"{output}{where}" if where else ""
+        return Result(check, "failed", mismatch.symptom, text, mismatch.expected, mismatch.actual, output, place)
+    if is_vacuous(expected):
+        return Result(check, "vacuous", message="nothing but zeros was expected", output=output)
+    return Result(check, "passed", output=output)
+
+
+def judge_absent(check: str, output: str, actual: Any) -> Result:
+    """Without a bias its gradient is None."""
+    if actual is None:
+        return Result(check, "vacuous", message="no bias, so no gradient", output=output)
+    name = type(actual).__name__
+    message = f"{output} must be None without a bias, got {name}"
+    return Result(check, "failed", "wrong type", message, "None", name, output)
+
+
+def oracles_disagree(trial: Trial, call: Call, output: str) -> Mismatch | None:
+    """How PyTorch in float64 differs from the definition; None if it does not, or has no opinion."""
+    witness = trial.witness(call)
+    if witness is None:
+        return None
+    return compare(witness[output], trial.expected(call)[output], "f64", trial.bound(call, output, "f64"))
+
+
+def is_vacuous(expected: Array) -> bool:
+    """Whether there is nothing to see: no entries, or all zero."""
+    return not (expected != 0).any()
+
+
+def judge_direct(check: str, trial: Trial) -> Result | None:
+    """Forward and each gradient, on data of every kind but special values."""
+    if not trial.finite:
+        return None
+    return judge_output(check, OUTPUTS[check], trial)
+
+
+def judge_special_values(trial: Trial) -> Result | None:
+    """NaN and infinities appear where they must and nowhere else."""
+    if trial.finite:
+        return None
+    outputs = [output for output in OUTPUTS.values() if trial.call_producing(output) is not None]
+    if trial.operator.name == "max_pool2d" and np.isnan(trial.values["x"]).any():
+        # which NaN of a window takes its gradient is a convention that no document fixes
+        outputs = ["y"]
+    if "bias" not in trial.values and "grad_bias" in outputs:
+        outputs.remove("grad_bias")
+    return summary("special_values", (judge_output("special_values", output, trial) for output in outputs))
+
+
+def summary(check: str, results: Iterable[Result | None]) -> Result | None:
+    """The worst of several results of one check: the first failure, or a pass if one passed."""
+    found = []
+    for result in results:
+        if result is None:
+            continue
+        if result.verdict in {"failed", "oracles_disagree"}:
+            return result
+        found.append(result)
+    for verdict in ("passed", "vacuous", "unsupported"):
+        for result in found:
+            if result.verdict == verdict:
+                return Result(check, verdict, message=result.message)
+    return None
+
+
+def judge_relation(check: str, relation: Relation, trial: Trial) -> Result:
+    """Whether one relation holds."""
+    try:
+        actual, expected = evaluate(relation, trial.subject, trial.arrays())
+    except (NotImplementedError, AttributeError) as error:
+        if isinstance(error, AttributeError) and error.obj is not trial.subject:
+            return raised(check, error, relation=relation.name)
+        return Result(check, "unsupported", message=relation.name)
+    except Exception as error:  # noqa: BLE001 - a subject is foreign code: whatever it raises is a finding
+        return raised(check, error, relation=relation.name)
+    if not agree(actual, expected, rounded=relation.rounded):
+        message, is_, must_be = difference(actual, expected)
+        return Result(
+            check, "failed", relation.symptom, f"{relation.name}: {message}", must_be, is_, relation=relation.name
+        )
+    empty = relation.rounded and is_vacuous(np.asarray(expected))
+    return Result(check, "vacuous" if empty else "passed", message=relation.name)
+
+
+def difference(actual: Any, expected: Any) -> tuple[str, str, str]:
+    """In words, and both values, where two results first differ."""
+    left, right = np.asarray(actual), np.asarray(expected)
+    if left.shape != right.shape:
+        return f"shapes {left.shape} and {right.shape} differ", str(left.shape), str(right.shape)
+    if not left.shape:
+        return f"must be {describe(right[()])}, got {describe(left[()])}", describe(left[()]), describe(right[()])
+    both_nan = (left != left) & (right != right)  # noqa: PLR0124 - isnan has no integers of Python's
+    different = (left != right) & ~both_nan
+    index = tuple(int(i) for i in np.argwhere(different)[0])
+    is_, must_be = describe(left[index]), describe(right[index])
+    return f"[{','.join(map(str, index))}] must be {must_be}, got {is_}", is_, must_be
+
+
+def judge_relations(check: str, trial: Trial) -> Result | None:
+    """Whether all relations of one kind hold, on lattice data."""
+    if not trial.on_lattice:
+        return None
+    return summary(check, (judge_relation(check, relation, trial) for relation in RELATIONS[check](trial.case)))
+
+
+def has_empty_windows(trial: Trial) -> bool:
+    """Whether a window of a max pool lies wholly in padding, where finite data give minus infinity."""
+    if trial.operator.name != "max_pool2d":
+        return False
+    y = trial.expected(trial.operator.forward(trial.problem))["y"]
+    return not np.isfinite(y.astype(np.float64)).all()
+
+
+def judge_finite_difference(trial: Trial) -> Result | None:
+    """Gradients against exact central differences."""
+    if not trial.on_lattice or trial.operator.backward is None:
+        return None
+    if trial.operator.name == "max_pool2d":
+        options: dict[str, Any] = dict(trial.operator.forward(trial.problem).options)
+        try:
+            finite_difference.require_max_differentiable(
+                trial.values["x"], trial.problem.kernel_size, **options, step=1
+            )
+        except finite_difference.NotDifferentiableError as refusal:
+            return Result("finite_difference", "vacuous", message=str(refusal))
+        if has_empty_windows(trial):
+            return Result("finite_difference", "vacuous", message="a window lies wholly in padding")
+    return judge_relations("finite_difference", trial)
+
+
+def judge_adjoint(trial: Trial) -> Result | None:
+    """The backward pass is the transpose of the forward pass, and col2im of im2col."""
+    if not trial.on_lattice:
+        return None
+    if has_empty_windows(trial):
+        return Result("adjoint", "vacuous", message="a window lies wholly in padding")
+    result = judge_relations("adjoint", trial)
+    if result is not None and result.verdict == "failed" and trial.operator.name == "im2col":
+        columns = Case(problem=replace(trial.problem, operator="col2im"), dtype=trial.case.dtype, seed=trial.case.seed)
+        if primary_failure(judge(columns, trial.subject, ["forward"])) is not None:
+            return Result("adjoint", "vacuous", message="col2im itself is wrong here, so this says nothing of im2col")
+    return result
+
+
+def judge_invalid_arguments(trial: Trial) -> Result:
+    """An invalid problem is rejected with ValueError or TypeError."""
+    outcome = trial.outcome(trial.operator.forward(trial.problem))
+    check = "invalid_arguments"
+    if outcome.missing:
+        return Result(check, "unsupported")
+    if isinstance(outcome.error, ValueError | TypeError):
+        return Result(check, "passed")
+    must_be = "ValueError or TypeError"
+    if outcome.error is not None:
+        name = type(outcome.error).__name__
+        return Result(check, "failed", "raised", f"{trial.rule}: must raise {must_be}, got {name}", must_be, name)
+    return Result(check, "failed", "accepted invalid", f"{trial.rule}: must raise {must_be}", must_be, "a result")
+
+
+# Checks that ask for relations, and the relations they ask for.
+RELATIONS: dict[str, Callable[[Case], Iterator[Relation]]] = {
+    "finite_difference": finite_differences,
+    "adjoint": adjoint,
+    "identity": identity,
+    "layout": layout,
+    "purity": purity_relations,
+}
+
+CHECKS: dict[str, Callable[[Trial], Result | None]] = {
+    **{check: partial(judge_direct, check) for check in OUTPUTS},
+    "special_values": judge_special_values,
+    "finite_difference": judge_finite_difference,
+    "adjoint": judge_adjoint,
+    **{check: partial(judge_relations, check) for check in ("identity", "layout", "purity")},
+    "invalid_arguments": judge_invalid_arguments,
+}
+
+
+def judge(case: Case, subject: Any, checks: Iterable[str] = tuple(CHECKS)) -> tuple[Result, ...]:
+    """Run the checks that apply to a case.
+
+    Parameters
+    ----------
+    case : Case
+        With an invalid problem only the check of invalid arguments applies, otherwise all others.
+    subject : Any
+        A module or object with the functions of the subject protocol.
+    checks : iterable of str
+        Names of checks, of which those that apply are run.
+
+    Returns
+    -------
+    tuple of Result
+        In the order of `CHECKS`.
+    """
+    trial = Trial(case, subject)
+    results = []
+    for name, check in CHECKS.items():
+        if name in checks and (name == "invalid_arguments") == (trial.rule is not None):
+            result = check(trial)
+            if result is not None:
+                results.append(result)
+    return tuple(results)
+
+
+def primary_failure(results: Iterable[Result]) -> Result | None:
+    """The failure that a case is remembered for.
+
+    Checks stand in the order of blame: a wrong forward pass makes finite differences and identities fail too, so the
+    first failure explains the others.
+    """
+    return next((result for result in results if result.verdict == "failed"), None)

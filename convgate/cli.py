@@ -1,0 +1,185 @@
+"""The command line."""
+
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from convgate.failures import FailureFileError, list_failures
+from convgate.operators import OPERATORS
+from convgate.profiles import PROFILES
+from convgate.replay import Replayed, Target, replay, targets_of
+from convgate.report.json import write_json
+from convgate.report.terminal import follow, show_record
+from convgate.runner import Plan, run_gate
+from convgate.spec import SpecError
+from convgate.subjects.loader import DEFAULT_SUBJECT, SubjectError
+
+__all__ = ["main"]
+
+EXIT_CODES = {"conforms": 0, "fails": 1, "insufficient": 3}
+USAGE = 2
+
+
+class Jobs(click.ParamType[int]):
+    """A number of processes, or auto for one a core."""
+
+    name = "N|auto"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read the number."""
+        if value == "auto":
+            return cores()
+        text = str(value)
+        if not text.isdigit() or int(text) < 1:
+            self.fail(f"{text!r} is neither a number from 1 nor 'auto'", param, ctx)
+        return int(text)
+
+
+class Operators(click.ParamType[tuple[str, ...]]):
+    """Names of operators with commas between them."""
+
+    name = "A,B"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Split and check the names."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(name.strip() for name in str(value).split(",") if name.strip())
+        for name in names:
+            if name not in OPERATORS:
+                self.fail(f"{name!r} is not one of {', '.join(OPERATORS)}", param, ctx)
+        return names
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+REPORTS = click.option(
+    "--reports",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("reports"),
+    show_default=True,
+    help="Folder for failures and the regression corpus.",
+)
+SUBJECT_HELP = "The code under test, looked up from this folder."
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="convgate")
+def main() -> None:
+    """Is this convolution right? Judges convolution and pooling, forward and backward, against their definition."""
+    # the subject is looked up from where the user stands, also in worker processes
+    if os.getcwd() not in sys.path:  # noqa: PTH109 - sys.path holds strings
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109
+
+
+@main.command()
+@click.option("--subject", default=DEFAULT_SUBJECT, show_default=True, metavar="MODULE[:ATTR]", help=SUBJECT_HELP)
+@click.option(
+    "--operators", type=Operators(), default=(), help="Which to judge; all that the subject has, if left out."
+)
+@click.option("--profile", type=click.Choice(list(PROFILES)), default="pr", show_default=True, help="How closely.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random cases.")
+@click.option("--jobs", type=Jobs(), default="auto", show_default=True, help="Worker processes.")
+@REPORTS
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the run record here.")
+def gate(
+    subject: str,
+    operators: tuple[str, ...],
+    profile: str,
+    seed: int,
+    jobs: int,
+    reports: Path,
+    json_file: Path | None,
+) -> None:
+    """Judge a subject on random problems.
+
+    Exit code 0: it conforms; 1: it fails; 2: wrong usage, or it could not be loaded; 3: too little was verified.
+    """
+    console = Console()
+    plan = Plan(subject=subject, operators=operators, profile=profile, seed=seed, jobs=jobs, reports=reports)
+    show_progress = sys.stderr.isatty() and not os.environ.get("CI")
+    try:
+        record = follow(run_gate(plan), Console(stderr=True), show_progress=show_progress)
+    except (SubjectError, SpecError) as error:
+        give_up(error)
+    if json_file is not None:
+        write_json(record, json_file)
+    show_record(record, console)
+    sys.exit(EXIT_CODES[record.verdict])
+
+
+@main.command("replay")
+@click.argument("what", metavar="SPEC|FOLDER|all")
+@click.option(
+    "--subject", metavar="MODULE[:ATTR]", help=f"{SUBJECT_HELP} Default: where it failed, or {DEFAULT_SUBJECT}."
+)
+@REPORTS
+def replay_command(what: str, subject: str | None, reports: Path) -> None:
+    """Judge one case again: a spec, a saved failure, or all saved ones.
+
+    Exit code 0: fixed or passing; 1: still failing; 2: it could not be told.
+    """
+    console = Console()
+    try:
+        targets = targets_of(what, reports, subject, DEFAULT_SUBJECT)
+        replayed = []
+        for target in targets:
+            replayed.append(replay(target))
+            show_replayed(replayed[-1], console)
+    except (SubjectError, SpecError, FailureFileError) as error:
+        give_up(error)
+    if not targets:
+        console.print(f"No failures are saved in {reports}. Run convgate gate to look for some.")
+    states = {each.state for each in replayed}
+    sys.exit(1 if "still failing" in states else USAGE if "error" in states else 0)
+
+
+def show_replayed(replayed: Replayed, console: Console) -> None:
+    """One line, and for a case that fails the data, expected and actual side by side."""
+    colour = {"still failing": "bold red", "error": "bold yellow"}.get(replayed.state, "bold green")
+    line = Text.assemble((replayed.state, colour), f"  {name_of(replayed.target)}: {replayed.message}")
+    console.print(line, soft_wrap=True)
+    if replayed.picture:
+        console.print(Text("\n" + replayed.picture + "\n"), soft_wrap=True)
+
+
+def name_of(target: Target) -> str:
+    """What a line calls the target."""
+    failure = target.failure
+    what = target.spec if failure is None else failure.folder_name
+    return f"{what} ({target.subject})"
+
+
+@main.command()
+@REPORTS
+def failures(reports: Path) -> None:
+    """List the saved failures, a line each, newest first."""
+    console = Console()
+    try:
+        saved = list_failures(reports)
+    except FailureFileError as error:
+        give_up(error)
+    for folder, failure in saved:
+        line = Text.assemble(
+            f"{failure.found_at}  ", (failure.subject, "bold"), f"  {failure.check}, {failure.symptom}  "
+        )
+        line.append(f"convgate replay {folder.as_posix()}", "cyan")
+        console.print(line, soft_wrap=True)
+    if saved:
+        console.print(f"{len(saved)} saved. See which are fixed with: convgate replay all")
+    else:
+        console.print(f"No failures are saved in {reports}. Run convgate gate to look for some.")
+
+
+def give_up(error: Exception) -> NoReturn:
+    """Say what is wrong and end with the exit code for wrong usage."""
+    Console(stderr=True).print(Text(f"convgate: {error}", "red"), soft_wrap=True)
+    sys.exit(USAGE)

@@ -1,0 +1,179 @@
+"""Arrays in, mismatch or none out; and the bounds that say how far apart two numbers may be."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from convgate.fills import DTYPES, smallest_normal, unit_roundoff
+from convgate.operators import Array
+
+__all__ = ["Bound", "Mismatch", "compare", "describe"]
+
+# An accumulator with an 8-bit significand (bfloat16) is the narrowest in use: what it could have produced is called
+# inaccurate, what it could not is called wrong.
+NARROWEST = Fraction(1, 2**8)
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """Why two arrays differ.
+
+    Parameters
+    ----------
+    symptom : str
+        "wrong value", "inaccurate", "NaN mismatch", "wrong shape", "wrong dtype" or "wrong type".
+    message : str
+        One line for a person.
+    index : tuple of int or None
+        Where they differ most, if it is the values.
+    expected, actual : str
+        What stands there, or the shapes or dtypes.
+    """
+
+    symptom: str
+    message: str
+    index: tuple[int, ...] | None = None
+    expected: str = ""
+    actual: str = ""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What is needed to bound the error of each entry of an output.
+
+    Parameters
+    ----------
+    magnitude : ndarray of object
+        The output computed from the absolute values of the data: sum |x| |w|.
+    roundings : int
+        Largest number n of roundings on the way to one entry.
+    dtype : str
+        Of the accumulator: "f32" or "f64".
+    """
+
+    magnitude: Array
+    roundings: int
+    dtype: str
+
+    def at(self, index: tuple[int, ...]) -> Fraction:
+        """Largest error of a correct subject at one entry.
+
+        gamma(n + 1) * magnitude with gamma(n) = n u / (1 - n u): the n roundings and the one to the output's dtype
+        (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.1). Each operation may also lose
+        up to the smallest normal number where subnormals are flushed to zero. Without roundings nothing is lost.
+        """
+        if self.roundings == 0:
+            return Fraction(0)
+        count = self.roundings + 1
+        u = Fraction(unit_roundoff(self.dtype))
+        gamma = count * u / (1 - count * u)
+        return gamma * Fraction(self.magnitude[index]) + count * Fraction(smallest_normal(self.dtype))
+
+
+def compare(actual: Any, expected: Array, dtype: str, bound: Bound | None = None) -> Mismatch | None:
+    """Compare what a subject returned with what is true.
+
+    Parameters
+    ----------
+    actual : Any
+        What the subject returned.
+    expected : ndarray
+        The true values: exact numbers in an object array, or floats.
+    dtype : str
+        The dtype that `actual` must have.
+    bound : Bound or None
+        How far from the truth an entry may be. None for the lattice, where the truth is an integer and
+        the nearest integer to `actual` must be it: no rounding of a sound algorithm gets as far as half a step.
+
+    Returns
+    -------
+    Mismatch or None
+        None if they agree.
+    """
+    if not isinstance(actual, np.ndarray):
+        name = type(actual).__name__
+        return Mismatch("wrong type", f"must be an array, got {name}", expected="ndarray", actual=name)
+    if actual.shape != expected.shape:
+        message = f"must have the shape {expected.shape}, got {actual.shape}"
+        return Mismatch("wrong shape", message, None, str(expected.shape), str(actual.shape))
+    wanted = np.dtype(DTYPES[dtype])
+    if actual.dtype != wanted:
+        message = f"must be of dtype {wanted}, got {actual.dtype}"
+        return Mismatch("wrong dtype", message, None, str(wanted), str(actual.dtype))
+    return compare_to_half_a_step(actual, expected) if bound is None else compare_to_bound(actual, expected, bound)
+
+
+def compare_to_half_a_step(actual: Array, expected: Array) -> Mismatch | None:
+    """Entries that are NaN or infinite must be the same; the others must round to the same integer."""
+    truth = expected.astype(np.float64)
+    found = actual.astype(np.float64)
+    wrong_nan = np.isnan(found) != np.isnan(truth)
+    if wrong_nan.any():
+        return mismatch_at(first(wrong_nan), wrong_nan, "NaN mismatch", actual, expected)
+    comparable = ~np.isnan(truth)
+    finite = np.isfinite(truth) & np.isfinite(found)
+    gap = np.zeros(truth.shape)
+    np.subtract(found, truth, out=gap, where=finite)
+    wrong = comparable & np.where(finite, np.abs(gap) >= 0.5, found != truth)
+    return mismatch_at(first(wrong), wrong, "wrong value", actual, expected) if wrong.any() else None
+
+
+def compare_to_bound(actual: Array, expected: Array, bound: Bound) -> Mismatch | None:
+    """Every entry must be within its error bound of the truth, in exact arithmetic."""
+    wrong = np.zeros(expected.shape, bool)
+    narrow = True
+    for index in doubtful(actual, expected, bound):
+        truth, found = expected[index], float(actual[index])
+        if not (isfinite(truth) and isfinite(found)):
+            wrong[index] = found != truth
+            narrow = narrow and not wrong[index]
+            continue
+        error = abs(Fraction(found) - Fraction(truth))
+        if error > bound.at(index):
+            wrong[index] = True
+            narrow = narrow and error <= (bound.roundings + 1) * NARROWEST * Fraction(bound.magnitude[index])
+    if not wrong.any():
+        return None
+    return mismatch_at(first(wrong), wrong, "inaccurate" if narrow else "wrong value", actual, expected)
+
+
+def doubtful(actual: Array, expected: Array, bound: Bound) -> Iterator[tuple[int, ...]]:
+    """Entries that are not at once seen to be right: exact arithmetic is slow, and nearly all entries are.
+
+    In float64 the gap and the bound are off by a few roundings of the truth. Where the gap is at most half of the bound
+    this cannot matter: the bound is at least 2 u times the truth, and u is at least that of float64.
+    """
+    truth = expected.astype(np.float64)
+    with np.errstate(all="ignore"):
+        gap = np.abs(actual.astype(np.float64) - truth)
+        likely = (bound.roundings + 1) * unit_roundoff(bound.dtype) * bound.magnitude.astype(np.float64)
+        clear = (gap == 0) & (bound.roundings == 0) | (gap <= likely / 2) & (bound.roundings > 1)
+    for index in np.argwhere(~clear):
+        yield tuple(int(i) for i in index)
+
+
+def first(wrong: Array) -> tuple[int, ...]:
+    """Index of the first wrong entry in row-major order."""
+    return tuple(int(i) for i in np.argwhere(wrong)[0])
+
+
+def mismatch_at(index: tuple[int, ...], wrong: Array, symptom: str, actual: Array, expected: Array) -> Mismatch:
+    """Describe the wrong entries by one of them."""
+    truth, found = describe(expected[index]), describe(actual[index])
+    message = f"must be {truth}, got {found} ({int(wrong.sum())} of {wrong.size} wrong)"
+    return Mismatch(symptom, message, index, truth, found)
+
+
+def describe(value: Any) -> str:
+    """A number as a person would write it: integers without a point, fractions as such, floats in full."""
+    if isinstance(value, Fraction):
+        short = value.denominator < 1000
+        return f"{value.numerator}/{value.denominator}" if short and value.denominator > 1 else describe(float(value))
+    number = float(value)
+    if number.is_integer() and abs(number) < 2**53:
+        return str(int(number))
+    return f"{value:.17g}" if isinstance(value, float) else str(value)

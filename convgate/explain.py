@@ -1,0 +1,76 @@
+"""What broke, in words and grids that fit on one screen."""
+
+from typing import Any
+
+import numpy as np
+
+from convgate.case import POINTS, Case
+from convgate.checks import OUTPUTS, Result
+from convgate.compare import describe
+from convgate.grids import grid, side_by_side
+from convgate.operators import Array
+from convgate.trial import Trial
+
+__all__ = ["headline", "picture", "wrong_output"]
+
+# As many points still make a sentence.
+MOST_NAMED = 4
+
+
+def headline(case: Case, result: Result) -> str:
+    """One sentence: what data must give what, and what came instead."""
+    if result.symptom == "accepted invalid" or not result.place:
+        return result.message
+    named = [point for point in case.points if matters(point.array, result.output)]
+    if case.fill != POINTS or not 0 < len(named) <= MOST_NAMED:
+        return result.message
+    data = " and ".join(f"{p.array}[{','.join(map(str, p.index))}] = {describe(p.value)}" for p in named)
+    return f"{data} must give {result.place} = {result.expected}, got {result.actual}"
+
+
+def matters(array: str, output: str) -> bool:
+    """Whether an output depends on an array; a forward pass does not on grad_output, grad_weight not on weight."""
+    unused = {
+        "y": {"grad_output"},
+        "grad_weight": {"weight", "bias"},
+        "grad_bias": {"x", "weight", "bias"},
+        "grad_input": {"bias"},
+    }
+    return array not in unused.get(output, set())
+
+
+def wrong_output(case: Case, subject: Any, result: Result) -> tuple[Array, Array] | None:
+    """Expected and actual array of the output that failed; None where there are no two arrays to show."""
+    if result.check not in OUTPUTS and result.check != "special_values":
+        return None
+    trial = Trial(case, subject)
+    call = trial.call_producing(result.output)
+    if call is None or trial.rule is not None:
+        return None
+    outcome = trial.outcome(call)
+    expected = trial.expected(call).get(result.output)
+    actual = outcome.outputs[result.output] if outcome.outputs is not None else None
+    if expected is None or not isinstance(actual, np.ndarray):
+        return None
+    return expected, actual
+
+
+def picture(case: Case, subject: Any, result: Result) -> str:
+    """The data and, side by side, what is expected and what came, as grids of text."""
+    trial = Trial(case, subject)
+    pair = wrong_output(case, subject, result)
+    inside = result.place[result.place.index("[") + 1 : -1] if result.place else ""
+    marked = tuple(int(i) for i in inside.split(",")) if inside else None
+    names = [name for name in trial.values if matters(name, result.output)]
+    blocks = [side_by_side(*(grid(name, trial.values[name], first_point(case, name)) for name in names))]
+    if pair is not None:
+        expected, actual = pair
+        fits = marked if expected.shape == actual.shape else None
+        shown = (grid(f"expected {result.output}", expected, fits), grid(f"actual {result.output}", actual, fits))
+        blocks.append(side_by_side(*shown))
+    return "\n\n".join(blocks)
+
+
+def first_point(case: Case, name: str) -> tuple[int, ...] | None:
+    """Index of the first entry of an array that is not zero, if the case has written its entries out."""
+    return next((point.index for point in case.points if point.array == name), None)

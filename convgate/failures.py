@@ -1,0 +1,185 @@
+"""Failures: saved, loaded, listed."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from convgate.case import Case
+from convgate.checks import Result
+from convgate.explain import headline
+from convgate.files import write_folder
+from convgate.spec import format_spec, parse_spec
+
+__all__ = [
+    "FAILURES",
+    "Failure",
+    "FailureFileError",
+    "fingerprint",
+    "list_failures",
+    "load_failure",
+    "make_failure",
+    "save_failure",
+]
+
+FAILURES = "failures"
+FORMAT_VERSION = 1
+FILE = "failure.json"
+
+
+class FailureFileError(Exception):
+    """A failure's file cannot be read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A failed case, minimised: what stands in failure.json.
+
+    Parameters
+    ----------
+    format_version : int
+        Of the file.
+    fingerprint : str
+        Same subject, check, symptom and minimal problem, same fingerprint.
+    subject, operator, check, symptom, relation : str
+        What failed, and how.
+    found, minimal : str
+        Specs of the case as found and of the smallest one.
+    message, expected, actual : str
+        What must be, and what is.
+    found_at : str
+        Time in UTC, ISO 8601.
+    cases : int
+        How many cases of the run failed first in this check with this symptom.
+    """
+
+    format_version: int = FORMAT_VERSION
+    fingerprint: str
+    subject: str
+    operator: str
+    check: str
+    symptom: str
+    relation: str
+    found: str
+    minimal: str
+    message: str
+    expected: str
+    actual: str
+    found_at: str
+    cases: int
+
+    @property
+    def folder_name(self) -> str:
+        """Name of the folder that the failure is saved in."""
+        return f"{self.operator}-{self.symptom.lower().replace(' ', '-').replace('_', '-')}-{self.fingerprint}"
+
+
+def fingerprint(subject_name: str, case: Case, result: Result) -> str:
+    """Eight hexadecimal digits for what failed and on which problem, whatever the data."""
+    problem = format_spec(replace(case, fill="lattice", points=(), seed=0))
+    text = f"{subject_name} {result.check} {result.symptom} {problem}"
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def make_failure(subject_name: str, found: str, case: Case, result: Result, cases: int) -> Failure:
+    """A failure of today."""
+    return Failure(
+        fingerprint=fingerprint(subject_name, case, result),
+        subject=subject_name,
+        operator=case.problem.operator,
+        check=result.check,
+        symptom=result.symptom,
+        relation=result.relation,
+        found=found,
+        minimal=format_spec(case),
+        message=headline(case, result),
+        expected=result.expected,
+        actual=result.actual,
+        found_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        cases=cases,
+    )
+
+
+def save_failure(reports: Path, failure: Failure, picture: str, repro: str) -> Path:
+    """Write a failure's folder, whole or not at all.
+
+    Parameters
+    ----------
+    reports : Path
+        The reports folder.
+    failure : Failure
+        What goes into failure.json.
+    picture : str
+        The data, expected and actual as grids, for the README.
+    repro : str
+        Source of repro.py.
+
+    Returns
+    -------
+    Path
+        The folder.
+    """
+    folder = reports / FAILURES / failure.folder_name
+    text = msgspec.json.format(msgspec.json.encode(failure), indent=2).decode() + "\n"
+    write_folder(folder, {FILE: text, "repro.py": repro, "README.md": readme(failure, picture)})
+    return folder
+
+
+def readme(failure: Failure, picture: str) -> str:
+    """What broke, in one screen."""
+    return f"""# {failure.operator}: {failure.symptom} in {failure.check}
+
+{failure.message}
+
+```
+{picture}
+```
+
+| | |
+|---|---|
+| subject | `{failure.subject}` |
+| minimal case | `{failure.minimal}` |
+| found as | `{failure.found}` |
+| failing like it in that run | {failure.cases} case{"" if failure.cases == 1 else "s"} |
+
+Repeat it where the subject can be imported, with `python repro.py` from this folder (it needs only NumPy and the
+subject), or with
+
+```
+convgate replay {failure.minimal} --subject {failure.subject}
+```
+"""
+
+
+def load_failure(folder: Path) -> Failure:
+    """Read a failure from its folder.
+
+    Raises
+    ------
+    FailureFileError
+        If the file is not there, is not of a known version, or does not have the form.
+    """
+    path = folder / FILE
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise FailureFileError(f"{folder} is no failure's folder ({error.strerror}: {path.name})") from error
+    try:
+        version = msgspec.json.decode(raw, type=dict[str, Any]).get("format_version")
+        if version != FORMAT_VERSION:
+            raise FailureFileError(f"{path} has format version {version!r}; this convgate reads {FORMAT_VERSION}")
+        failure = msgspec.json.decode(raw, type=Failure)
+        parse_spec(failure.minimal)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise FailureFileError(f"{path} cannot be read: {error}") from error
+    return failure
+
+
+def list_failures(reports: Path) -> list[tuple[Path, Failure]]:
+    """All saved failures that can be read, newest first, each with its folder."""
+    folders = sorted(path for path in (reports / FAILURES).glob("*") if (path / FILE).is_file())
+    found = [(folder, load_failure(folder)) for folder in folders]
+    return sorted(found, key=lambda pair: (pair[1].found_at, pair[0].name), reverse=True)

@@ -1,0 +1,118 @@
+"""Fills: the rules that make the data of a case.
+
+The random bits come straight from PCG64, whose stream NumPy keeps from version to version, so that a spec gives the
+same arrays wherever it is read.
+"""
+
+from collections.abc import Callable
+from math import isqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convgate.operators import Array, Operator, Shape
+from convgate.problem import Problem
+
+__all__ = ["DTYPES", "FILLS", "lattice_magnitude", "smallest_normal", "unit_roundoff"]
+
+DTYPES: dict[str, type[np.floating]] = {"f32": np.float32, "f64": np.float64}
+
+STREAMS = {"x": 0, "weight": 1, "bias": 2, "grad_output": 3, "columns": 4}
+
+# Schwartz-Zippel: two bilinear forms that differ agree on a point with coordinates from 2**20 values with a
+# probability of at most 2 / 2**20. More values would only make exact sums harder.
+MOST_VALUES = 2**20
+
+WIDE_BINADES = {"f32": 20, "f64": 100}
+
+
+def unit_roundoff(dtype: str) -> float:
+    """Half the distance from 1 to the next larger number of a dtype."""
+    return float(np.finfo(DTYPES[dtype]).eps) / 2
+
+
+def smallest_normal(dtype: str) -> float:
+    """Smallest positive normal number of a dtype: what flushing subnormals to zero can cost one operation."""
+    return float(np.finfo(DTYPES[dtype]).smallest_normal)
+
+
+def lattice_magnitude(operator: Operator, problem: Problem, dtype: str) -> int:
+    """Largest multiplier of the quantum on the lattice, 0 if the lattice does not fit the dtype.
+
+    With n roundings, magnitudes a * q in each of f factors and q the quantum, a sum of n terms stays under
+    n * a**f * q, and any algorithm with an error under gamma(n + 2) times that, about (n + 2) * u * n * a**f * q,
+    finds the right integer if this is under 1/2. We ask for 1/8: finite differences and linearity double the data
+    of one argument, and the rest is left to algorithms that are not exact on integers (Winograd, FFT).
+    """
+    n = max(1, *operator.roundings(problem).values())
+    budget = int(1 / (8 * unit_roundoff(dtype) * n * (n + 2) * operator.quantum(problem)))
+    return min(MOST_VALUES, isqrt(budget) if operator.factors == 2 else budget)
+
+
+def raw(seed: int, name: str, count: int, part: int = 0) -> NDArray[np.uint64]:
+    """Random 64-bit words of one array of a case."""
+    return np.random.PCG64(np.random.SeedSequence([seed, STREAMS[name], part])).random_raw(count)
+
+
+def lattice(operator: Operator, problem: Problem, dtype: str, seed: int, name: str, shape: Shape) -> Array:
+    """Integers so small that every sum is exact; for the input of max, distinct and 4 apart."""
+    count = int(np.prod(shape))
+    words = raw(seed, name, count)
+    if operator.name == "max_pool2d" and name == "x":
+        ranks = np.argsort(np.argsort(words, kind="stable"), kind="stable")
+        return (4.0 * (ranks - count // 2)).reshape(shape)
+    most = np.uint64(lattice_magnitude(operator, problem, dtype))
+    # 1 .. most, and a sign from the top bit: never 0, which would hide a pixel
+    magnitudes = (words & np.uint64(2**62 - 1)) % most + np.uint64(1)
+    signs = np.where(words >> np.uint64(63), -1.0, 1.0)
+    return (signs * magnitudes.astype(np.float64) * operator.quantum(problem)).reshape(shape)
+
+
+def real(operator: Operator, problem: Problem, dtype: str, seed: int, name: str, shape: Shape) -> Array:
+    """Uniform in [-1, 1), with every bit of the significand in use."""
+    del operator, problem, dtype
+    words = raw(seed, name, int(np.prod(shape)))
+    return ((words >> np.uint64(11)).astype(np.float64) * 2.0**-52 - 1.0).reshape(shape)
+
+
+def wide(operator: Operator, problem: Problem, dtype: str, seed: int, name: str, shape: Shape) -> Array:
+    """Real numbers spread over many binades."""
+    binades = WIDE_BINADES[dtype]
+    words = raw(seed, name, int(np.prod(shape)), part=1)
+    exponents = (words % np.uint64(2 * binades + 1)).astype(np.int64).reshape(shape) - binades
+    return np.ldexp(real(operator, problem, dtype, seed, name, shape), exponents)
+
+
+def ties(operator: Operator, problem: Problem, dtype: str, seed: int, name: str, shape: Shape) -> Array:
+    """The lattice, but the input has only two values."""
+    if name != "x":
+        return lattice(operator, problem, dtype, seed, name, shape)
+    return (raw(seed, name, int(np.prod(shape))) >> np.uint64(63)).astype(np.float64).reshape(shape)
+
+
+def special(operator: Operator, problem: Problem, dtype: str, seed: int, name: str, shape: Shape) -> Array:
+    """The lattice with NaN, infinities, negative zeros and subnormals strewn into the data, not the gradients.
+
+    Weights stay finite and other than zero: a padding of zeros times infinity would be NaN where an implementation
+    multiplies by its padding, and the definition does not say that it may not.
+    """
+    values = lattice(operator, problem, dtype, seed, name, shape)
+    if name not in {"x", "columns"}:
+        return values
+    subnormal = smallest_normal(dtype) / 4
+    strewn = np.array([np.nan, np.inf, -np.inf, -0.0, subnormal, -subnormal])
+    words = raw(seed, name, values.size, part=2)
+    chosen = (words % np.uint64(6) == 0).reshape(shape)
+    if values.size and not chosen.any():
+        chosen.flat[int(words[0] % np.uint64(values.size))] = True
+    kinds = strewn[((words >> np.uint64(32)) % np.uint64(strewn.size)).astype(np.int64)].reshape(shape)
+    return np.where(chosen, kinds, values)
+
+
+FILLS: dict[str, Callable[[Operator, Problem, str, int, str, Shape], Array]] = {
+    "lattice": lattice,
+    "real": real,
+    "wide": wide,
+    "special": special,
+    "ties": ties,
+}

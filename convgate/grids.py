@@ -1,0 +1,65 @@
+"""Arrays as small grids of text, side by side."""
+
+from itertools import zip_longest
+
+import numpy as np
+
+from convgate.compare import describe
+from convgate.operators import Array
+
+__all__ = ["grid", "side_by_side"]
+
+MOST_ROWS = 12
+MOST_COLUMNS = 12
+
+
+def grid(title: str, array: Array, marked: tuple[int, ...] | None = None) -> list[str]:
+    """Lines that show the plane of an array that the marked entry is in, that entry in brackets.
+
+    Parameters
+    ----------
+    title : str
+        Name of the array.
+    array : ndarray
+        Of any rank; of more than two, the last two axes are shown, at the marked entry's (or the first) leading index.
+    marked : tuple of int or None
+        The entry to mark.
+
+    Returns
+    -------
+    list of str
+    """
+    if not array.size:
+        return [f"{title} (empty, {' x '.join(map(str, array.shape))})"]
+    leading = marked[:-2] if marked is not None else (0,) * max(0, array.ndim - 2)
+    plane = np.atleast_2d(array[leading]) if array.ndim else np.array([[array[()]]], object)
+    place = (0, *marked)[-2:] if marked is not None else (-1, -1)
+    name = title + (f"[{','.join(map(str, leading))}]" if leading else "")
+    top, left = first_shown(place[0], plane.shape[0], MOST_ROWS), first_shown(place[1], plane.shape[1], MOST_COLUMNS)
+    shown = plane[top : top + MOST_ROWS, left : left + MOST_COLUMNS]
+    if shown.shape != plane.shape:
+        name += f", rows {top}-{top + shown.shape[0] - 1}, columns {left}-{left + shown.shape[1] - 1}"
+    words = [[describe(value) for value in row] for row in shown]
+    width = max(len(word) for row in words for word in row)
+    lines = [name]
+    for i, row in enumerate(words):
+        cells = []
+        for j, word in enumerate(row):
+            here = (i + top, j + left) == place
+            cells.append(f"[{word:>{width}}]" if here else f" {word:>{width}} ")
+        lines.append("".join(cells).rstrip())
+    return lines
+
+
+def first_shown(marked: int, length: int, most: int) -> int:
+    """First row or column to show, so that the marked one is among them."""
+    return 0 if length <= most else min(max(0, marked - most // 2), length - most)
+
+
+def side_by_side(*blocks: list[str]) -> str:
+    """Blocks of lines next to each other."""
+    widths = [max(map(len, block)) for block in blocks]
+    rows = zip_longest(*blocks, fillvalue="")
+    return "\n".join(
+        "   ".join(f"{line:<{width}}" for line, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )

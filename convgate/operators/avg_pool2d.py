@@ -1,0 +1,85 @@
+"""avg_pool2d: average pooling."""
+
+from itertools import product
+from math import lcm
+
+from convgate.operators.base import Call, Operator
+from convgate.operators.pooling import pool_rule, pool_shapes, pool_work
+from convgate.problem import Problem, clipped_window
+
+__all__ = ["AVG_POOL2D"]
+
+OPTIONS = frozenset(
+    {
+        "batch",
+        "channels",
+        "size",
+        "kernel_size",
+        "stride",
+        "padding",
+        "ceil_mode",
+        "count_include_pad",
+        "divisor_override",
+    }
+)
+
+
+def broken_rule(problem: Problem) -> str | None:
+    """Rules of pooling, and a divisor that is not zero."""
+    if problem.divisor_override is not None and problem.divisor_override == 0:
+        return "divisor_override must not be 0"
+    return pool_rule(problem, OPTIONS)
+
+
+def options(problem: Problem) -> dict[str, object]:
+    """Keyword arguments of both calls."""
+    names = ("stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
+    return {name: getattr(problem, name) for name in names}
+
+
+def forward(problem: Problem) -> Call:
+    """The forward call."""
+    return Call("avg_pool2d", ("x", problem.kernel_size), options(problem), ("y",))
+
+
+def backward(problem: Problem) -> Call:
+    """The backward call."""
+    return Call("avg_pool2d_backward", ("grad_output", "x", problem.kernel_size), options(problem), ("grad_input",))
+
+
+def quantum(problem: Problem) -> int:
+    """Least common multiple of the divisors that occur: averages of its multiples are integers."""
+    if problem.divisor_override is not None:
+        return abs(problem.divisor_override)
+    extents = [
+        {
+            clipped_window(place, size, kernel, stride, padding, real=not problem.count_include_pad)
+            for place in range(places)
+        }
+        for places, size, kernel, stride, padding in zip(
+            problem.output_size, problem.size, problem.kernel_size, problem.stride, problem.padding, strict=True
+        )
+    ]
+    return lcm(*(height * width for height, width in product(*extents)))
+
+
+def roundings(problem: Problem) -> dict[str, int]:
+    """One an addition, and two for the division: a reciprocal rounds, and so does the product with it."""
+    return {"y": problem.taps + 2, "grad_input": problem.taps + 2}
+
+
+AVG_POOL2D = Operator(
+    name="avg_pool2d",
+    options=OPTIONS,
+    shapes=pool_shapes,
+    broken_rule=broken_rule,
+    forward=forward,
+    backward=backward,
+    gradients={"grad_input": "x"},
+    linear_in=frozenset({"x", "grad_output"}),
+    roundings=roundings,
+    factors=1,
+    quantum=quantum,
+    fills=("lattice", "real", "wide", "special"),
+    work=pool_work,
+)

@@ -1,0 +1,147 @@
+"""What the engine needs to know of an operator."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convgate.problem import Problem
+
+__all__ = ["Array", "Arrays", "Call", "Operator", "Shape", "common_rule", "perform", "source_of"]
+
+Array = NDArray[Any]
+Arrays = Mapping[str, Array]
+Shape = tuple[int, ...]
+Argument = str | tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a subject's function, without data.
+
+    Parameters
+    ----------
+    function : str
+        The function's name in the subject protocol.
+    arguments : tuple
+        The positional arguments: a string names an array, anything else is passed as it is.
+    options : dict
+        The keyword arguments.
+    outputs : tuple of str
+        Names of what the function returns; more than one come as a tuple.
+    """
+
+    function: str
+    arguments: tuple[Argument, ...]
+    options: Mapping[str, object]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operator:
+    """An operator: its options, its arrays, its calls and its numerics.
+
+    Parameters
+    ----------
+    name : str
+        As in the subject protocol.
+    options : frozenset of str
+        The fields of `Problem` that mean something to it.
+    shapes : callable
+        Problem to the shapes of its arrays by name, the data first, then grad_output.
+    broken_rule : callable
+        Problem to the rule that it breaks, in words, or None if it is valid.
+    forward, backward : callable
+        Problem to the call; `backward` is None where the operator has none.
+    gradients : dict
+        Name of each gradient to the name of the array that it belongs to.
+    linear_in : frozenset of str
+        The arrays in which every output is linear or bilinear: the error bound takes their magnitudes.
+    roundings : callable
+        Problem to the largest number of roundings on the way to one entry of each output.
+    factors : int
+        How many data entries are multiplied to make one term: 2 for a convolution, otherwise 1.
+    quantum : callable
+        Problem to the integer that every lattice value is a multiple of, so that all results are integers.
+    fills : tuple of str
+        The fills that say something about it.
+    work : callable
+        Problem to the number of terms that a forward pass adds up.
+    """
+
+    name: str
+    options: frozenset[str]
+    shapes: Callable[[Problem], dict[str, Shape]]
+    broken_rule: Callable[[Problem], str | None]
+    forward: Callable[[Problem], Call]
+    backward: Callable[[Problem], Call] | None
+    gradients: Mapping[str, str]
+    linear_in: frozenset[str]
+    roundings: Callable[[Problem], dict[str, int]]
+    factors: int
+    quantum: Callable[[Problem], int]
+    fills: tuple[str, ...]
+    work: Callable[[Problem], int]
+
+
+def perform(subject: Any, call: Call, arrays: Arrays) -> dict[str, Any]:
+    """Make a call of a subject and name what it returns.
+
+    Raises
+    ------
+    AttributeError
+        If the subject has no such function.
+    ValueError
+        If it does not return as many results as the protocol says.
+    """
+    function = getattr(subject, call.function)
+    arguments = [arrays[each] if isinstance(each, str) else each for each in call.arguments]
+    returned = function(*arguments, **call.options)
+    if len(call.outputs) == 1:
+        return {call.outputs[0]: returned}
+    if not isinstance(returned, tuple | list) or len(returned) != len(call.outputs):
+        what = f"{len(returned)} results" if isinstance(returned, tuple | list) else type(returned).__name__
+        raise ValueError(f"{call.function} must return ({', '.join(call.outputs)}), got {what}")
+    return dict(zip(call.outputs, returned, strict=True))
+
+
+def source_of(call: Call, output: str | None = None, *, wrap: str = "{}", **options: str) -> str:
+    """Python source of a call, with arrays as variables: ``subject.conv2d(x, weight, None, stride=(1, 1), ...)``.
+
+    Parameters
+    ----------
+    call : Call
+        The call.
+    output : str or None
+        Which of several outputs to pick, or None for all that is returned.
+    wrap : str
+        Format of each array, such as ``np.array({})``.
+    **options : str
+        Source to put in place of a keyword argument's value.
+    """
+    arguments = [wrap.format(each) if isinstance(each, str) else repr(each) for each in call.arguments]
+    keywords = [f"{name}={options.get(name, repr(value))}" for name, value in call.options.items()]
+    text = f"subject.{call.function}({', '.join(arguments + keywords)})"
+    return text if output is None or len(call.outputs) == 1 else f"{text}[{call.outputs.index(output)}]"
+
+
+def common_rule(problem: Problem, options: frozenset[str]) -> str | None:
+    """The first rule of all operators that a problem breaks, in words, or None."""
+    defaults = Problem(operator=problem.operator)
+    for field in fields(problem):
+        value = getattr(problem, field.name)
+        if field.name not in options | {"operator"} and value != getattr(defaults, field.name):
+            return f"{problem.operator} has no {field.name}, got {value}"
+    least = {"batch": 0, "channels": 1, "size": 1, "kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}
+    for name, minimum in least.items():
+        value = getattr(problem, name)
+        if np.min(value) < minimum:
+            return f"{name} must be at least {minimum}, got {value}"
+    if min(problem.output_size) < 1:
+        return (
+            f"kernel_size {problem.kernel_size} with dilation {problem.dilation} does not fit "
+            f"size {problem.size} with padding {problem.padding}"
+        )
+    return None

@@ -1,0 +1,84 @@
+"""conv2d: two-dimensional convolution (cross-correlation, as the field calls it)."""
+
+from convgate.operators.base import Call, Operator, Shape, common_rule
+from convgate.problem import Problem
+
+__all__ = ["CONV2D"]
+
+OPTIONS = frozenset(
+    {"batch", "channels", "size", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "bias"}
+)
+
+
+def shapes(problem: Problem) -> dict[str, Shape]:
+    """x, weight, bias if there is one, and grad_output."""
+    groups = max(1, problem.groups)
+    found: dict[str, Shape] = {
+        "x": (problem.batch, problem.channels, *problem.size),
+        "weight": (problem.out_channels, problem.channels // groups, *problem.kernel_size),
+    }
+    if problem.bias:
+        found["bias"] = (problem.out_channels,)
+    height, width = problem.output_size
+    found["grad_output"] = (problem.batch, problem.out_channels, max(0, height), max(0, width))
+    return found
+
+
+def broken_rule(problem: Problem) -> str | None:
+    """Rules of conv2d: those of every operator, and channels that the groups divide."""
+    if problem.groups < 1 or problem.out_channels < 1:
+        return f"groups and out_channels must be at least 1, got {problem.groups} and {problem.out_channels}"
+    if problem.channels % problem.groups or problem.out_channels % problem.groups:
+        return f"groups {problem.groups} must divide channels {problem.channels} and {problem.out_channels}"
+    return common_rule(problem, OPTIONS)
+
+
+def options(problem: Problem) -> dict[str, object]:
+    """Keyword arguments of both calls."""
+    names = ("stride", "padding", "dilation", "groups")
+    return {name: getattr(problem, name) for name in names}
+
+
+def forward(problem: Problem) -> Call:
+    """The forward call."""
+    return Call("conv2d", ("x", "weight", "bias" if problem.bias else None), options(problem), ("y",))
+
+
+def backward(problem: Problem) -> Call:
+    """The backward call; grad_bias is None where there is no bias."""
+    arguments = ("grad_output", "x", "weight", "bias" if problem.bias else None)
+    return Call("conv2d_backward", arguments, options(problem), ("grad_input", "grad_weight", "grad_bias"))
+
+
+def roundings(problem: Problem) -> dict[str, int]:
+    """Each of n terms is rounded once as a product and once at all but one addition; the bias adds one more."""
+    groups = problem.groups
+    places = problem.batch * problem.places
+    return {
+        "y": problem.channels // groups * problem.taps + problem.bias,
+        "grad_input": problem.out_channels // groups * problem.taps,
+        "grad_weight": places,
+        "grad_bias": places,
+    }
+
+
+def work(problem: Problem) -> int:
+    """Products of a forward pass."""
+    return problem.batch * problem.out_channels * problem.places * (problem.channels // problem.groups) * problem.taps
+
+
+CONV2D = Operator(
+    name="conv2d",
+    options=OPTIONS,
+    shapes=shapes,
+    broken_rule=broken_rule,
+    forward=forward,
+    backward=backward,
+    gradients={"grad_input": "x", "grad_weight": "weight", "grad_bias": "bias"},
+    linear_in=frozenset({"x", "weight", "bias", "grad_output"}),
+    roundings=roundings,
+    factors=2,
+    quantum=lambda _: 1,
+    fills=("lattice", "real", "wide", "special"),
+    work=work,
+)

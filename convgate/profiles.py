@@ -1,0 +1,25 @@
+"""How much a gate looks at."""
+
+from dataclasses import dataclass
+
+__all__ = ["PROFILES", "SHARD", "Profile"]
+
+# Cases of one task: large enough that passing it to a worker costs nothing, small enough to spread over many.
+SHARD = 25
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Shards of random cases by operator.
+
+    Numbers of cases, not seconds: the same seed must give the same cases on every machine.
+    """
+
+    shards: dict[str, int]
+
+
+PROFILES = {
+    "smoke": Profile({"conv2d": 4, "avg_pool2d": 3, "max_pool2d": 3, "im2col": 1, "col2im": 1}),
+    "pr": Profile({"conv2d": 100, "avg_pool2d": 60, "max_pool2d": 60, "im2col": 20, "col2im": 20}),
+    "nightly": Profile({"conv2d": 2400, "avg_pool2d": 1200, "max_pool2d": 1200, "im2col": 300, "col2im": 300}),
+}

@@ -1,0 +1,111 @@
+"""Replay: whether a saved failure, or a case given by its spec, still fails."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from convgate.checks import Result, judge, primary_failure
+from convgate.explain import headline, picture
+from convgate.failures import Failure, list_failures, load_failure
+from convgate.spec import parse_spec
+from convgate.subjects.isolation import Dead, open_workers
+from convgate.subjects.loader import load_subject
+
+__all__ = ["Replayed", "Target", "replay", "targets_of"]
+
+SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """What to replay: a case before a subject, and the failure that it was, if it was one."""
+
+    subject: str
+    spec: str
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What came of it.
+
+    Parameters
+    ----------
+    target : Target
+        What was replayed.
+    state : str
+        "fixed" (for a bare spec "passes"), "still failing", or "error" if it could not be told.
+    message : str
+        One line.
+    picture : str
+        Data, expected and actual as grids, if it fails.
+    """
+
+    target: Target
+    state: str
+    message: str
+    picture: str = ""
+
+
+def targets_of(word: str, reports: Path, subject: str | None, default: str) -> list[Target]:
+    """What SPEC, FOLDER or ``all`` stands for.
+
+    Parameters
+    ----------
+    word : str
+        A spec, a failure's folder, or "all" for every failure in the reports folder.
+    reports : Path
+        The reports folder.
+    subject : str or None
+        Takes the place of the subject that a failure was found in.
+    default : str
+        The subject for a bare spec if none is given.
+
+    Raises
+    ------
+    SpecError, FailureFileError
+        If the word is neither.
+    """
+    if word == "all":
+        return [Target(subject or failure.subject, failure.minimal, failure) for _, failure in list_failures(reports)]
+    if Path(word).exists():
+        failure = load_failure(Path(word))
+        return [Target(subject or failure.subject, failure.minimal, failure)]
+    parse_spec(word)
+    return [Target(subject or default, word)]
+
+
+def replay(target: Target) -> Replayed:
+    """Judge the case again in a process of its own."""
+    with open_workers(1) as workers:
+        answer = workers.call(judge_again, target, seconds=SECONDS)
+    if isinstance(answer, Dead):
+        return Replayed(target, "still failing", answer.message)
+    return answer
+
+
+def judge_again(target: Target) -> Replayed:
+    """Judge a case with all checks; whatever it fails in counts, not only what it once failed in.
+
+    Raises
+    ------
+    SubjectError
+        If the subject cannot be loaded.
+    """
+    subject = load_subject(target.subject)
+    case = parse_spec(target.spec)
+    results = judge(case, subject)
+    primary = primary_failure(results)
+    if primary is not None:
+        return Replayed(target, "still failing", headline(case, primary), picture(case, subject, primary))
+    verdicts = {result.verdict for result in results}
+    if not verdicts & {"passed", "vacuous"} or "oracles_disagree" in verdicts:
+        return Replayed(target, "error", "cannot be told: " + reason(results))
+    passed = sum(result.verdict == "passed" for result in results)
+    state = "passes" if target.failure is None else "fixed"
+    return Replayed(target, state, f"{passed} of {len(results)} checks passed with something to see")
+
+
+def reason(results: tuple[Result, ...]) -> str:
+    """Why nothing can be said."""
+    messages = [result.message for result in results if result.verdict in {"oracles_disagree", "unsupported"}]
+    return messages[0] if messages else "no check applies"

@@ -1,0 +1,213 @@
+"""A script that repeats one failure with nothing but NumPy and the subject.
+
+Helper functions are copied into the script from their own source, so that they are tested where they stand.
+"""
+
+import inspect
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convgate import relations
+from convgate.case import POINTS, Case
+from convgate.checks import OUTPUTS, RELATIONS, Result
+from convgate.fills import DTYPES
+from convgate.layouts import LAYOUTS
+from convgate.operators import Array, source_of
+from convgate.trial import Trial
+
+__all__ = ["repro_source"]
+
+HEADER = '''"""Repeats one failure: run it, or give it to pytest, where the subject can be imported.
+
+It needs NumPy and the subject. Exit code 1: it still fails; 0: it passes; 2: the subject could not be loaded.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+sys.path.insert(0, os.getcwd())
+'''
+
+LOADING = """
+try:
+    subject = importlib.import_module({module!r})
+    for part in {attributes!r}:
+        subject = getattr(subject, part)
+except Exception as error:
+    print("the subject", {name!r}, "could not be loaded:", error, file=sys.stderr)
+    raise SystemExit(2) from error
+"""
+
+MAIN = """
+if __name__ == "__main__":
+    {test}()
+    print("passes: this failure is gone")
+"""
+
+ALONE = """
+def {test}():
+    # in a process of its own, as it may not come back
+    code = subprocess.run([sys.executable, __file__, "--alone"], timeout={seconds:g}, check=False).returncode
+    assert code == 0, f"the subject's process ended with {{code}}"
+
+
+if __name__ == "__main__":
+    if "--alone" in sys.argv:
+        alone()
+    else:
+        {test}()
+        print("passes: this failure is gone")
+"""
+
+
+def require(actual: Any, expected: NDArray[Any], dtype: str, tolerance: Any) -> None:
+    """Assert that an array has the shape, the dtype and, nearly, the values that it must have."""
+    assert isinstance(actual, np.ndarray), f"must be an array, got {type(actual).__name__}"  # noqa: S101 - for pytest
+    assert actual.shape == expected.shape, f"must have the shape {expected.shape}, got {actual.shape}"  # noqa: S101
+    assert actual.dtype == dtype, f"must be of dtype {dtype}, got {actual.dtype}"  # noqa: S101
+    found = actual.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        near = np.abs(found - expected) < np.maximum(tolerance, np.finfo(np.float64).tiny)
+    right = near | (found == expected) | (np.isnan(found) & np.isnan(expected))
+    for index in np.argwhere(~right)[:10]:
+        place = tuple(int(i) for i in index)
+        print(f"{list(place)} must be {expected[place]}, got {actual[place]}")  # noqa: T201 - in the script
+    assert right.all(), f"{int((~right).sum())} of {right.size} values are wrong"  # noqa: S101
+
+
+def repro_source(subject_name: str, case: Case, result: Result, headline: str, spec: str, seconds: float) -> str:
+    """Source of the script.
+
+    Parameters
+    ----------
+    subject_name : str
+        ``module`` or ``module:attribute``.
+    case : Case
+        The minimal case.
+    result : Result
+        What its check says.
+    headline, spec : str
+        For the comment on top.
+    seconds : float
+        After which a subject that hangs is given up.
+
+    Returns
+    -------
+    str
+    """
+    module, _, attribute = subject_name.partition(":")
+    attributes = tuple(attribute.split(".")) if attribute else ()
+    test = f"test_{case.problem.operator}"
+    dead = result.symptom in {"crashed", "timed out"}
+    body, helpers = body_of(case, result, dead=dead)
+    if case.layout != "contiguous":
+        helpers = [*helpers, LAYOUTS[case.layout]]
+    parts = [
+        HEADER,
+        *(f"# {line}" for line in [*textwrap.wrap(headline, 100), spec]),
+        LOADING.format(module=module, attributes=attributes, name=subject_name),
+    ]
+    parts += array_lines(case)
+    parts += ["", *unique_sources(helpers)]
+    if case.layout != "contiguous":
+        function = LAYOUTS[case.layout].__name__
+        parts += [f"{name} = {function}({name})" for name in Trial(case, None).values] + ["", ""]
+    parts.append(f"def {'alone' if dead else test}():\n" + textwrap.indent("\n".join(body), "    ") + "\n")
+    parts.append((ALONE if dead else MAIN).format(test=test, seconds=seconds))
+    return "\n".join(parts)
+
+
+def body_of(case: Case, result: Result, *, dead: bool) -> tuple[list[str], list[Callable[..., Any]]]:
+    """Lines of the test, and the functions that they need."""
+    trial = Trial(case, None)
+    forward = trial.operator.forward(case.problem)
+    if result.check == "invalid_arguments":
+        rejected = ["try:", f"    {source_of(forward)}", "except (ValueError, TypeError):", "    return"]
+        return [*rejected, f"raise AssertionError({f'must be rejected: {trial.rule}'!r})"], []
+    if result.check in RELATIONS:
+        return relation_body(case, result)
+    if dead:
+        calls = [forward] + ([trial.operator.backward(case.problem)] if trial.operator.backward is not None else [])
+        return [source_of(call) for call in calls], []
+    call = trial.call_producing(result.output or OUTPUTS["forward"])
+    if call is None:
+        raise ValueError(f"{case.problem.operator} has no output {result.output!r}")
+    actual = f"actual = {source_of(call, result.output)}"
+    expected = trial.expected(call).get(result.output)
+    if expected is None:
+        return [actual, "assert actual is None, 'must be None without a bias'"], []
+    bound = trial.bound(call, result.output, case.dtype)
+    tolerance = "0.5"
+    if bound is not None:
+        bounds = np.array([float(bound.at(index)) for index in np.ndindex(expected.shape)]).reshape(expected.shape)
+        tolerance = literal(bounds)
+    dtype = np.dtype(DTYPES[case.dtype]).name
+    return [
+        actual,
+        f"expected = {literal(expected.astype(np.float64))}",
+        f"require(actual, expected, {dtype!r}, {tolerance})",
+    ], [require]
+
+
+def relation_body(case: Case, result: Result) -> tuple[list[str], list[Callable[..., Any]]]:
+    """Lines that assert one relation, or all of its check if it is not known which."""
+    lines, helpers = [], [relations.agree]
+    for relation in RELATIONS[result.check](case):
+        if result.relation in {"", relation.name}:
+            lines += [
+                f"# {relation.name}",
+                f"actual, expected = {relation.source}",
+                f"assert agree(actual, expected, rounded={relation.rounded}), f'{{actual}} must be {{expected}}'",
+            ]
+            helpers += relation.helpers
+    return lines, helpers
+
+
+def array_lines(case: Case) -> Iterator[str]:
+    """Assignments of the case's arrays."""
+    values = Trial(case, None).values
+    for name, array in values.items():
+        if case.fill == POINTS:
+            yield f"{name} = np.zeros({array.shape}, np.{array.dtype.name})"
+            for point in case.points:
+                if point.array == name:
+                    yield f"{name}[{', '.join(map(str, point.index))}] = {number(point.value)}"
+        else:
+            yield f"{name} = {literal(array)}"
+
+
+def literal(array: Array) -> str:
+    """Source of an array."""
+    dtype = f"np.{array.dtype.name}"
+    if not array.size:
+        return f"np.zeros({array.shape}, {dtype})"
+    return f"np.array({nested(array.tolist())}, {dtype})"
+
+
+def nested(values: Any) -> str:
+    """Source of nested lists of numbers."""
+    if isinstance(values, list):
+        return f"[{', '.join(nested(value) for value in values)}]"
+    return number(values)
+
+
+def number(value: float) -> str:
+    """Source of a number; integers without a point."""
+    if not np.isfinite(value):
+        return f"float('{value}')"
+    return str(int(value)) if value == int(value) and abs(value) < 2**53 and str(value) != "-0.0" else repr(value)
+
+
+def unique_sources(functions: Iterable[Callable[..., Any]]) -> list[str]:
+    """Sources of functions, each once."""
+    return [inspect.getsource(function) + "\n" for function in dict.fromkeys(functions)]

@@ -1,0 +1,296 @@
+"""The gate: a stream of cases in, a stream of events out.
+
+The cases and verdicts depend on the subject, the profile and the seed alone: shards are cut the same way however many
+workers there are, and their tallies are added in the order of the shards.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from platform import python_version
+
+from convgate.case import Case
+from convgate.checks import CHECKS, Result
+from convgate.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
+from convgate.failures import FAILURES, Failure, fingerprint, make_failure, save_failure
+from convgate.files import sweep
+from convgate.minimize import minimize
+from convgate.operators import OPERATORS
+from convgate.profiles import PROFILES, SHARD
+from convgate.record import (
+    Disagreement,
+    FailureSummary,
+    RunRecord,
+    Tally,
+    counts_by_check,
+    total_counts,
+    verdict_of,
+)
+from convgate.repro import repro_source
+from convgate.sources.corpus import read_corpus
+from convgate.spec import format_spec, parse_spec
+from convgate.subjects.isolation import Dead, Workers, open_workers
+from convgate.subjects.loader import SubjectError
+from convgate.worker import Found, Shard, judge_shard, judge_spec, minimize_group, probe, specs_of
+
+__all__ = ["Plan", "run_gate"]
+
+# A case takes some milliseconds, in a slow subject a second; a subject that needs longer hangs.
+CASE_SECONDS = 5.0
+SHARD_SECONDS = 30.0
+LOADING_SECONDS = 120.0
+MINIMIZING_SECONDS = 300.0
+# A subject that dies or hangs so often on one operator is not asked about it again.
+MOST_DEAD = 3
+# Each candidate that hangs costs CASE_SECONDS, so a minimum found within so many tries must do.
+MOST_DEAD_TRIES = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a run of the gate is asked to do.
+
+    Parameters
+    ----------
+    subject : str
+        ``module`` or ``module:attribute``.
+    operators : tuple of str
+        To judge; empty for all that the subject has.
+    profile : str
+        A key of `convgate.profiles.PROFILES`.
+    seed : int
+        Of the cases.
+    jobs : int
+        Worker processes.
+    reports : Path
+        Folder for failures; its corpus is judged too.
+    """
+
+    subject: str
+    operators: tuple[str, ...] = ()
+    profile: str = "pr"
+    seed: int = 0
+    jobs: int = 1
+    reports: Path = field(default_factory=lambda: Path("reports"))
+
+
+def run_gate(plan: Plan) -> Iterator[Event]:
+    """Judge a subject.
+
+    Parameters
+    ----------
+    plan : Plan
+        What to do.
+
+    Yields
+    ------
+    Event
+        From `RunStarted` to `RunFinished`.
+
+    Raises
+    ------
+    SubjectError
+        If the subject cannot be loaded.
+    SpecError
+        If the regression corpus cannot be read.
+    """
+    started = time.monotonic()
+    corpus = read_corpus(plan.reports)
+    sweep(plan.reports / FAILURES)
+    with open_workers(plan.jobs) as workers:
+        present = workers.call(probe, plan.subject, seconds=LOADING_SECONDS)
+        if isinstance(present, Dead):
+            raise SubjectError(f"subject {plan.subject!r} could not be loaded: {present.message}")
+        operators = tuple(name for name in OPERATORS if name in present and name in (plan.operators or OPERATORS))
+        missing = tuple(name for name in plan.operators if name not in present)
+        shards = [*shards_of_corpus(corpus, operators), *shards_of_profile(plan, operators)]
+        yield RunStarted(plan.subject, operators, sum(planned_cases(shard) for shard in shards))
+        tally = Tally()
+        for shard, part in judge_shards(workers, plan.subject, shards):
+            tally.merge(part)
+            yield ShardJudged(part.cases.total(), planned_cases(shard), len(part.failing))
+        groups = groups_of(tally)
+        if groups:
+            yield Minimizing(len(groups))
+        summaries = []
+        for failure, found in distinct_failures(workers, plan.subject, groups):
+            folder = save(plan, failure, found)
+            summaries.append(summary_of(failure, folder))
+            yield FailureSaved(failure, folder)
+    verdict, reason = verdict_of(tally, operators, missing)
+    yield RunFinished(
+        RunRecord(
+            subject=plan.subject,
+            operators=list(operators),
+            profile=plan.profile,
+            seed=plan.seed,
+            verdict=verdict,
+            reason=reason,
+            cases=tally.cases.total(),
+            seconds=round(time.monotonic() - started, 3),
+            counts=total_counts(tally),
+            checks=counts_by_check(tally, operators),
+            failures=summaries,
+            oracles_disagree=[
+                Disagreement(spec=spec, check=result.check, message=result.message)
+                for spec, result in tally.disagreements
+            ],
+            versions={
+                "python": python_version(),
+                **{name: version(name) for name in ("convgate", "hypothesis", "numpy", "torch")},
+            },
+        )
+    )
+
+
+def planned_cases(shard: Shard) -> int:
+    """How many cases a shard is expected to have."""
+    return len(shard.specs) or shard.count
+
+
+def shards_of_corpus(corpus: Sequence[Case], operators: Sequence[str]) -> Iterator[Shard]:
+    """The corpus, one shard an operator."""
+    for operator in operators:
+        specs = tuple(format_spec(case) for case in corpus if case.problem.operator == operator)
+        if specs:
+            yield Shard(operator, specs=specs)
+
+
+def shards_of_profile(plan: Plan, operators: Sequence[str]) -> Iterator[Shard]:
+    """Random cases, as many as the profile says."""
+    for operator in operators:
+        for part in range(PROFILES[plan.profile].shards[operator]):
+            yield Shard(operator, plan.seed, part, SHARD)
+
+
+def judge_shards(workers: Workers, subject: str, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Tally]]:
+    """Judge shards in parallel; tallies come in the order of the shards."""
+    futures = [workers.submit(judge_shard, subject, shard, seconds=SHARD_SECONDS) for shard in shards]
+    dead: dict[str, int] = defaultdict(int)
+    for shard, future in zip(shards, futures, strict=True):
+        if dead[shard.operator] >= MOST_DEAD:
+            future.cancel()
+            continue
+        answer = workers.answer(future)
+        if isinstance(answer, Dead):
+            answer = judge_one_by_one(workers, subject, shard, MOST_DEAD - dead[shard.operator])
+            dead[shard.operator] += sum(result.verdict != "failed" for _, result in answer.failing)
+        yield shard, answer
+
+
+def judge_one_by_one(workers: Workers, subject: str, shard: Shard, most_dead: int) -> Tally:
+    """Judge the cases of a shard that some case of it brought down, each in a task of its own."""
+    tally = Tally()
+    specs = workers.call(specs_of, subject, shard, seconds=SHARD_SECONDS)
+    if isinstance(specs, Dead):
+        raise SubjectError(f"subject {subject!r}: its supports() did not come back ({specs.message})")
+    deaths = 0
+    for spec in specs:
+        results = workers.call(judge_spec, subject, spec, seconds=CASE_SECONDS)
+        if isinstance(results, Dead):
+            primary = first_dead_check(workers, subject, spec) or dead_result("forward", results)
+            tally.add(shard.operator, spec, [primary], primary)
+            deaths += 1
+            if deaths >= most_dead:
+                break
+        else:
+            tally.add(shard.operator, spec, results, next((r for r in results if r.verdict == "failed"), None))
+    return tally
+
+
+def first_dead_check(workers: Workers, subject: str, spec: str, checks: Sequence[str] = tuple(CHECKS)) -> Result | None:
+    """The first check whose worker does not come back from a case."""
+    for check in checks:
+        answer = workers.call(judge_spec, subject, spec, (check,), seconds=CASE_SECONDS)
+        if isinstance(answer, Dead):
+            return dead_result(check, answer)
+    return None
+
+
+def dead_result(check: str, dead: Dead) -> Result:
+    """The result of a check whose worker did not come back."""
+    symptom = dead.verdict.replace("_", " ")
+    return Result(check, dead.verdict, symptom, dead.message, expected="a result", actual=symptom)
+
+
+def groups_of(tally: Tally) -> list[list[tuple[str, Result]]]:
+    """Failing cases by operator, check and symptom, in the order in which they were found."""
+    groups: dict[tuple[str, str, str], list[tuple[str, Result]]] = defaultdict(list)
+    for spec, result in tally.failing:
+        groups[spec.partition(":")[0], result.check, result.symptom].append((spec, result))
+    return list(groups.values())
+
+
+def distinct_failures(
+    workers: Workers, subject: str, groups: Sequence[Sequence[tuple[str, Result]]]
+) -> Iterator[tuple[Failure, Found]]:
+    """Minimise each group; groups that come to the same minimum are one failure."""
+    futures = [
+        None if is_dead(group) else workers.submit(minimize_group, subject, group, seconds=MINIMIZING_SECONDS)
+        for group in groups
+    ]
+    collected: dict[str, tuple[Found, int]] = {}
+    for group, future in zip(groups, futures, strict=True):
+        for found in minimize_dead(workers, subject, group) if future is None else minimized(workers, group, future):
+            key = fingerprint(subject, parse_spec(found.minimal), found.result)
+            first, cases = collected.get(key, (found, 0))
+            collected[key] = (first, cases + len(group))
+    for found, cases in collected.values():
+        yield make_failure(subject, found.found, parse_spec(found.minimal), found.result, cases), found
+
+
+def minimized(workers: Workers, group: Sequence[tuple[str, Result]], future: "Future[list[Found]]") -> list[Found]:
+    """The failures of a group; its first case as it was found if minimising did not come to an end."""
+    answer = workers.answer(future)
+    if isinstance(answer, Dead):
+        spec, result = group[0]
+        return [Found(spec, spec, result, f"not minimised: {answer.message}")]
+    return answer
+
+
+def is_dead(group: Sequence[tuple[str, Result]]) -> bool:
+    """Whether the cases of a group killed or blocked their worker."""
+    return group[0][1].verdict != "failed"
+
+
+def minimize_dead(workers: Workers, subject: str, group: Sequence[tuple[str, Result]]) -> list[Found]:
+    """Minimise a case that kills or blocks its worker, each candidate in a task of its own."""
+    spec, result = group[0]
+    tries = 0
+
+    def still_dead(candidate: Case) -> bool:
+        nonlocal tries
+        tries += 1
+        if tries > MOST_DEAD_TRIES:
+            return False
+        primary = first_dead_check(workers, subject, format_spec(candidate), (result.check,))
+        return primary is not None and primary.verdict == result.verdict
+
+    least = minimize(parse_spec(spec), still_dead).case
+    return [Found(spec, format_spec(least), result, "The process did not come back, so there is nothing to show.")]
+
+
+def save(plan: Plan, failure: Failure, found: Found) -> Path:
+    """Save a failure with its script."""
+    case = parse_spec(failure.minimal)
+    script = repro_source(plan.subject, case, found.result, failure.message, failure.minimal, 2 * CASE_SECONDS)
+    return save_failure(plan.reports, failure, found.picture, script)
+
+
+def summary_of(failure: Failure, folder: Path) -> FailureSummary:
+    """A failure as it stands in a run record."""
+    return FailureSummary(
+        fingerprint=failure.fingerprint,
+        operator=failure.operator,
+        check=failure.check,
+        symptom=failure.symptom,
+        found=failure.found,
+        minimal=failure.minimal,
+        folder=folder.as_posix(),
+        message=failure.message,
+        cases=failure.cases,
+    )

@@ -1,0 +1,195 @@
+"""Hypothesis strategies of problems and cases, biased to the boundaries where implementations go wrong.
+
+Sizes are drawn backwards: first kernel, stride, padding and dilation, then how many places the kernel has and how many
+pixels remain, and from these the size. So every remainder is as likely as none, and small outputs are common.
+"""
+
+from dataclasses import dataclass, replace
+from math import prod
+
+from hypothesis import assume
+from hypothesis import strategies as st
+
+from convgate.case import Case, case_rule
+from convgate.fills import DTYPES
+from convgate.layouts import LAYOUTS
+from convgate.operators import OPERATORS
+from convgate.problem import Problem, span, with_axis
+
+__all__ = ["cases", "invalid_problems", "problems"]
+
+# Terms of a forward pass: nested loops in Python do some millions a second, and there are several passes a case.
+MOST_WORK = 5_000
+
+KERNELS = st.sampled_from([1, 2, 3, 3, 4, 5])
+# Few, and now and then one more than the width of a vector or a block.
+PLACES = st.sampled_from([1, 2, 3, 4, 5] * 8 + [9, 17, 33, 65])
+CHANNELS = st.sampled_from([1, 2, 3] * 10 + [9, 17, 33, 65])
+GROUPS = st.sampled_from([2, 3, 4] * 4 + [9])
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The options of one axis."""
+
+    size: int
+    kernel: int
+    stride: int
+    padding: int
+    dilation: int
+
+
+@st.composite
+def axes(draw: st.DrawFn, *, operator: str, ceil_mode: bool) -> Axis:
+    """One axis whose options fit together."""
+    pool = operator.endswith("pool2d")
+    kernel = draw(KERNELS)
+    stride = draw(st.integers(1, kernel + 2))
+    dilation = 1 if operator == "avg_pool2d" else draw(st.sampled_from([1, 1, 2, 3]))
+    spans = span(kernel, dilation)
+    most_padding = kernel // 2 if pool else kernel + 1
+    padding = draw(st.sampled_from([0] * (most_padding + 1) + list(range(most_padding + 1))))
+    remainder = draw(st.integers(0, stride - 1))
+    places = draw(PLACES)
+    # with ceil_mode a kernel may reach beyond the padded input at its only place
+    places -= 1 if ceil_mode and remainder and places == 1 and draw(st.booleans()) else 0
+    size = (places - 1) * stride + spans - 2 * padding + remainder
+    while size < 1:
+        size += stride
+    return Axis(size, kernel, stride, padding, dilation)
+
+
+@st.composite
+def problems(draw: st.DrawFn, operator: str) -> Problem:
+    """Valid problems of one operator, small enough for the definition's nested loops.
+
+    Parameters
+    ----------
+    operator : str
+        Name of the operator.
+    """
+    options = OPERATORS[operator].options
+    ceil_mode = "ceil_mode" in options and draw(st.booleans())
+    height = draw(axes(operator=operator, ceil_mode=ceil_mode))
+    width = draw(axes(operator=operator, ceil_mode=ceil_mode))
+    if draw(st.sampled_from([False, False, False, True])):
+        width = height
+    problem = Problem(
+        operator=operator,
+        batch=draw(st.sampled_from([1, 2, 3] * 4 + [0])),
+        size=(height.size, width.size),
+        kernel_size=(height.kernel, width.kernel),
+        stride=(height.stride, width.stride),
+        padding=(height.padding, width.padding),
+        dilation=(height.dilation, width.dilation),
+        ceil_mode=ceil_mode,
+        channels=draw(CHANNELS),
+    )
+    if operator == "conv2d":
+        problem = draw(convolutions(problem))
+    if operator == "avg_pool2d":
+        problem = replace(
+            problem,
+            count_include_pad=draw(st.booleans()),
+            divisor_override=draw(st.sampled_from([None] * 6 + [1, 2, 3, 5, 7])),
+        )
+    problem = within_work(problem)
+    assume(OPERATORS[operator].broken_rule(problem) is None)
+    return problem
+
+
+@st.composite
+def convolutions(draw: st.DrawFn, problem: Problem) -> Problem:
+    """Add groups, channels and a bias: one group, some, or depthwise."""
+    kind = draw(st.sampled_from(["one", "some", "depthwise", "one"]))
+    groups = 1 if kind == "one" else draw(GROUPS)
+    per_group = 1 if kind == "depthwise" else draw(CHANNELS)
+    multiplier = draw(CHANNELS)
+    return replace(
+        problem,
+        channels=groups * per_group,
+        out_channels=groups * multiplier,
+        groups=groups,
+        bias=draw(st.booleans()),
+    )
+
+
+def within_work(problem: Problem) -> Problem:
+    """Take images, then channels, then pixels away until there are at most `MOST_WORK` terms and entries of x."""
+    if work(problem) > MOST_WORK:
+        problem = replace(problem, batch=min(problem.batch, 1))
+    while work(problem) > MOST_WORK:
+        smaller = fewer_channels(problem)
+        problem = fewer_pixels(problem) if smaller == problem else smaller
+    return problem
+
+
+def work(problem: Problem) -> int:
+    """Terms of a forward pass, and entries of the input."""
+    return OPERATORS[problem.operator].work(problem) + problem.batch * problem.channels * prod(problem.size)
+
+
+def fewer_channels(problem: Problem) -> Problem:
+    """Halve the largest of input channels a group, output channels a group, and groups; the same if all are 1."""
+    per_group, multiplier = problem.channels // problem.groups, problem.out_channels // problem.groups
+    groups = problem.groups
+    most = max(per_group, multiplier, groups)
+    if most == per_group:
+        per_group = -(-per_group // 2)
+    elif most == multiplier:
+        multiplier = -(-multiplier // 2)
+    else:
+        groups = -(-groups // 2)
+    if problem.operator != "conv2d":
+        return replace(problem, channels=per_group)
+    return replace(problem, channels=groups * per_group, out_channels=groups * multiplier, groups=groups)
+
+
+def fewer_pixels(problem: Problem) -> Problem:
+    """Take four strides from the longer axis of the output."""
+    axis = 0 if problem.output_size[0] >= problem.output_size[1] else 1
+    size = list(problem.size)
+    size[axis] -= 4 * problem.stride[axis]
+    return replace(problem, size=(size[0], size[1]))
+
+
+@st.composite
+def invalid_problems(draw: st.DrawFn, operator: str) -> Problem:
+    """Problems that break one rule, which every implementation must reject."""
+    problem = draw(problems(operator))
+    options = OPERATORS[operator].options
+    axis = draw(st.integers(0, 1))
+    problem = replace(problem, batch=max(1, problem.batch))
+    spoiled = [
+        with_axis(problem, axis, stride=0),
+        with_axis(problem, axis, stride=-1),
+        with_axis(problem, axis, padding=-1),
+    ]
+    padded = problem.size[axis] + 2 * problem.padding[axis]
+    # past the last overhang that ceil_mode allows
+    spoiled.append(replace(with_axis(problem, axis, kernel_size=padded + problem.stride[axis]), dilation=(1, 1)))
+    spoiled.append(with_axis(problem, axis, kernel_size=0))
+    if "dilation" in options:
+        spoiled.append(with_axis(problem, axis, dilation=0))
+    if "groups" in options:
+        spoiled.append(replace(problem, groups=2, channels=3, out_channels=4))
+        spoiled.append(replace(problem, groups=2, channels=4, out_channels=3))
+    found = draw(st.sampled_from(spoiled))
+    assume(OPERATORS[operator].broken_rule(found) is not None)
+    return found
+
+
+@st.composite
+def cases(draw: st.DrawFn, operator: str) -> Case:
+    """Cases of one operator: mostly lattice data in contiguous memory, and some of everything else."""
+    if draw(st.sampled_from([False] * 11 + [True])):
+        return Case(problem=draw(invalid_problems(operator)))
+    fills = OPERATORS[operator].fills
+    case = Case(
+        problem=draw(problems(operator)),
+        dtype=draw(st.sampled_from(sorted(DTYPES))),
+        layout=draw(st.sampled_from(["contiguous"] * len(LAYOUTS) + list(LAYOUTS))),
+        fill=draw(st.sampled_from(["lattice"] * 2 * len(fills) + list(fills))),
+        seed=draw(st.integers(0, 2**16)),
+    )
+    return case if case_rule(case) is None else replace(case, dtype="f64")

@@ -1,0 +1,1 @@
+"""Subjects: finding the code under test, and keeping it at arm's length."""

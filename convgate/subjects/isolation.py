@@ -1,0 +1,81 @@
+"""Worker processes: a subject that dies or hangs takes a worker with it, not the run."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+
+__all__ = ["DEAD", "Dead", "Workers", "open_workers"]
+
+Answer = TypeVar("Answer")
+
+DEAD = ("crashed", "timed_out")
+
+# One thread each: the workers are as many as the cores, and the problems small.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Dead:
+    """A task whose worker did not live to answer.
+
+    Parameters
+    ----------
+    verdict : str
+        "crashed" or "timed_out".
+    message : str
+        With the exit code or the time.
+    """
+
+    verdict: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Workers:
+    """A pool of processes."""
+
+    pool: ProcessPool
+
+    def submit(self, task: Callable[..., Answer], *arguments: Any, seconds: float) -> "Future[Answer]":
+        """Start a task, to be ended after some seconds."""
+        future: Future[Answer] = self.pool.schedule(task, args=arguments, timeout=seconds)
+        return future
+
+    def answer(self, future: "Future[Answer]") -> Answer | Dead:
+        """Wait for a task: its answer, or how its worker died. What the task raised is raised."""
+        try:
+            return future.result()
+        except FutureTimeoutError as error:
+            return Dead("timed_out", f"no answer after {error.args[1]:g} s")
+        except ProcessExpired as error:
+            code = error.exitcode
+            return Dead("crashed", f"the process ended with {f'signal {-code}' if code < 0 else f'exit code {code}'}")
+
+    def call(self, task: Callable[..., Answer], *arguments: Any, seconds: float) -> Answer | Dead:
+        """Do a task and wait for it."""
+        return self.answer(self.submit(task, *arguments, seconds=seconds))
+
+
+@contextmanager
+def open_workers(jobs: int) -> Iterator[Workers]:
+    """Worker processes, started anew (not forked) with one thread each; ended when the block is left."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    pool = ProcessPool(max_workers=jobs, context=multiprocessing.get_context("spawn"))
+    try:
+        yield Workers(pool)
+    finally:
+        pool.stop()  # type: ignore[no-untyped-call] # pebble leaves it out
+        pool.join()
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

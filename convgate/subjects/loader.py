@@ -1,0 +1,58 @@
+"""Find a subject by its name."""
+
+import importlib
+from functools import cache
+from typing import Any
+
+from convgate.operators import OPERATORS
+from convgate.problem import Problem
+
+__all__ = ["DEFAULT_SUBJECT", "SubjectError", "functions_of", "load_subject", "supports"]
+
+DEFAULT_SUBJECT = "impl"
+
+
+class SubjectError(Exception):
+    """The subject cannot be loaded, or has nothing to judge."""
+
+
+@cache
+def load_subject(name: str) -> Any:
+    """Import ``module`` or ``module:attribute``.
+
+    Parameters
+    ----------
+    name : str
+        A module's dotted name, and after a colon an attribute of it if not the module itself is the subject.
+
+    Raises
+    ------
+    SubjectError
+        If there is no such module or attribute, importing it fails, or it has none of the protocol's functions.
+    """
+    module_name, _, attribute = name.partition(":")
+    try:
+        subject = importlib.import_module(module_name)
+        for part in attribute.split(".") if attribute else []:
+            subject = getattr(subject, part)
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise SubjectError(
+            f"subject {name!r} could not be loaded ({what}); give MODULE or MODULE:ATTRIBUTE, "
+            f"importable from the folder that you stand in"
+        ) from error
+    if not functions_of(subject):
+        wanted = ", ".join(OPERATORS)
+        raise SubjectError(f"subject {name!r} has none of the functions of the protocol ({wanted}, ...)")
+    return subject
+
+
+def functions_of(subject: Any) -> tuple[str, ...]:
+    """The operators whose forward function a subject has."""
+    return tuple(name for name in OPERATORS if callable(getattr(subject, name, None)))
+
+
+def supports(subject: Any, problem: Problem) -> bool:
+    """Whether a subject wants to be asked about a problem; yes, unless its own ``supports`` says no."""
+    asked = getattr(subject, "supports", None)
+    return bool(asked(problem)) if callable(asked) else True

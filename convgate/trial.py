@@ -1,0 +1,176 @@
+"""A trial: one case before one subject, with what the oracles say, each computed once and when it is asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from convgate.case import POINTS, Case, lay_out, values_of
+from convgate.compare import Bound
+from convgate.fills import lattice_magnitude
+from convgate.operators import Array, Arrays, Call, Operator, perform
+from convgate.oracle_list import as_integers, definition, torch_oracle
+
+__all__ = ["Outcome", "Trial"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one call of a subject.
+
+    Parameters
+    ----------
+    outputs : dict or None
+        What it returned by name, or None.
+    error : Exception or None
+        What it raised, if it did.
+    missing : bool
+        Whether the subject lacks the function, or says that it does not support the problem.
+    """
+
+    outputs: Mapping[str, Any] | None = None
+    error: Exception | None = None
+    missing: bool = False
+
+
+class Trial:
+    """One case before one subject.
+
+    Parameters
+    ----------
+    case : Case
+        The case.
+    subject : Any
+        A module or object with the functions of the subject protocol.
+    """
+
+    def __init__(self, case: Case, subject: Any) -> None:
+        self.case = case
+        self.subject = subject
+        self.problem = case.problem
+        self.operator: Operator = case.operator
+        self.rule = self.operator.broken_rule(case.problem)
+        self._outcomes: dict[str, Outcome] = {}
+        self._definitions: dict[tuple[str, bool], Mapping[str, Array]] = {}
+        self._witnesses: dict[str, Mapping[str, Any] | None] = {}
+
+    @cached_property
+    def values(self) -> dict[str, Array]:
+        """The data, row-major; nobody else holds these arrays."""
+        return values_of(self.case)
+
+    def arrays(self) -> dict[str, Array]:
+        """The data in the case's memory layout: fresh arrays each time, as a faulty subject may write into them."""
+        return lay_out(self.values, self.case.layout)
+
+    def call(self, call: Call, arrays: Arrays) -> Outcome:
+        """Call the subject."""
+        if not callable(getattr(self.subject, call.function, None)):
+            return Outcome(missing=True)
+        try:
+            with np.errstate(all="ignore"):
+                return Outcome(perform(self.subject, call, arrays))
+        except NotImplementedError:
+            return Outcome(missing=True)
+        except Exception as error:  # noqa: BLE001 - a subject is foreign code: whatever it raises is a finding
+            return Outcome(error=error)
+
+    def call_producing(self, output: str) -> Call | None:
+        """The call of the operator that returns this output, if the operator has it."""
+        calls = [self.operator.forward(self.problem)]
+        if self.operator.backward is not None:
+            calls.append(self.operator.backward(self.problem))
+        return next((call for call in calls if output in call.outputs), None)
+
+    def outcome(self, call: Call) -> Outcome:
+        """What the subject made of the case's own data."""
+        if call.function not in self._outcomes:
+            self._outcomes[call.function] = self.call(call, self.arrays())
+        return self._outcomes[call.function]
+
+    @cached_property
+    def finite(self) -> bool:
+        """Whether all data are finite."""
+        return all(bool(np.isfinite(array).all()) for array in self.values.values())
+
+    @cached_property
+    def on_lattice(self) -> bool:
+        """Whether the data were made so that all results are integers and all sums exact."""
+        if self.case.fill == POINTS:
+            return self.finite and self._points_on_lattice()
+        return self.case.fill in {"lattice", "ties"}
+
+    @cached_property
+    def _exact_values(self) -> tuple[dict[str, Array], int]:
+        """The data as integers times a power of two; a bias as a product of two such numbers."""
+        names = list(self.values)
+        integers, exponent = as_integers(*self.values.values())
+        found = dict(zip(names, integers, strict=True))
+        if "bias" in found:
+            found["bias"] = found["bias"] * 2**-exponent
+        return found, exponent
+
+    def expected(self, call: Call, *, magnitudes: bool = False) -> Mapping[str, Array]:
+        """What the definition says: exact numbers, or floats where the data are not finite.
+
+        With `magnitudes`, of the absolute values of the data, which is what an error bound is made from.
+        """
+        key = (call.function, magnitudes)
+        if key not in self._definitions:
+            self._definitions[key] = self._define(call, magnitudes=magnitudes)
+        return self._definitions[key]
+
+    @cached_property
+    def _as_double(self) -> dict[str, Array]:
+        return {name: array.astype(np.float64) for name, array in self.values.items()}
+
+    def witness(self, call: Call) -> Mapping[str, Any] | None:
+        """What PyTorch says in float64; None if it has no opinion (it rejects some problems that are well defined)."""
+        if call.function not in self._witnesses:
+            try:
+                self._witnesses[call.function] = perform(torch_oracle(), call, self._as_double)
+            except (ValueError, NotImplementedError):
+                self._witnesses[call.function] = None
+        return self._witnesses[call.function]
+
+    def _define(self, call: Call, *, magnitudes: bool) -> Mapping[str, Array]:
+        if not self.finite:
+            outputs = perform(definition, call, self._as_double)
+            return {name: array for name, array in outputs.items() if array is not None}
+        values, exponent = self._exact_values
+        if magnitudes:
+            linear = self.operator.linear_in
+            values = {name: abs(array) if name in linear else array for name, array in values.items()}
+        outputs = perform(definition, call, values)
+        return {name: self._scaled(name, array, exponent) for name, array in outputs.items() if array is not None}
+
+    def _scaled(self, output: str, numbers: Array, exponent: int) -> Array:
+        """Put the power of two back: products have it twice, and grad_bias is no product."""
+        if exponent == 0:
+            return numbers
+        power = 2 * exponent if self.operator.factors == 2 and output != "grad_bias" else exponent
+        scale = Fraction(2) ** power
+        scaled = np.empty(numbers.shape, object)
+        for index in np.ndindex(numbers.shape):
+            number: Any = numbers[index]
+            # the one float among exact numbers is the maximum of a window wholly in padding
+            scaled[index] = number if isinstance(number, float) else number * scale
+        return scaled
+
+    def bound(self, call: Call, output: str, dtype: str) -> Bound | None:
+        """The error bound of an output; None where the lattice decides without one."""
+        if self.on_lattice or not self.finite:
+            return None
+        magnitude = self.expected(call, magnitudes=True)[output]
+        return Bound(magnitude, self.operator.roundings(self.problem)[output], dtype)
+
+    def _points_on_lattice(self) -> bool:
+        quantum = self.operator.quantum(self.problem)
+        most = quantum * lattice_magnitude(self.operator, self.problem, self.case.dtype)
+        return all(
+            not (array % quantum).any() and (name not in self.operator.linear_in or not (abs(array) > most).any())
+            for name, array in self.values.items()
+        )

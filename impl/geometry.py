@@ -1,0 +1,167 @@
+"""Where the windows of a kernel lie: the geometry that convolution and pooling share.
+
+Everything here holds for any number of spatial axes. A window starts every `stride` pixels of the padded input and
+takes `kernel_size` pixels, `dilation` apart, along each axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, TypeGuard
+
+import numpy as np
+
+__all__ = ["Sizes", "Windows", "count", "is_integer", "output_size", "sizes", "span"]
+
+Sizes: TypeAlias = int | Sequence[int]
+
+_MANY = (Sequence, np.ndarray)
+
+
+def is_integer(value: object) -> TypeGuard[int]:
+    """Whether `value` is an integer, Python's or NumPy's; a bool is not."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def sizes(name: str, value: Sizes, axes: int, *, minimum: int) -> tuple[int, ...]:
+    """One integer for each axis, out of a single integer or a sequence of them.
+
+    Raises
+    ------
+    TypeError
+        If an entry is not an integer; a bool is not.
+    ValueError
+        If the number of entries is not `axes`, or an entry is less than `minimum`.
+    """
+    entries = (value,) * axes if is_integer(value) else tuple(value) if isinstance(value, _MANY) else ()
+    if not entries or not all(map(is_integer, entries)):
+        raise TypeError(f"{name} must be an integer or {axes} integers, got {value!r}")
+    if len(entries) != axes:
+        raise ValueError(f"{name} must have {axes} entries, one for each axis, got {len(entries)}: {value!r}")
+    result = tuple(int(entry) for entry in entries)
+    if min(result) < minimum:
+        raise ValueError(f"{name} must be at least {minimum} on every axis, got {result}")
+    return result
+
+
+def count(name: str, value: int) -> int:
+    """Return `value` as a positive integer.
+
+    Raises
+    ------
+    TypeError
+        If it is not an integer; a bool is not.
+    ValueError
+        If it is less than 1.
+    """
+    if not is_integer(value):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, got {value}")
+    return int(value)
+
+
+def span(kernel_size: int, dilation: int) -> int:
+    """Pixels from the first to the last that a kernel takes along an axis, both counted."""
+    return dilation * (kernel_size - 1) + 1
+
+
+def output_size(
+    input_size: int, kernel_size: int, *, stride: int, padding: int, dilation: int, ceil_mode: bool = False
+) -> int:
+    """Windows along one axis; less than 1 if the kernel does not fit.
+
+    Without `ceil_mode` it is the number of windows that lie within the padded input, floor((L + 2p - span) / s) + 1:
+    relationship 15 of Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016. With
+    `ceil_mode` the last window may reach beyond, but one that would start beyond the input and its left padding is
+    dropped, as in PyTorch (the `ceil_mode` note of `torch.nn.MaxPool2d`).
+    """
+    room = input_size + 2 * padding - span(kernel_size, dilation)
+    if not ceil_mode:
+        return room // stride + 1
+    rounded_up = -(-room // stride) + 1
+    return rounded_up - 1 if (rounded_up - 1) * stride >= input_size + padding else rounded_up
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """The windows of a kernel on an input. Each field has one entry for each spatial axis."""
+
+    input_size: tuple[int, ...]
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    output_size: tuple[int, ...]
+
+    @classmethod
+    def of(
+        cls,
+        input_size: tuple[int, ...],
+        kernel_size: Sizes,
+        *,
+        stride: Sizes,
+        padding: Sizes,
+        dilation: Sizes,
+        ceil_mode: bool = False,
+    ) -> Windows:
+        """Check the options and lay the windows out.
+
+        Raises
+        ------
+        TypeError
+            If an option is not made of integers.
+        ValueError
+            If an option has the wrong number of entries or is out of its range, or if no window fits.
+        """
+        axes = len(input_size)
+        kernel_size = sizes("kernel_size", kernel_size, axes, minimum=1)
+        stride = sizes("stride", stride, axes, minimum=1)
+        padding = sizes("padding", padding, axes, minimum=0)
+        dilation = sizes("dilation", dilation, axes, minimum=1)
+        output = tuple(
+            output_size(length, k, stride=s, padding=p, dilation=d, ceil_mode=ceil_mode)
+            for length, k, s, p, d in zip(input_size, kernel_size, stride, padding, dilation, strict=True)
+        )
+        if min(output) < 1:
+            spans = tuple(map(span, kernel_size, dilation))
+            padded = tuple(length + 2 * p for length, p in zip(input_size, padding, strict=True))
+            excess = " by a stride or more" if ceil_mode else ""
+            raise ValueError(
+                f"kernel_size {kernel_size} with dilation {dilation} spans {spans}, more than the padded input "
+                f"{padded}{excess}; use a smaller kernel or dilation, more padding, or a larger input"
+            )
+        return cls(input_size, kernel_size, stride, padding, dilation, output)
+
+    @property
+    def padded_size(self) -> tuple[int, ...]:
+        """Size that holds the left padding, the input, and whatever the windows reach beyond it."""
+        return tuple(
+            max(p + length, (out - 1) * s + span(k, d))
+            for length, k, s, p, d, out in zip(
+                self.input_size,
+                self.kernel_size,
+                self.stride,
+                self.padding,
+                self.dilation,
+                self.output_size,
+                strict=True,
+            )
+        )
+
+    @property
+    def interior(self) -> tuple[slice, ...]:
+        """Where the input lies in an array of `padded_size`."""
+        return tuple(slice(p, p + length) for length, p in zip(self.input_size, self.padding, strict=True))
+
+    def places(self) -> Iterator[tuple[slice, ...]]:
+        """For each place of the kernel in row-major order: which padded pixels it meets, one a window.
+
+        Within one place no pixel is met twice, so that adding to such a slice loses nothing.
+        """
+        for place in np.ndindex(*self.kernel_size):
+            yield tuple(
+                slice(k * d, k * d + (out - 1) * s + 1, s)
+                for k, d, s, out in zip(place, self.dilation, self.stride, self.output_size, strict=True)
+            )

@@ -1,0 +1,125 @@
+"""Windows to columns and back: convolution and pooling become matrix products and reductions of columns.
+
+The idea is that of Caffe (Jia, "Learning semantic image representations at a large scale", 2014, and Caffe's im2col)
+and of the course notes of Stanford CS231n, "Convolutional neural networks"; the code is our own. Both directions walk
+the places of the kernel rather than the windows: for one place, the pixels that all windows meet there are a strided
+slice of the padded input. The one copies those slices out, the other adds them back, so each is visibly the other's
+transpose.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from impl.arrays import check_dtypes, check_images, check_rank, check_shape
+from impl.geometry import Windows, sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from impl.arrays import Array
+    from impl.geometry import Sizes
+
+__all__ = ["add_columns", "col2im", "im2col", "take_columns"]
+
+_Scalar = TypeVar("_Scalar", bound=np.generic)
+
+
+def im2col(
+    x: Array, kernel_size: Sizes, *, stride: Sizes = (1, 1), padding: Sizes = (0, 0), dilation: Sizes = (1, 1)
+) -> Array:
+    """Lay out what each window of the kernel sees as a column.
+
+    Parameters
+    ----------
+    x : array, N x C x H x W, float32 or float64
+        The images.
+    kernel_size, stride, padding, dilation : int or pair of int
+        As in PyTorch. The padding is zeros.
+
+    Returns
+    -------
+    array, (C*kh*kw) x (h_out*w_out*N), of the dtype of `x`
+        Rows are ordered by channel, kernel row, kernel column; columns by place (row-major), images fastest: place
+        (i, j) of image n is column (i*w_out + j)*N + n.
+
+    Raises
+    ------
+    TypeError
+        If `x` is not a float32 or float64 array, or an option is not made of integers.
+    ValueError
+        If a shape or an option is out of its range, or if no window fits.
+    """
+    check_dtypes(x=x)
+    check_images("x", x.shape)
+    windows = Windows.of(x.shape[2:], kernel_size, stride=stride, padding=padding, dilation=dilation)
+    return take_columns(x, windows, pad_value=0)
+
+
+@np.errstate(all="ignore")
+def col2im(
+    columns: Array,
+    input_shape: Sequence[int],
+    kernel_size: Sizes,
+    *,
+    stride: Sizes = (1, 1),
+    padding: Sizes = (0, 0),
+    dilation: Sizes = (1, 1),
+) -> Array:
+    """Add every entry of the columns back to the pixel it came from: the adjoint of `im2col`.
+
+    Parameters
+    ----------
+    columns : array, (C*kh*kw) x (h_out*w_out*N), float32 or float64
+        Columns in the order of `im2col`.
+    input_shape : four integers, N, C, H, W
+        Shape of the images that the columns came from.
+    kernel_size, stride, padding, dilation : int or pair of int
+        The options that the columns were made with.
+
+    Returns
+    -------
+    array, N x C x H x W, of the dtype of `columns`
+        Sums; a pixel that no window sees is 0. What falls on the padding is dropped.
+
+    Raises
+    ------
+    TypeError
+        If `columns` is not a float32 or float64 array, or an option is not made of integers.
+    ValueError
+        If a shape or an option is out of its range, if no window fits, or if the columns are not of this shape.
+    """
+    check_dtypes(columns=columns)
+    check_rank("columns", columns.shape, "(C*kh*kw) x (h_out*w_out*N)")
+    n, channels, *input_size = sizes("input_shape", tuple(input_shape), 4, minimum=0)
+    check_images("input_shape", (n, channels, *input_size))
+    windows = Windows.of(tuple(input_size), kernel_size, stride=stride, padding=padding, dilation=dilation)
+    expected = (channels * math.prod(windows.kernel_size), math.prod(windows.output_size) * n)
+    check_shape("columns", columns.shape, expected, f"as im2col gives for {(n, channels, *input_size)}")
+    return add_columns(columns, n, channels, windows)
+
+
+def take_columns(x: NDArray[_Scalar], windows: Windows, *, pad_value: float) -> NDArray[_Scalar]:
+    """`im2col` for any number of spatial axes, any dtype and any padding value, arguments taken as checked."""
+    n, channels = x.shape[:2]
+    padded = np.full((channels, *windows.padded_size, n), pad_value, dtype=x.dtype)
+    padded[:, *windows.interior] = np.moveaxis(x, 0, -1)
+    columns = np.empty((channels, math.prod(windows.kernel_size), *windows.output_size, n), dtype=x.dtype)
+    for row, place in enumerate(windows.places()):
+        columns[:, row] = padded[:, *place]
+    return columns.reshape(channels * math.prod(windows.kernel_size), math.prod(windows.output_size) * n)
+
+
+def add_columns(columns: NDArray[_Scalar], n: int, channels: int, windows: Windows) -> NDArray[_Scalar]:
+    """`col2im` for any number of spatial axes, arguments taken as checked."""
+    columns = columns.reshape(channels, math.prod(windows.kernel_size), *windows.output_size, n)
+    padded = np.zeros((channels, *windows.padded_size, n), dtype=columns.dtype)
+    for row, place in enumerate(windows.places()):
+        padded[:, *place] += columns[:, row]
+    # A copy also where it is contiguous already, so that the result does not keep the padded sums alive.
+    return np.moveaxis(padded[:, *windows.interior], -1, 0).copy()

@@ -1,0 +1,65 @@
+"""Floating numbers as exact integers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["as_integers", "exact_dot"]
+
+
+def as_integers(*arrays: np.ndarray) -> tuple[tuple[np.ndarray, ...], int]:
+    """Write floating numbers as integers times one common power of two, exactly.
+
+    Every finite floating number is an integer times a power of two, so a common exponent always exists; the largest
+    such exponent that is not positive is taken.
+
+    Parameters
+    ----------
+    *arrays : array
+        Of any floating or integer dtype.
+
+    Returns
+    -------
+    integers : tuple of object arrays of int
+        Of the same shapes.
+    exponent : int
+        At most 0, and 0 for integers; ``arrays[k] == integers[k] * 2**exponent``.
+
+    Raises
+    ------
+    ValueError
+        If a value is NaN or infinite.
+    """
+    for array in arrays:
+        if not np.isfinite(array).all():
+            raise ValueError("a value is NaN or infinite, so it is no integer at any scale; give finite values only")
+    if all((np.rint(array) == array).all() for array in arrays):
+        return tuple(_objects([int(v) for v in array.ravel().tolist()], array.shape) for array in arrays), 0
+    ratios = [[v.as_integer_ratio() for v in array.ravel().tolist()] for array in arrays]
+    scale = max(denominator for ratio in ratios for _, denominator in ratio)  # denominators are powers of two
+    integers = (
+        _objects([numerator * (scale // denominator) for numerator, denominator in ratio], array.shape)
+        for ratio, array in zip(ratios, arrays, strict=True)
+    )
+    return tuple(integers), 1 - scale.bit_length()
+
+
+def exact_dot(a: np.ndarray, b: np.ndarray) -> int:
+    """Sum the products of two arrays of the same shape in exact integers, each element rounded to the nearest first.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or a value is NaN or infinite.
+    """
+    a, b = np.asarray(a), np.asarray(b)
+    if a.shape != b.shape:
+        raise ValueError(f"shapes are {a.shape} and {b.shape}; an inner product needs them equal")
+    for array in (a, b):
+        if not np.isfinite(array.astype(np.float64)).all():
+            raise ValueError("a value is NaN or infinite; an exact inner product needs finite values")
+    return sum(round(p) * round(q) for p, q in zip(a.ravel().tolist(), b.ravel().tolist(), strict=True))
+
+
+def _objects(values: list[int], shape: tuple[int, ...]) -> np.ndarray:
+    return np.array(values, dtype=object).reshape(shape)
