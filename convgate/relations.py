@@ -16,9 +16,19 @@ from convgate import purity
 from convgate.case import Case
 from convgate.operators import Arrays, Call, source_of
 from convgate.oracle_list import exact_dot, finite_difference, identities
-from convgate.problem import Problem
+from convgate.problem import Problem, with_axis
 
-__all__ = ["Relation", "adjoint", "agree", "evaluate", "finite_differences", "identity", "layout", "purity_relations"]
+__all__ = [
+    "Relation",
+    "adjoint",
+    "agree",
+    "evaluate",
+    "finite_differences",
+    "identity",
+    "layout",
+    "purity_relations",
+    "related_problems",
+]
 
 # Jacobians on all basis vectors cost 2 * inputs + outputs images: only where that is little.
 MOST_BASIS_VECTORS = 24
@@ -132,6 +142,21 @@ def adjoint(case: Case) -> Iterator[Relation]:
                 f"adjoint({there}, {back}, {name}, grad_output)",
                 helpers,
             )
+
+
+def related_problems(problem: Problem) -> Iterator[Problem]:
+    """The other problems on which the relations of a problem call the subject."""
+    if problem.padding != (0, 0):
+        height, width = (n + 2 * p for n, p in zip(problem.size, problem.padding, strict=True))
+        yield replace(problem, size=(height, width), padding=(0, 0))
+    if problem.groups > 1:
+        channels, out_channels = (n // problem.groups for n in (problem.channels, problem.out_channels))
+        yield replace(problem, groups=1, channels=channels, out_channels=out_channels)
+    if problem.batch > 1:
+        yield replace(problem, batch=1)
+    for axis in (0, 1):
+        if problem.padding[axis] == 0 and problem.output_size[axis] > 1:
+            yield with_axis(problem, axis, size=problem.size[axis] - problem.stride[axis])
 
 
 def adjoint_of_im2col(problem: Problem) -> Call:

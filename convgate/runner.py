@@ -8,17 +8,17 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
 
-from convgate.case import Case
+from convgate.case import Case, case_rule
 from convgate.checks import CHECKS, Result
 from convgate.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
 from convgate.failures import FAILURES, Failure, fingerprint, make_failure, save_failure
 from convgate.files import sweep
-from convgate.minimize import minimize
+from convgate.minimize import complexity, minimize
 from convgate.operators import OPERATORS
 from convgate.profiles import PROFILES, SHARD
 from convgate.record import (
@@ -34,19 +34,21 @@ from convgate.repro import repro_source
 from convgate.sources.corpus import read_corpus
 from convgate.spec import format_spec, parse_spec
 from convgate.subjects.isolation import Dead, Workers, open_workers
-from convgate.subjects.loader import SubjectError
-from convgate.worker import Found, Shard, judge_shard, judge_spec, minimize_group, probe, specs_of
+from convgate.subjects.loader import SubjectError, load_early
+from convgate.worker import Found, Shard, exercise, judge_shard, judge_spec, minimize_group, probe, specs_of
 
 __all__ = ["Plan", "run_gate"]
 
 # A case takes some milliseconds, in a slow subject a second; a subject that needs longer hangs.
 CASE_SECONDS = 5.0
-SHARD_SECONDS = 30.0
+SHARD_SECONDS = 20.0
 LOADING_SECONDS = 120.0
 MINIMIZING_SECONDS = 300.0
 # A subject that dies or hangs so often on one operator is not asked about it again.
 MOST_DEAD = 3
-# Each candidate that hangs costs CASE_SECONDS, so a minimum found within so many tries must do.
+# For the calls of one check, without oracles.
+EXERCISE_SECONDS = 2.0
+# Each candidate that hangs costs EXERCISE_SECONDS, so a minimum found within so many tries must do.
 MOST_DEAD_TRIES = 30
 
 
@@ -101,7 +103,7 @@ def run_gate(plan: Plan) -> Iterator[Event]:
     started = time.monotonic()
     corpus = read_corpus(plan.reports)
     sweep(plan.reports / FAILURES)
-    with open_workers(plan.jobs) as workers:
+    with open_workers(plan.jobs, load_early, plan.subject) as workers:
         present = workers.call(probe, plan.subject, seconds=LOADING_SECONDS)
         if isinstance(present, Dead):
             raise SubjectError(f"subject {plan.subject!r} could not be loaded: {present.message}")
@@ -202,10 +204,10 @@ def judge_one_by_one(workers: Workers, subject: str, shard: Shard, most_dead: in
     return tally
 
 
-def first_dead_check(workers: Workers, subject: str, spec: str, checks: Sequence[str] = tuple(CHECKS)) -> Result | None:
-    """The first check whose worker does not come back from a case."""
-    for check in checks:
-        answer = workers.call(judge_spec, subject, spec, (check,), seconds=CASE_SECONDS)
+def first_dead_check(workers: Workers, subject: str, spec: str) -> Result | None:
+    """The first check whose calls do not come back from a case."""
+    for check in CHECKS:
+        answer = workers.call(exercise, subject, spec, check, seconds=EXERCISE_SECONDS)
         if isinstance(answer, Dead):
             return dead_result(check, answer)
     return None
@@ -218,10 +220,11 @@ def dead_result(check: str, dead: Dead) -> Result:
 
 
 def groups_of(tally: Tally) -> list[list[tuple[str, Result]]]:
-    """Failing cases by operator, check and symptom, in the order in which they were found."""
-    groups: dict[tuple[str, str, str], list[tuple[str, Result]]] = defaultdict(list)
+    """Failing cases by operator and check, those whose worker died apart, in the order in which they were found."""
+    groups: dict[tuple[str, str], list[tuple[str, Result]]] = defaultdict(list)
     for spec, result in tally.failing:
-        groups[spec.partition(":")[0], result.check, result.symptom].append((spec, result))
+        kind = result.check if result.verdict == "failed" else result.verdict
+        groups[spec.partition(":")[0], kind].append((spec, result))
     return list(groups.values())
 
 
@@ -243,7 +246,7 @@ def distinct_failures(
         yield make_failure(subject, found.found, parse_spec(found.minimal), found.result, cases), found
 
 
-def minimized(workers: Workers, group: Sequence[tuple[str, Result]], future: "Future[list[Found]]") -> list[Found]:
+def minimized(workers: Workers, group: Sequence[tuple[str, Result]], future: Future[list[Found]]) -> list[Found]:
     """The failures of a group; its first case as it was found if minimising did not come to an end."""
     answer = workers.answer(future)
     if isinstance(answer, Dead):
@@ -258,20 +261,24 @@ def is_dead(group: Sequence[tuple[str, Result]]) -> bool:
 
 
 def minimize_dead(workers: Workers, subject: str, group: Sequence[tuple[str, Result]]) -> list[Found]:
-    """Minimise a case that kills or blocks its worker, each candidate in a task of its own."""
-    spec, result = group[0]
+    """Minimise the simplest case that kills or blocks its worker, each candidate in a task of its own."""
+    found, result = min(group, key=lambda pair: complexity(parse_spec(pair[0])))
     tries = 0
 
     def still_dead(candidate: Case) -> bool:
         nonlocal tries
         tries += 1
-        if tries > MOST_DEAD_TRIES:
+        if tries > MOST_DEAD_TRIES or case_rule(candidate) is not None:
             return False
-        primary = first_dead_check(workers, subject, format_spec(candidate), (result.check,))
-        return primary is not None and primary.verdict == result.verdict
+        answer = workers.call(exercise, subject, format_spec(candidate), result.check, seconds=EXERCISE_SECONDS)
+        return isinstance(answer, Dead) and answer.verdict == result.verdict
 
-    least = minimize(parse_spec(spec), still_dead).case
-    return [Found(spec, format_spec(least), result, "The process did not come back, so there is nothing to show.")]
+    case = parse_spec(found)
+    plain = replace(case, fill="lattice", points=(), seed=0, layout="contiguous", dtype="f64")
+    least = minimize(plain if still_dead(plain) else case, still_dead, data=False).case
+    if result.check == "special_values" and least.fill == "lattice":
+        result = replace(result, check="forward", output="y")
+    return [Found(found, format_spec(least), result, "The process did not come back, so there is nothing to show.")]
 
 
 def save(plan: Plan, failure: Failure, found: Found) -> Path:

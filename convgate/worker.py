@@ -1,21 +1,28 @@
 """What worker processes do: judge shards of cases and minimise failures."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from convgate.case import Case
-from convgate.checks import CHECKS, Result, judge, primary_failure
+from convgate.case import Case, case_rule
+from convgate.checks import CHECKS, OUTPUTS, RELATIONS, Result, judge, primary_failure
 from convgate.explain import picture
 from convgate.failures import fingerprint
 from convgate.minimize import complexity, minimize
 from convgate.record import Tally
+from convgate.relations import evaluate, related_problems
 from convgate.sources.fuzz import draw_cases
 from convgate.spec import format_spec, parse_spec
 from convgate.subjects.loader import functions_of, load_subject, supports
+from convgate.trial import Trial
 
-__all__ = ["Found", "Shard", "cases_of", "fails_like", "judge_shard", "judge_spec", "minimize_group", "probe"]
+__all__ = ["Found", "Shard", "cases_of", "exercise", "judge_shard", "judge_spec", "minimize_group", "probe"]
 
+# Symptoms for which the values of the data matter, and not only the shapes.
+ABOUT_VALUES = {"wrong value", "inaccurate", "NaN mismatch"}
+# How many other seeds are tried to see directly what a relation has found.
+OTHER_SEEDS = 8
 # A group of failing cases is explored until so many in a row bring no failure that was not known.
 NOTHING_NEW = 3
 
@@ -84,44 +91,99 @@ def judge_spec(subject_name: str, spec: str, checks: Sequence[str] = tuple(CHECK
     return judge(parse_spec(spec), load_subject(subject_name), checks)
 
 
-def fails_like(case: Case, subject: Any, failure: Result) -> bool:
-    """Whether a case fails first in the same check with the same symptom."""
-    order = list(CHECKS)
-    upto = order[: order.index(failure.check) + 1]
-    primary = primary_failure(judge(case, subject, upto))
-    return primary is not None and (primary.check, primary.symptom) == (failure.check, failure.symptom)
-
-
 def plainest(case: Case, subject: Any, failure: Result) -> tuple[Case, Result]:
     """The same problem on plainer data, if it fails there in whatever way, and how; otherwise the case itself.
 
-    A wrong index turns up as a wrong value on integers, as NaN in the wrong place on special values and as an
-    inaccuracy on real data. It is one failure, and shows itself best on integers.
+    A wrong index turns up as a wrong value on integers, as NaN in the wrong place on special values, as an inaccuracy
+    on real data, and on data that do not show it directly as an identity that does not hold. It is one failure, and
+    shows itself best on integers, before the checks that compare with the oracles.
     """
     plain = replace(case, fill="lattice", points=())
     for twin in (replace(plain, layout="contiguous", dtype="f64"), replace(plain, layout="contiguous"), plain):
-        if twin != case:
-            primary = primary_failure(judge(twin, subject))
-            if primary is not None:
-                return twin, primary
+        primary = primary_failure(judge(twin, subject)) if twin != case else None
+        if primary is not None:
+            return with_direct_failure(twin, subject, primary)
+    return with_direct_failure(case, subject, failure)
+
+
+def with_direct_failure(case: Case, subject: Any, failure: Result) -> tuple[Case, Result]:
+    """A case in which an oracle shows the failure, if in this one a relation alone does.
+
+    A relation calls the subject on other data, and on other problems too: without padding, with a single image or
+    group. Where the fault lies there, it is best shown there.
+    """
+    if failure.check in {"finite_difference", "adjoint", "identity"}:
+        for problem in (case.problem, *related_problems(case.problem)):
+            for seed in range(OTHER_SEEDS):
+                candidate = replace(case, problem=problem, seed=seed, fill="lattice", points=())
+                primary = primary_failure(judge(candidate, subject, OUTPUTS)) if case_rule(candidate) is None else None
+                if primary is not None:
+                    return candidate, primary
     return case, failure
 
 
 def minimize_group(subject_name: str, group: Sequence[tuple[str, Result]]) -> list[Found]:
-    """Minimise failing cases that look alike until nothing new turns up."""
+    """Minimise failing cases of one operator and check until nothing new turns up.
+
+    One fault can show itself as a wrong shape here and as a wrong value there. So a minimum is not new if, were its
+    symptom allowed to change on the way, it would shrink to one that is known.
+    """
     subject = load_subject(subject_name)
     failing = [(parse_spec(spec), result) for spec, result in group]
     simplest = min(failing, key=lambda pair: complexity(pair[0]))
     found: dict[str, Found] = {}
     in_vain = 0
     for case, failure in [simplest, *(pair for pair in failing if pair is not simplest)]:
-        start, result = plainest(case, subject, failure)
-        least = minimize(start, lambda candidate, like=result: fails_like(candidate, subject, like)).case  # type: ignore[misc]
-        primary = primary_failure(judge(least, subject)) or result
-        known = fingerprint(subject_name, least, primary)
-        in_vain = in_vain + 1 if known in found else 0
-        if known not in found:
-            found[known] = Found(format_spec(case), format_spec(least), primary, picture(least, subject, primary))
+        least, result = smallest(*plainest(case, subject, failure), subject)
+        known = fingerprint(subject_name, least, result) in found
+        if not known and found:
+            known = fingerprint(subject_name, *smallest(least, result, subject, any_symptom=True)) in found
+        if not known:
+            shown = picture(least, subject, result)
+            found[fingerprint(subject_name, least, result)] = Found(
+                format_spec(case), format_spec(least), result, shown
+            )
+        in_vain = in_vain + 1 if known else 0
         if in_vain == NOTHING_NEW:
             break
     return list(found.values())
+
+
+def smallest(case: Case, failure: Result, subject: Any, *, any_symptom: bool = False) -> tuple[Case, Result]:
+    """The minimal case that fails like this one, and how it fails.
+
+    Parameters
+    ----------
+    case, failure : Case, Result
+        Where to start.
+    subject : Any
+        The code under test.
+    any_symptom : bool
+        Whether another symptom of the same check will do.
+    """
+    upto = list(CHECKS)[: list(CHECKS).index(failure.check) + 1]
+    data = failure.symptom in ABOUT_VALUES
+
+    def still_fails(candidate: Case) -> bool:
+        primary = primary_failure(judge(candidate, subject, upto))
+        return (
+            primary is not None
+            and primary.check == failure.check
+            and (any_symptom or primary.symptom == failure.symptom)
+        )
+
+    least = minimize(case, still_fails, data=data).case
+    return least, primary_failure(judge(least, subject, upto)) or failure
+
+
+def exercise(subject_name: str, spec: str, check: str) -> None:
+    """Make the calls of one check, without the oracles, to see whether the process comes back."""
+    trial = Trial(parse_spec(spec), load_subject(subject_name))
+    if check in RELATIONS:
+        for relation in RELATIONS[check](trial.case):
+            with suppress(Exception):
+                evaluate(relation, trial.subject, trial.arrays())
+    else:
+        call = trial.call_producing(OUTPUTS.get(check, "y"))
+        if call is not None:
+            trial.outcome(call)

@@ -43,12 +43,12 @@ class Workers:
 
     pool: ProcessPool
 
-    def submit(self, task: Callable[..., Answer], *arguments: Any, seconds: float) -> "Future[Answer]":
+    def submit(self, task: Callable[..., Answer], *arguments: Any, seconds: float) -> Future[Answer]:
         """Start a task, to be ended after some seconds."""
         future: Future[Answer] = self.pool.schedule(task, args=arguments, timeout=seconds)
         return future
 
-    def answer(self, future: "Future[Answer]") -> Answer | Dead:
+    def answer(self, future: Future[Answer]) -> Answer | Dead:
         """Wait for a task: its answer, or how its worker died. What the task raised is raised."""
         try:
             return future.result()
@@ -64,11 +64,20 @@ class Workers:
 
 
 @contextmanager
-def open_workers(jobs: int) -> Iterator[Workers]:
-    """Worker processes, started anew (not forked) with one thread each; ended when the block is left."""
+def open_workers(jobs: int, first: Callable[..., None], *arguments: Any) -> Iterator[Workers]:
+    """Worker processes, started anew (not forked) with one thread each; ended when the block is left.
+
+    Parameters
+    ----------
+    jobs : int
+        How many processes.
+    first : callable
+        What each does, with `arguments`, before its first task and outside of any task's time.
+    """
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
-    pool = ProcessPool(max_workers=jobs, context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPool(max_workers=jobs, context=context, initializer=first, initargs=list(arguments))
     try:
         yield Workers(pool)
     finally:

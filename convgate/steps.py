@@ -1,0 +1,145 @@
+"""Simplifying steps: from a case to those that are a little, or a lot, simpler."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from math import prod
+
+import numpy as np
+
+from convgate.case import POINTS, Case, Point, array_shapes, as_points
+from convgate.problem import PAIRS, Problem, output_size, swap_axes, with_axis
+
+__all__ = ["steps"]
+
+LEAST = {"batch": 1, "size": 1, "kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}
+LEAST_OF_AXIS = {name: LEAST[name] for name in PAIRS}
+# More entries than this are not written out one by one.
+MOST_POINTS = 600
+# With other data a simpler problem may fail where with these it happens not to.
+SEEDS = (0, 1, 2)
+
+
+def steps(case: Case, *, data: bool) -> Iterator[Case]:
+    """Every step from a case, the boldest first, whether or not it leads to a valid and simpler one.
+
+    Parameters
+    ----------
+    case : Case
+        Where to start.
+    data : bool
+        Whether to simplify the data as well as the problem.
+    """
+    for problem in simpler_problems(case.problem):
+        yield replace(case, problem=problem)
+        if case.points:
+            yield cropped(case, problem)
+        elif case.fill != POINTS:
+            yield from (replace(case, problem=problem, seed=seed) for seed in SEEDS if seed != case.seed)
+    yield replace(case, dtype="f64")
+    yield replace(case, layout="contiguous")
+    if case.fill == POINTS:
+        yield from simpler_points(case)
+        return
+    yield replace(case, fill="lattice")
+    yield from (replace(case, seed=seed) for seed in SEEDS)
+    entries = sum(prod(shape) for shape in array_shapes(case.problem).values())
+    if data and entries <= MOST_POINTS and case.operator.broken_rule(case.problem) is None:
+        yield as_points(case)
+
+
+def simpler_problems(problem: Problem) -> Iterator[Problem]:
+    """Problems one step simpler: several options at once, then one by one."""
+    if problem.groups > 1:
+        yield from fewer_groups(problem)
+    # whole groups where there are groups
+    unit = max(1, problem.groups)
+    yield from (replace(problem, out_channels=unit * fewer) for fewer in smaller(problem.out_channels // unit, 1))
+    yield from (replace(problem, channels=unit * fewer) for fewer in smaller(problem.channels // unit, 1))
+    yield from (replace(problem, batch=fewer) for fewer in smaller(problem.batch, 1))
+    yield replace(problem, bias=False)
+    yield replace(problem, ceil_mode=False)
+    yield replace(problem, count_include_pad=True)
+    if problem.divisor_override is not None:
+        yield replace(problem, divisor_override=None)
+        # a divisor of 1 would hide an average, so 2 is the simplest
+        yield from (replace(problem, divisor_override=less) for less in smaller(problem.divisor_override, 2))
+    yield with_axis(with_axis(problem, 0, **LEAST_OF_AXIS), 1, **LEAST_OF_AXIS)
+    for axis in (1, 0):
+        yield from simpler_axis(problem, axis)
+    yield swap_axes(problem)
+    for name in PAIRS:
+        yield replace(problem, **{name: getattr(problem, name)[::-1]})
+
+
+def fewer_groups(problem: Problem) -> Iterator[Problem]:
+    """Fewer groups with as many channels each; and one group with the channels of all."""
+    per_group, multiplier = problem.channels // problem.groups, problem.out_channels // problem.groups
+    for groups in smaller(problem.groups, 1):
+        yield replace(problem, groups=groups, channels=groups * per_group, out_channels=groups * multiplier)
+    yield replace(problem, groups=1)
+
+
+def simpler_axis(problem: Problem, axis: int) -> Iterator[Problem]:
+    """Make the options of one axis simpler: each alone, and with the size that keeps the places of the kernel."""
+    put = partial(with_axis, problem, axis)
+    now = {name: getattr(problem, name)[axis] for name in PAIRS}
+    size, stride = now["size"], now["stride"]
+    places = output_size(size, now["kernel_size"], stride, now["padding"], now["dilation"])
+    yield put(**LEAST_OF_AXIS)
+    yield put(**{**LEAST_OF_AXIS, "size": size})
+    if stride > 0:
+        yield from (put(size=size - stride * (places - fewer)) for fewer in smaller(places, 1))
+    pixels_by = {
+        "dilation": now["kernel_size"] - 1,
+        "padding": -2,
+        "stride": places - 1,
+        "kernel_size": now["dilation"],
+    }
+    for name, pixels in pixels_by.items():
+        for less in smaller(now[name], LEAST[name]):
+            yield put(**{name: less})
+            yield put(**{name: less, "size": max(1, size - pixels * (now[name] - less))})
+    yield from (put(size=less) for less in smaller(size, 1))
+    if now["kernel_size"] > 1:
+        fewer = {"kernel_size": now["kernel_size"] - 1}
+        yield put(**fewer, stride=stride - 1)
+        yield put(**fewer, padding=now["padding"] - 1)
+        yield put(**fewer, stride=stride - 1, size=size - 1)
+
+
+def smaller(value: int, least: int) -> Iterator[int]:
+    """The least value, then half way towards it, and so on up to the value's neighbour."""
+    gap = value - least
+    while gap:
+        yield value - gap
+        gap = int(gap / 2)
+
+
+def cropped(case: Case, problem: Problem) -> Case:
+    """Keep the points within the arrays of a smaller problem; an index that is too large is moved in."""
+    shapes = array_shapes(problem)
+    kept: dict[tuple[str, tuple[int, ...]], Point] = {}
+    for point in case.points:
+        shape = shapes.get(point.array)
+        if shape is not None and len(shape) == len(point.index) and 0 not in shape:
+            index = tuple(min(i, length - 1) for i, length in zip(point.index, shape, strict=True))
+            kept.setdefault((point.array, index), replace(point, index=index))
+    return replace(case, problem=problem, points=tuple(kept.values()))
+
+
+def simpler_points(case: Case) -> Iterator[Case]:
+    """Fewer points: none, half of them, a quarter, ... down to single ones; then simpler values."""
+    points = case.points
+    size = len(points)
+    while size > 0:
+        for start in range(0, len(points), size):
+            yield replace(case, points=points[:start] + points[start + size :])
+        size //= 2
+    valid = case.operator.broken_rule(case.problem) is None
+    quantum = case.operator.quantum(case.problem) if valid else 1
+    for place, point in enumerate(points):
+        whole = [float(int(point.value / 2))] if np.isfinite(point.value) else []
+        for value in (1.0, float(quantum), -1.0, -float(quantum), 2.0, *whole):
+            if value != 0:
+                yield replace(case, points=(*points[:place], replace(point, value=value), *points[place + 1 :]))
