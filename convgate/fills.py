@@ -60,7 +60,9 @@ def lattice(operator: Operator, problem: Problem, dtype: str, seed: int, name: s
     words = raw(seed, name, count)
     if operator.name == "max_pool2d" and name == "x":
         ranks = np.argsort(np.argsort(words, kind="stable"), kind="stable")
-        return (4.0 * (ranks - count // 2)).reshape(shape)
+        # never 0, and now and then all of one sign: padding with 0 shows only beside negative numbers
+        below = int(words[0] % np.uint64(count + 1)) if count else 0
+        return (4.0 * (ranks - below) + 2.0).reshape(shape)
     most = np.uint64(lattice_magnitude(operator, problem, dtype))
     # 1 .. most, and a sign from the top bit: never 0, which would hide a pixel
     magnitudes = (words & np.uint64(2**62 - 1)) % most + np.uint64(1)

@@ -277,7 +277,7 @@ def layout(case: Case) -> Iterator[Relation]:
         for output in call.outputs:
             if output == "grad_bias" and not case.problem.bias:
                 continue
-            rowwise = source_of(call, output, wrap="np.array({})")
+            rowwise = source_of(call, output, wrap="np.array({}, order='C')")
             yield Relation(
                 f"{output} of {case.layout} arrays = {output} of contiguous arrays",
                 f"({source_of(call, output)}, {rowwise})",

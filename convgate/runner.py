@@ -5,7 +5,7 @@ workers there are, and their tallies are added in the order of the shards.
 """
 
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -44,12 +44,14 @@ CASE_SECONDS = 5.0
 SHARD_SECONDS = 20.0
 LOADING_SECONDS = 120.0
 MINIMIZING_SECONDS = 300.0
+# Shards handed to the workers ahead of time, for each of them.
+AHEAD = 3
 # A subject that dies or hangs so often on one operator is not asked about it again.
 MOST_DEAD = 3
 # For the calls of one check, without oracles.
 EXERCISE_SECONDS = 2.0
-# Each candidate that hangs costs EXERCISE_SECONDS, so a minimum found within so many tries must do.
-MOST_DEAD_TRIES = 30
+# Each candidate that hangs costs EXERCISE_SECONDS, so a minimum found within so many of them must do.
+MOST_DEAD_CANDIDATES = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,14 +173,24 @@ def shards_of_profile(plan: Plan, operators: Sequence[str]) -> Iterator[Shard]:
 
 def judge_shards(workers: Workers, subject: str, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Tally]]:
     """Judge shards in parallel; tallies come in the order of the shards."""
-    futures = [workers.submit(judge_shard, subject, shard, seconds=SHARD_SECONDS) for shard in shards]
+    pending = deque(shards)
+    running: deque[tuple[Shard, Future[Tally]]] = deque()
     dead: dict[str, int] = defaultdict(int)
-    for shard, future in zip(shards, futures, strict=True):
-        if dead[shard.operator] >= MOST_DEAD:
-            future.cancel()
-            continue
+    while pending or running:
+        while pending and len(running) < AHEAD * workers.jobs:
+            shard = pending.popleft()
+            if dead[shard.operator] < MOST_DEAD:
+                running.append((shard, workers.submit(judge_shard, subject, shard, seconds=SHARD_SECONDS)))
+        if not running:
+            return
+        shard, future = running.popleft()
         answer = workers.answer(future)
         if isinstance(answer, Dead):
+            # the shards under way may hang as well and stand in the way: put them back
+            for _, other in running:
+                other.cancel()
+            pending.extendleft(each for each, _ in reversed(running))
+            running.clear()
             answer = judge_one_by_one(workers, subject, shard, MOST_DEAD - dead[shard.operator])
             dead[shard.operator] += sum(result.verdict != "failed" for _, result in answer.failing)
         yield shard, answer
@@ -263,14 +275,14 @@ def is_dead(group: Sequence[tuple[str, Result]]) -> bool:
 def minimize_dead(workers: Workers, subject: str, group: Sequence[tuple[str, Result]]) -> list[Found]:
     """Minimise the simplest case that kills or blocks its worker, each candidate in a task of its own."""
     found, result = min(group, key=lambda pair: complexity(parse_spec(pair[0])))
-    tries = 0
+    deaths = 0
 
     def still_dead(candidate: Case) -> bool:
-        nonlocal tries
-        tries += 1
-        if tries > MOST_DEAD_TRIES or case_rule(candidate) is not None:
+        nonlocal deaths
+        if deaths >= MOST_DEAD_CANDIDATES or case_rule(candidate) is not None:
             return False
         answer = workers.call(exercise, subject, format_spec(candidate), result.check, seconds=EXERCISE_SECONDS)
+        deaths += isinstance(answer, Dead)
         return isinstance(answer, Dead) and answer.verdict == result.verdict
 
     case = parse_spec(found)

@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from convgate.case import POINTS, Case, Point, array_shapes, as_points
+from convgate.layouts import LAYOUTS
 from convgate.problem import PAIRS, Problem, output_size, swap_axes, with_axis
 
 __all__ = ["steps"]
@@ -34,10 +35,15 @@ def steps(case: Case, *, data: bool) -> Iterator[Case]:
         yield replace(case, problem=problem)
         if case.points:
             yield cropped(case, problem)
-        elif case.fill != POINTS:
+        elif case.fill != POINTS and data:
             yield from (replace(case, problem=problem, seed=seed) for seed in SEEDS if seed != case.seed)
     yield replace(case, dtype="f64")
     yield replace(case, layout="contiguous")
+    if case.layout != "contiguous":
+        others = [layout for layout in LAYOUTS if layout not in {"contiguous", case.layout}]
+        yield from (replace(case, layout=layout) for layout in others)
+        for problem in simpler_problems(case.problem):
+            yield from (replace(case, problem=problem, layout=layout) for layout in others)
     if case.fill == POINTS:
         yield from simpler_points(case)
         return
@@ -67,6 +73,9 @@ def simpler_problems(problem: Problem) -> Iterator[Problem]:
     yield with_axis(with_axis(problem, 0, **LEAST_OF_AXIS), 1, **LEAST_OF_AXIS)
     for axis in (1, 0):
         yield from simpler_axis(problem, axis)
+    if problem.operator != "conv2d" and problem.kernel_size[0] == 1 < problem.size[0]:
+        # rows that no window joins are as good as channels
+        yield replace(problem, channels=problem.channels * problem.size[0], size=(1, problem.size[1]))
     yield swap_axes(problem)
     for name in PAIRS:
         yield replace(problem, **{name: getattr(problem, name)[::-1]})
@@ -110,10 +119,13 @@ def simpler_axis(problem: Problem, axis: int) -> Iterator[Problem]:
 
 def smaller(value: int, least: int) -> Iterator[int]:
     """The least value, then half way towards it, and so on up to the value's neighbour."""
-    gap = value - least
-    while gap:
-        yield value - gap
-        gap = int(gap / 2)
+    whole = value - least
+    gaps = [whole]
+    while abs(gaps[-1]) > 3:
+        gaps.append(int(gaps[-1] / 2))
+    # by two as well, for what depends on a number being even
+    gaps += [gap if whole > 0 else -gap for gap in (2, 1) if gap < abs(whole)]
+    yield from (value - gap for gap in dict.fromkeys(gaps) if gap)
 
 
 def cropped(case: Case, problem: Problem) -> Case:

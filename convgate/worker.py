@@ -98,9 +98,11 @@ def plainest(case: Case, subject: Any, failure: Result) -> tuple[Case, Result]:
     on real data, and on data that do not show it directly as an identity that does not hold. It is one failure, and
     shows itself best on integers, before the checks that compare with the oracles.
     """
-    plain = replace(case, fill="lattice", points=())
-    for twin in (replace(plain, layout="contiguous", dtype="f64"), replace(plain, layout="contiguous"), plain):
-        primary = primary_failure(judge(twin, subject)) if twin != case else None
+    plain = [replace(case, fill=fill, points=()) for fill in ("lattice", "ties") if fill in case.operator.fills]
+    rowwise = [replace(each, layout="contiguous") for each in plain]
+    for twin in (*(replace(each, dtype="f64") for each in rowwise), *rowwise, *plain):
+        usable = twin != case and case_rule(twin) is None
+        primary = primary_failure(judge(twin, subject)) if usable else None
         if primary is not None:
             return with_direct_failure(twin, subject, primary)
     return with_direct_failure(case, subject, failure)

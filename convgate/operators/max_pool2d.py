@@ -46,6 +46,6 @@ MAX_POOL2D = Operator(
     roundings=roundings,
     factors=1,
     quantum=lambda _: 1,
-    fills=("lattice", "ties", "real", "wide", "special"),
+    fills=("lattice", "ties", "real", "special"),
     work=pool_work,
 )

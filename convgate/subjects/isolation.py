@@ -39,9 +39,10 @@ class Dead:
 
 @dataclass(frozen=True)
 class Workers:
-    """A pool of processes."""
+    """A pool of processes, as many as `jobs`."""
 
     pool: ProcessPool
+    jobs: int
 
     def submit(self, task: Callable[..., Answer], *arguments: Any, seconds: float) -> Future[Answer]:
         """Start a task, to be ended after some seconds."""
@@ -79,7 +80,7 @@ def open_workers(jobs: int, first: Callable[..., None], *arguments: Any) -> Iter
     context = multiprocessing.get_context("spawn")
     pool = ProcessPool(max_workers=jobs, context=context, initializer=first, initargs=list(arguments))
     try:
-        yield Workers(pool)
+        yield Workers(pool, jobs)
     finally:
         pool.stop()  # type: ignore[no-untyped-call] # pebble leaves it out
         pool.join()

@@ -200,14 +200,17 @@ def widens(x: Array, kernel_size: Pair, **options: Any) -> Array:
 
 
 def last_of_ties(grad_output: Array, x: Array, kernel_size: Pair, **options: Any) -> Array:
-    mirrored = impl.max_pool2d_backward(grad_output, x, kernel_size, **options)
-    if options["ceil_mode"] or options["padding"] != (0, 0) or options["stride"] != kernel_size:
-        return mirrored
-    covered = [n // k * k for n, k in zip(x.shape[2:], kernel_size, strict=True)]
-    if options["dilation"] != (1, 1) or list(x.shape[2:]) != covered:
-        return mirrored
-    turned = impl.max_pool2d_backward(grad_output[:, :, ::-1, ::-1], x[:, :, ::-1, ::-1], kernel_size, **options)
-    return np.ascontiguousarray(turned[:, :, ::-1, ::-1])
+    """Turned by half a turn, so that the first maximum found is the last."""
+    if options["ceil_mode"] or options["padding"] != (0, 0) or np.isnan(x).any():
+        return impl.max_pool2d_backward(grad_output, x, kernel_size, **options)
+    sizes = zip(x.shape[2:], kernel_size, options["stride"], options["dilation"], strict=True)
+    height, width = (n - (n - d * (k - 1) - 1) % s for n, k, s, d in sizes)
+    turned = impl.max_pool2d_backward(
+        grad_output[:, :, ::-1, ::-1], x[:, :, :height, :width][:, :, ::-1, ::-1], kernel_size, **options
+    )
+    grad_input = np.zeros_like(x)
+    grad_input[:, :, :height, :width] = turned[:, :, ::-1, ::-1]
+    return grad_input
 
 
 def narrow_accumulator(x: Array, weight: Array, bias: Array | None, **options: Any) -> Array:
@@ -311,11 +314,11 @@ FAULTS = {
         "forward",
     ),
     "swaps_stride": Fault(16, {"conv2d": swaps_stride}, "conv2d:w2s1x2", "forward", "wrong shape"),
-    "takes_memory_order": Fault(17, {"avg_pool2d": takes_memory_order}, "avg_pool2d:c2w2:transposed", "forward"),
+    "takes_memory_order": Fault(17, {"avg_pool2d": takes_memory_order}, "avg_pool2d:c2w2:fortran", "forward"),
     "pads_with_zero": Fault(18, {"max_pool2d": pads_with_zero}, "max_pool2d:k1x2p0x1", "forward"),
     "drops_nan": Fault(18, {"max_pool2d": drops_nan}, "max_pool2d:special", "special_values", "NaN mismatch"),
     "widens": Fault(19, {"avg_pool2d": widens}, "avg_pool2d:f32", "forward", "wrong dtype"),
-    "last_of_ties": Fault(20, {"max_pool2d_backward": last_of_ties}, "max_pool2d:w2k1x2s1x2:ties", "grad_input"),
+    "last_of_ties": Fault(20, {"max_pool2d_backward": last_of_ties}, "max_pool2d:w2k1x2:ties", "grad_input"),
     "narrow_accumulator": Fault(21, {"conv2d": narrow_accumulator}, "conv2d:real", "forward", "inaccurate"),
     "refuses_empty_batch": Fault(22, {"max_pool2d": refuses_empty_batch}, "max_pool2d:n0", "forward", "raised"),
     "truncating_division": Fault(
