@@ -183,3 +183,7 @@ def give_up(error: Exception) -> NoReturn:
     """Say what is wrong and end with the exit code for wrong usage."""
     Console(stderr=True).print(Text(f"convgate: {error}", "red"), soft_wrap=True)
     sys.exit(USAGE)
+
+
+if __name__ == "__main__":
+    main()

@@ -186,4 +186,11 @@ def verdict_of(tally: Tally, operators: Iterable[str], missing: Iterable[str]) -
         cases, verified = tally.cases[operator], tally.verified[operator]
         if 2 * verified < cases or not cases:
             return "insufficient", f"{operator}: only {verified} of {cases} cases verified anything; half are needed"
-    return "conforms", f"{counts['passed']} checks passed on {tally.cases.total()} cases"
+    reason = f"{counts['passed']} checks passed on {tally.cases.total()} cases"
+    silent = [
+        f"{operator} {check}"
+        for operator in operators
+        for check in CHECKS
+        if tally.results[operator, check, "unsupported"] and not tally.results[operator, check, "passed"]
+    ]
+    return "conforms", reason + (f" (unsupported, so not judged: {', '.join(silent)})" if silent else "")

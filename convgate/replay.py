@@ -8,7 +8,8 @@ from convgate.explain import headline, picture
 from convgate.failures import Failure, list_failures, load_failure
 from convgate.spec import parse_spec
 from convgate.subjects.isolation import Dead, open_workers
-from convgate.subjects.loader import load_early, load_subject
+from convgate.subjects.loader import load_subject
+from convgate.worker import prepare
 
 __all__ = ["Replayed", "Target", "replay", "targets_of"]
 
@@ -76,7 +77,7 @@ def targets_of(word: str, reports: Path, subject: str | None, default: str) -> l
 
 def replay(target: Target) -> Replayed:
     """Judge the case again in a process of its own."""
-    with open_workers(1, load_early, target.subject) as workers:
+    with open_workers(1, prepare, target.subject) as workers:
         answer = workers.call(judge_again, target, seconds=SECONDS)
     if isinstance(answer, Dead):
         return Replayed(target, "still failing", answer.message)

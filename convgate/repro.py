@@ -4,6 +4,7 @@ Helper functions are copied into the script from their own source, so that they 
 """
 
 import inspect
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -30,7 +31,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import subprocess
 import sys
 
 import numpy as np
@@ -55,6 +55,9 @@ if __name__ == "__main__":
 """
 
 ALONE = """
+import subprocess
+
+
 def {test}():
     # in a process of its own, as it may not come back
     code = subprocess.run([sys.executable, __file__, "--alone"], timeout={seconds:g}, check=False).returncode
@@ -209,5 +212,6 @@ def number(value: float) -> str:
 
 
 def unique_sources(functions: Iterable[Callable[..., Any]]) -> list[str]:
-    """Sources of functions, each once."""
-    return [inspect.getsource(function) + "\n" for function in dict.fromkeys(functions)]
+    """Sources of functions, each once, without remarks to our linter."""
+    sources = (inspect.getsource(function) + "\n" for function in dict.fromkeys(functions))
+    return [re.sub(r"  # noqa:.*", "", source) for source in sources]

@@ -34,8 +34,8 @@ from convgate.repro import repro_source
 from convgate.sources.corpus import read_corpus
 from convgate.spec import format_spec, parse_spec
 from convgate.subjects.isolation import Dead, Workers, open_workers
-from convgate.subjects.loader import SubjectError, load_early
-from convgate.worker import Found, Shard, exercise, judge_shard, judge_spec, minimize_group, probe, specs_of
+from convgate.subjects.loader import SubjectError
+from convgate.worker import Found, Shard, exercise, judge_shard, judge_spec, minimize_group, prepare, probe, specs_of
 
 __all__ = ["Plan", "run_gate"]
 
@@ -49,7 +49,7 @@ AHEAD = 3
 # A subject that dies or hangs so often on one operator is not asked about it again.
 MOST_DEAD = 3
 # For the calls of one check, without oracles.
-EXERCISE_SECONDS = 2.0
+EXERCISE_SECONDS = 3.0
 # Each candidate that hangs costs EXERCISE_SECONDS, so a minimum found within so many of them must do.
 MOST_DEAD_CANDIDATES = 30
 
@@ -105,7 +105,7 @@ def run_gate(plan: Plan) -> Iterator[Event]:
     started = time.monotonic()
     corpus = read_corpus(plan.reports)
     sweep(plan.reports / FAILURES)
-    with open_workers(plan.jobs, load_early, plan.subject) as workers:
+    with open_workers(plan.jobs, prepare, plan.subject) as workers:
         present = workers.call(probe, plan.subject, seconds=LOADING_SECONDS)
         if isinstance(present, Dead):
             raise SubjectError(f"subject {plan.subject!r} could not be loaded: {present.message}")

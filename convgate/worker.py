@@ -10,14 +10,15 @@ from convgate.checks import CHECKS, OUTPUTS, RELATIONS, Result, judge, primary_f
 from convgate.explain import picture
 from convgate.failures import fingerprint
 from convgate.minimize import complexity, minimize
+from convgate.oracle_list import torch_oracle
 from convgate.record import Tally
 from convgate.relations import evaluate, related_problems
 from convgate.sources.fuzz import draw_cases
 from convgate.spec import format_spec, parse_spec
-from convgate.subjects.loader import functions_of, load_subject, supports
+from convgate.subjects.loader import SubjectError, functions_of, load_subject, supports
 from convgate.trial import Trial
 
-__all__ = ["Found", "Shard", "cases_of", "exercise", "judge_shard", "judge_spec", "minimize_group", "probe"]
+__all__ = ["Found", "Shard", "cases_of", "exercise", "judge_shard", "judge_spec", "minimize_group", "prepare", "probe"]
 
 # Symptoms for which the values of the data matter, and not only the shapes.
 ABOUT_VALUES = {"wrong value", "inaccurate", "NaN mismatch"}
@@ -56,6 +57,16 @@ class Found:
     minimal: str
     result: Result
     picture: str
+
+
+def prepare(subject_name: str) -> None:
+    """Load what is slow to load before the first task, as tasks are timed: PyTorch and the subject.
+
+    If the subject cannot be loaded, `probe` will tell why.
+    """
+    torch_oracle()
+    with suppress(SubjectError):
+        load_subject(subject_name)
 
 
 def probe(subject_name: str) -> tuple[str, ...]:

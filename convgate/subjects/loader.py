@@ -1,14 +1,13 @@
 """Find a subject by its name."""
 
 import importlib
-from contextlib import suppress
 from functools import cache
 from typing import Any
 
 from convgate.operators import OPERATORS
 from convgate.problem import Problem
 
-__all__ = ["DEFAULT_SUBJECT", "SubjectError", "functions_of", "load_early", "load_subject", "supports"]
+__all__ = ["DEFAULT_SUBJECT", "SubjectError", "functions_of", "load_subject", "supports"]
 
 DEFAULT_SUBJECT = "impl"
 
@@ -46,12 +45,6 @@ def load_subject(name: str) -> Any:
         wanted = ", ".join(OPERATORS)
         raise SubjectError(f"subject {name!r} has none of the functions of the protocol ({wanted}, ...)")
     return subject
-
-
-def load_early(name: str) -> None:
-    """Import a subject so that it is there when it is asked for; if it cannot be, asking will tell why."""
-    with suppress(SubjectError):
-        load_subject(name)
 
 
 def functions_of(subject: Any) -> tuple[str, ...]:
