@@ -37,8 +37,6 @@ class Fault:
         The smallest case that a person would write to show it.
     check, symptom : str
         Where the gate must see it, and as what.
-    seed : int
-        A seed with which the smoke profile sees it.
     """
 
     bug_class: int
@@ -46,7 +44,6 @@ class Fault:
     spec: str
     check: str
     symptom: str = "wrong value"
-    seed: int = 0
 
     @property
     def operator(self) -> str:
@@ -298,7 +295,7 @@ FAULTS = {
     "overwrites_gradient": Fault(6, {"max_pool2d_backward": overwrites_gradient}, "max_pool2d:w3k1x2", "grad_input"),
     "assigns_columns": Fault(7, {"col2im": assigns_columns}, "col2im:w3k1x2", "forward"),
     "loses_edge_of_weight": Fault(8, {"conv2d_backward": loses_edge_of_weight}, "conv2d:w2s1x2", "grad_weight"),
-    "loses_edge_column": Fault(9, {"conv2d_backward": loses_edge_column}, "conv2d:k1x3s1x2p0x1", "grad_input", seed=2),
+    "loses_edge_column": Fault(9, {"conv2d_backward": loses_edge_column}, "conv2d:k1x3s1x2p0x1", "grad_input"),
     "small_buffer": Fault(10, {"avg_pool2d": small_buffer}, "avg_pool2d:s1x2", "forward"),
     "pointwise_whatever_the_stride": Fault(11, {"conv2d": pointwise_whatever_the_stride}, "conv2d:w3s1x2", "forward"),
     "reverses_groups": Fault(12, {"conv2d_backward": reverses_groups}, "conv2d:c2o2s1x2g2", "grad_weight"),
@@ -314,11 +311,11 @@ FAULTS = {
     "pads_with_zero": Fault(18, {"max_pool2d": pads_with_zero}, "max_pool2d:k1x2p0x1", "forward"),
     "drops_nan": Fault(18, {"max_pool2d": drops_nan}, "max_pool2d:special", "special_values", "NaN mismatch"),
     "widens": Fault(19, {"avg_pool2d": widens}, "avg_pool2d:f32", "forward", "wrong dtype"),
-    "last_of_ties": Fault(20, {"max_pool2d_backward": last_of_ties}, "max_pool2d:w2k1x2:ties", "grad_input", seed=1),
+    "last_of_ties": Fault(20, {"max_pool2d_backward": last_of_ties}, "max_pool2d:w2k1x2:ties", "grad_input"),
     "narrow_accumulator": Fault(21, {"conv2d": narrow_accumulator}, "conv2d:real", "forward", "inaccurate"),
     "refuses_empty_batch": Fault(22, {"max_pool2d": refuses_empty_batch}, "max_pool2d:n0", "forward", "raised"),
     "truncating_division": Fault(
-        23, {"conv2d": truncating_division}, "conv2d:k1x2", "invalid_arguments", "accepted invalid", seed=1
+        23, {"conv2d": truncating_division}, "conv2d:k1x2", "invalid_arguments", "accepted invalid"
     ),
     "mean_of_bias": Fault(24, {"conv2d_backward": mean_of_bias}, "conv2d:n2+bias", "grad_bias"),
     "divides_in_place": Fault(
