@@ -21,8 +21,8 @@ class CasesPerSecond(ProgressColumn):
     """Speed of the run."""
 
     def render(self, task: Task) -> Text:
-        """Cases a second, or nothing yet."""
-        return Text(f"{task.speed:.0f} cases/s" if task.speed else "")
+        """Cases a second since the start, or nothing yet."""
+        return Text(f"{task.completed / task.elapsed:.0f} cases/s" if task.completed and task.elapsed else "")
 
 
 def follow(events: Iterable[Event], console: Console, *, show_progress: bool) -> RunRecord:

@@ -35,8 +35,6 @@ def test_the_gate_finds_the_fault_once_and_small(name: str, tmp_path: Path) -> N
         fault.operator,
         "--profile",
         "smoke",
-        "--seed",
-        str(fault.seed),
         "--jobs",
         "1",
     ]
