@@ -1,6 +1,7 @@
 """Cases: a problem with a dtype, a memory layout and the data, all given by a few words and numbers."""
 
 from dataclasses import dataclass, replace
+from math import isinf
 
 import numpy as np
 
@@ -82,7 +83,8 @@ def case_rule(case: Case) -> str | None:
         return f"points are given, but the fill is {case.fill}; leave one of them out"
     on_lattice = case.fill in {"lattice", "special", "ties"} and case.operator.broken_rule(case.problem) is None
     if on_lattice and lattice_magnitude(case.operator, case.problem, case.dtype) < 1:
-        return f"sums of lattice data would not be exact in {case.dtype}; use f64, or the fill real"
+        wider = "" if case.dtype == "f64" else "f64 or "
+        return f"sums of lattice data would not be exact in {case.dtype}; use {wider}the fill real"
     return point_rule(case)
 
 
@@ -95,6 +97,10 @@ def point_rule(case: Case) -> str | None:
             return f"{case.problem.operator} has the arrays {', '.join(shapes)} here, got a point in {point.array}"
         if len(point.index) != len(shape) or any(not 0 <= i < n for i, n in zip(point.index, shape, strict=True)):
             return f"{point.array} has the shape {shape}, got a point at {point.index}"
+        with np.errstate(over="ignore"):
+            held = DTYPES[case.dtype](point.value)
+        if np.isinf(held) and not isinf(point.value):
+            return f"{case.dtype} cannot hold {point.value}; use f64, or a smaller value"
     if len({(point.array, point.index) for point in case.points}) < len(case.points):
         return "two points stand at the same place; leave one of them out"
     return None

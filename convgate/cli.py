@@ -35,7 +35,7 @@ class Jobs(click.ParamType[int]):
         if value == "auto":
             return cores()
         text = str(value)
-        if not text.isdigit() or int(text) < 1:
+        if not (text.isascii() and text.isdigit() and int(text) > 0):
             self.fail(f"{text!r} is neither a number from 1 nor 'auto'", param, ctx)
         return int(text)
 
@@ -50,6 +50,8 @@ class Operators(click.ParamType[tuple[str, ...]]):
         if isinstance(value, tuple):
             return value
         names = tuple(name.strip() for name in str(value).split(",") if name.strip())
+        if not names:
+            self.fail(f"{value!r} names no operator; name some of {', '.join(OPERATORS)}", param, ctx)
         for name in names:
             if name not in OPERATORS:
                 self.fail(f"{name!r} is not one of {', '.join(OPERATORS)}", param, ctx)
@@ -110,9 +112,12 @@ def gate(
         record = follow(run_gate(plan), Console(stderr=True), show_progress=show_progress)
     except (SubjectError, SpecError) as error:
         give_up(error)
-    if json_file is not None:
-        write_json(record, json_file)
     show_record(record, console)
+    if json_file is not None:
+        try:
+            write_json(record, json_file)
+        except OSError as error:
+            give_up(error)
     sys.exit(EXIT_CODES[record.verdict])
 
 

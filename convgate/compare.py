@@ -124,7 +124,9 @@ def compare_to_half_a_step(actual: Array, expected: Array) -> Mismatch | None:
 
 def compare_to_bound(actual: Array, expected: Array, bound: Bound) -> Mismatch | None:
     """Every entry must be within its error bound of the truth, in exact arithmetic."""
-    wrong = np.zeros(expected.shape, bool)
+    wrong = np.isnan(actual) & ~np.isnan(expected.astype(np.float64))
+    if wrong.any():
+        return mismatch_at(first(wrong), wrong, "NaN mismatch", actual, expected)
     narrow = True
     for index in doubtful(actual, expected, bound):
         truth, found = expected[index], float(actual[index])
@@ -173,7 +175,10 @@ def describe(value: Any) -> str:
     if isinstance(value, Fraction):
         short = value.denominator < 1000
         return f"{value.numerator}/{value.denominator}" if short and value.denominator > 1 else describe(float(value))
-    number = float(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return repr(value)
     if number.is_integer() and abs(number) < 2**53:
         return str(int(number))
     return f"{value:.17g}" if isinstance(value, float) else str(value)

@@ -53,7 +53,7 @@ class Failure:
     found_at : str
         Time in UTC, ISO 8601.
     cases : int
-        How many cases of the run failed first in this check with this symptom.
+        How many cases of the run failed first in this check of this operator, other failures of it included.
     """
 
     format_version: int = FORMAT_VERSION
@@ -143,10 +143,10 @@ def readme(failure: Failure, picture: str) -> str:
 | subject | `{failure.subject}` |
 | minimal case | `{failure.minimal}` |
 | found as | `{failure.found}` |
-| failing like it in that run | {failure.cases} case{"" if failure.cases == 1 else "s"} |
+| cases of that run failing in {failure.check} | {failure.cases} |
 
-Repeat it where the subject can be imported, with `python repro.py` from this folder (it needs only NumPy and the
-subject), or with
+Repeat it from the folder where the subject is: run this folder's `repro.py` there (it needs only NumPy and the
+subject), or
 
 ```
 convgate replay {failure.minimal} --subject {failure.subject}

@@ -33,7 +33,7 @@ def grid(title: str, array: Array, marked: tuple[int, ...] | None = None) -> lis
         return [f"{title} (empty, {' x '.join(map(str, array.shape))})"]
     leading = marked[:-2] if marked is not None else (0,) * max(0, array.ndim - 2)
     plane = np.atleast_2d(array[leading]) if array.ndim else np.array([[array[()]]], object)
-    place = (0, *marked)[-2:] if marked is not None else (-1, -1)
+    place = (0, 0, *marked)[-2:] if marked is not None else (-1, -1)
     name = title + (f"[{','.join(map(str, leading))}]" if leading else "")
     top, left = first_shown(place[0], plane.shape[0], MOST_ROWS), first_shown(place[1], plane.shape[1], MOST_COLUMNS)
     shown = plane[top : top + MOST_ROWS, left : left + MOST_COLUMNS]

@@ -92,7 +92,7 @@ def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int
 def overhang(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
     """Pixels by which the last window of ceil_mode reaches beyond the padded input along one axis; 0 if it does not."""
     places = output_size(size, kernel, stride, padding, dilation, ceil_mode=True)
-    return max(0, (places - 1) * stride + span(kernel, dilation) - size - 2 * padding)
+    return max(0, (places - 1) * stride + span(kernel, dilation) - size - 2 * padding) if places > 0 else 0
 
 
 def clipped_window(place: int, size: int, kernel: int, stride: int, padding: int, *, real: bool) -> int:

@@ -26,7 +26,7 @@ def inputs_after_and_before(function: Callable[..., Any], *arrays: NDArray[Any])
 def shared_arrays(function: Callable[..., Any], *arrays: NDArray[Any]) -> tuple[int, int]:
     """How many pairs of an input and a result share memory; there must be 0."""
     returned = function(*arrays)
-    results = [each for each in (returned if isinstance(returned, tuple) else (returned,)) if each is not None]
+    results = [each for each in (returned if isinstance(returned, tuple | list) else (returned,)) if each is not None]
     return sum(bool(np.shares_memory(result, array)) for result in results for array in arrays), 0
 
 
@@ -36,7 +36,9 @@ def second_and_first_result(function: Callable[..., Any], *arrays: NDArray[Any])
     def results(*inputs: NDArray[Any]) -> list[NDArray[Any]]:
         returned = function(*inputs)
         return [
-            np.array(each) for each in (returned if isinstance(returned, tuple) else (returned,)) if each is not None
+            np.array(each)
+            for each in (returned if isinstance(returned, tuple | list) else (returned,))
+            if each is not None
         ]
 
     first = results(*arrays)
@@ -50,7 +52,7 @@ def second_and_first_result(function: Callable[..., Any], *arrays: NDArray[Any])
 def kept_and_first_result(function: Callable[..., Any], *arrays: NDArray[Any]) -> tuple[Any, Any]:
     """The first result that a later call with other data overwrites, now and before; (0, 0) if none."""
     returned = function(*arrays)
-    held = [each for each in (returned if isinstance(returned, tuple) else (returned,)) if each is not None]
+    held = [each for each in (returned if isinstance(returned, tuple | list) else (returned,)) if each is not None]
     before = [np.array(each) for each in held]
     function(*(array + array for array in arrays))
     for now, then in zip(held, before, strict=True):

@@ -5,6 +5,7 @@ two cannot differ. Its names are ``subject``, ``np``, the case's arrays and the 
 what is, and what it must be equal to.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import prod
@@ -59,6 +60,11 @@ class Relation:
     helpers: tuple[Callable[..., Any], ...]
     symptom: str = "wrong value"
     rounded: bool = True
+
+    @property
+    def functions(self) -> frozenset[str]:
+        """The subject's functions that the relation calls."""
+        return frozenset(re.findall(r"subject\.(\w+)\(", self.source))
 
 
 def evaluate(relation: Relation, subject: Any, arrays: Arrays) -> tuple[Any, Any]:

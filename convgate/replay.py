@@ -9,7 +9,6 @@ from convgate.failures import Failure, list_failures, load_failure
 from convgate.spec import parse_spec
 from convgate.subjects.isolation import Dead, open_workers
 from convgate.subjects.loader import load_subject
-from convgate.worker import prepare
 
 __all__ = ["Replayed", "Target", "replay", "targets_of"]
 
@@ -68,16 +67,24 @@ def targets_of(word: str, reports: Path, subject: str | None, default: str) -> l
     """
     if word == "all":
         return [Target(subject or failure.subject, failure.minimal, failure) for _, failure in list_failures(reports)]
-    if Path(word).exists():
+    if is_folder(word):
         failure = load_failure(Path(word))
         return [Target(subject or failure.subject, failure.minimal, failure)]
     parse_spec(word)
     return [Target(subject or default, word)]
 
 
+def is_folder(word: str) -> bool:
+    """Whether there is a folder of that name; a long spec is no name at all."""
+    try:
+        return Path(word).is_dir()
+    except OSError:
+        return False
+
+
 def replay(target: Target) -> Replayed:
     """Judge the case again in a process of its own."""
-    with open_workers(1, prepare, target.subject) as workers:
+    with open_workers(1) as workers:
         answer = workers.call(judge_again, target, seconds=SECONDS)
     if isinstance(answer, Dead):
         return Replayed(target, "still failing", answer.message)
@@ -99,6 +106,9 @@ def judge_again(target: Target) -> Replayed:
     if primary is not None:
         return Replayed(target, "still failing", headline(case, primary), picture(case, subject, primary))
     verdicts = {result.verdict for result in results}
+    failure = target.failure
+    if failure and any(result.check == failure.check and result.verdict == "unsupported" for result in results):
+        return Replayed(target, "error", f"cannot be told: {failure.check} is unsupported")
     if not verdicts & {"passed", "vacuous"} or "oracles_disagree" in verdicts:
         return Replayed(target, "error", "cannot be told: " + reason(results))
     passed = sum(result.verdict == "passed" for result in results)

@@ -43,14 +43,17 @@ try:
     subject = importlib.import_module({module!r})
     for part in {attributes!r}:
         subject = getattr(subject, part)
-except Exception as error:
+except (Exception, SystemExit) as error:
     print("the subject", {name!r}, "could not be loaded:", error, file=sys.stderr)
     raise SystemExit(2) from error
 """
 
 MAIN = """
 if __name__ == "__main__":
-    {test}()
+    try:
+        {test}()
+    except SystemExit as error:
+        raise AssertionError("the subject ended the program") from error
     print("passes: this failure is gone")
 """
 
@@ -134,11 +137,13 @@ def body_of(case: Case, result: Result, *, dead: bool) -> tuple[list[str], list[
     """Lines of the test, and the functions that they need."""
     trial = Trial(case, None)
     forward = trial.operator.forward(case.problem)
-    if result.check == "invalid_arguments":
+    if result.check == "invalid_arguments" and not dead:
         rejected = ["try:", f"    {source_of(forward)}", "except (ValueError, TypeError):", "    return"]
         return [*rejected, f"raise AssertionError({f'must be rejected: {trial.rule}'!r})"], []
     if result.check in RELATIONS:
         return relation_body(case, result)
+    if dead and trial.rule is not None:
+        return ["try:", f"    {source_of(forward)}", "except (ValueError, TypeError):", "    pass"], []
     if dead:
         calls = [forward] + ([trial.operator.backward(case.problem)] if trial.operator.backward is not None else [])
         return [source_of(call) for call in calls], []

@@ -34,15 +34,15 @@ from convgate.repro import repro_source
 from convgate.sources.corpus import read_corpus
 from convgate.spec import format_spec, parse_spec
 from convgate.subjects.isolation import Dead, Workers, open_workers
-from convgate.subjects.loader import SubjectError
-from convgate.worker import Found, Shard, exercise, judge_shard, judge_spec, minimize_group, prepare, probe, specs_of
+from convgate.subjects.loader import SubjectError, operators_of
+from convgate.worker import Found, Shard, exercise, judge_shard, judge_spec, minimize_group, prepare, specs_of
 
 __all__ = ["Plan", "run_gate"]
 
 # A case takes some milliseconds, in a slow subject a second; a subject that needs longer hangs.
 CASE_SECONDS = 5.0
 SHARD_SECONDS = 20.0
-LOADING_SECONDS = 120.0
+LOADING_SECONDS = 60.0
 MINIMIZING_SECONDS = 300.0
 # Shards handed to the workers ahead of time, for each of them.
 AHEAD = 3
@@ -105,10 +105,8 @@ def run_gate(plan: Plan) -> Iterator[Event]:
     started = time.monotonic()
     corpus = read_corpus(plan.reports)
     sweep(plan.reports / FAILURES)
+    present = operators_of_isolated(plan.subject)
     with open_workers(plan.jobs, prepare, plan.subject) as workers:
-        present = workers.call(probe, plan.subject, seconds=LOADING_SECONDS)
-        if isinstance(present, Dead):
-            raise SubjectError(f"subject {plan.subject!r} could not be loaded: {present.message}")
         operators = tuple(name for name in OPERATORS if name in present and name in (plan.operators or OPERATORS))
         missing = tuple(name for name in plan.operators if name not in present)
         shards = [*shards_of_corpus(corpus, operators), *shards_of_profile(plan, operators)]
@@ -149,6 +147,15 @@ def run_gate(plan: Plan) -> Iterator[Event]:
             },
         )
     )
+
+
+def operators_of_isolated(subject: str) -> tuple[str, ...]:
+    """The operators that a subject has, found in a process that it may kill or block."""
+    with open_workers(1) as workers:
+        present = workers.call(operators_of, subject, seconds=LOADING_SECONDS)
+    if isinstance(present, Dead):
+        raise SubjectError(f"subject {subject!r} could not be loaded: {present.message}")
+    return present
 
 
 def planned_cases(shard: Shard) -> int:

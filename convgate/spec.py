@@ -48,11 +48,11 @@ FLAGS: dict[str, tuple[str, object]] = {
     "nopad": ("count_include_pad", False),
 }
 
-NUMBER = r"-?\d+"
+NUMBER = r"-?[0-9]+"
 GEOMETRY = re.compile(rf"(?:[a-z]{NUMBER}(?:x{NUMBER})?)*(?:\+[a-z]+(?:{NUMBER})?)*")
 GEOMETRY_PART = re.compile(rf"([a-z])({NUMBER})(?:x({NUMBER}))?")
 FLAG_PART = re.compile(rf"\+([a-z]+)({NUMBER})?")
-POINT = re.compile(r"([a-z_]+)((?:\.\d+)+)(?:=(.+))?")
+POINT = re.compile(r"([a-z_]+)((?:\.[0-9]+)+)(?:=(.+))?")
 
 
 def format_spec(case: Case) -> str:
@@ -100,8 +100,8 @@ def format_point(point: Point) -> str:
     place = ".".join([point.array, *map(str, point.index)])
     if point.value == 1:
         return place
-    value = int(point.value) if point.value.is_integer() and repr(point.value) != "-0.0" else point.value
-    return f"{place}={value}"
+    value = float(point.value)
+    return f"{place}={int(value) if value.is_integer() and repr(value) != '-0.0' else value}"
 
 
 def parse_spec(text: str) -> Case:
@@ -160,8 +160,10 @@ def parse_geometry(part: str, text: str) -> dict[str, Any]:
         if letter in axes and not second:
             axes[letter] = int(first)
         elif letter not in LETTERS or (second and not LETTERS[letter].paired):
+            given_as = f"{letter}{first}x{second}" if second else f"{letter}{first}"
             raise SpecError(
-                f"{letter}{first} in {text!r}: sizes are {', '.join(['h', 'w', *LETTERS])}, pairs k, s, p, d"
+                f"{given_as} in {text!r}: sizes are {', '.join(['h', 'w', *LETTERS])}, "
+                f"of which k, s, p, d may be pairs; dtypes are {', '.join(DTYPES)}"
             )
         else:
             pair = (int(first), int(second or first))

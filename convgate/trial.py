@@ -14,7 +14,11 @@ from convgate.fills import lattice_magnitude
 from convgate.operators import Array, Arrays, Call, Operator, perform
 from convgate.oracle_list import as_integers, definition, torch_oracle
 
-__all__ = ["Outcome", "Trial"]
+__all__ = ["RAISED", "Outcome", "Trial"]
+
+
+# A subject is foreign code: whatever it raises is a finding, an attempt to end the program too.
+RAISED = (Exception, SystemExit, KeyboardInterrupt)
 
 
 @dataclass(frozen=True)
@@ -25,14 +29,14 @@ class Outcome:
     ----------
     outputs : dict or None
         What it returned by name, or None.
-    error : Exception or None
+    error : BaseException or None
         What it raised, if it did.
     missing : bool
         Whether the subject lacks the function, or says that it does not support the problem.
     """
 
     outputs: Mapping[str, Any] | None = None
-    error: Exception | None = None
+    error: BaseException | None = None
     missing: bool = False
 
 
@@ -75,7 +79,7 @@ class Trial:
                 return Outcome(perform(self.subject, call, arrays))
         except NotImplementedError:
             return Outcome(missing=True)
-        except Exception as error:  # noqa: BLE001 - a subject is foreign code: whatever it raises is a finding
+        except RAISED as error:
             return Outcome(error=error)
 
     def call_producing(self, output: str) -> Call | None:

@@ -15,10 +15,10 @@ from convgate.record import Tally
 from convgate.relations import evaluate, related_problems
 from convgate.sources.fuzz import draw_cases
 from convgate.spec import format_spec, parse_spec
-from convgate.subjects.loader import SubjectError, functions_of, load_subject, supports
-from convgate.trial import Trial
+from convgate.subjects.loader import load_subject, supports
+from convgate.trial import RAISED, Trial
 
-__all__ = ["Found", "Shard", "cases_of", "exercise", "judge_shard", "judge_spec", "minimize_group", "prepare", "probe"]
+__all__ = ["Found", "Shard", "cases_of", "exercise", "judge_shard", "judge_spec", "minimize_group", "prepare"]
 
 # Symptoms for which the values of the data matter, and not only the shapes.
 ABOUT_VALUES = {"wrong value", "inaccurate", "NaN mismatch"}
@@ -60,18 +60,9 @@ class Found:
 
 
 def prepare(subject_name: str) -> None:
-    """Load what is slow to load before the first task, as tasks are timed: PyTorch and the subject.
-
-    If the subject cannot be loaded, `probe` will tell why.
-    """
+    """Load what is slow to load before the first task, as tasks are timed: PyTorch and the subject."""
     torch_oracle()
-    with suppress(SubjectError):
-        load_subject(subject_name)
-
-
-def probe(subject_name: str) -> tuple[str, ...]:
-    """Load a subject and tell which operators it has."""
-    return functions_of(load_subject(subject_name))
+    load_subject(subject_name)
 
 
 def cases_of(shard: Shard, subject: Any) -> list[Case]:
@@ -194,7 +185,7 @@ def exercise(subject_name: str, spec: str, check: str) -> None:
     trial = Trial(parse_spec(spec), load_subject(subject_name))
     if check in RELATIONS:
         for relation in RELATIONS[check](trial.case):
-            with suppress(Exception):
+            with suppress(*RAISED):
                 evaluate(relation, trial.subject, trial.arrays())
     else:
         call = trial.call_producing(OUTPUTS.get(check, "y"))

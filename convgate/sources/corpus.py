@@ -22,7 +22,11 @@ def read_corpus(reports: Path) -> list[Case]:
     if not path.exists():
         return []
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path} cannot be read: {error}") from error
+    for number, line in enumerate(lines, 1):
         text = line.partition("#")[0].strip()
         if text:
             try:

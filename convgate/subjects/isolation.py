@@ -65,15 +65,15 @@ class Workers:
 
 
 @contextmanager
-def open_workers(jobs: int, first: Callable[..., None], *arguments: Any) -> Iterator[Workers]:
+def open_workers(jobs: int, first: Callable[..., None] | None = None, *arguments: Any) -> Iterator[Workers]:
     """Worker processes, started anew (not forked) with one thread each; ended when the block is left.
 
     Parameters
     ----------
     jobs : int
         How many processes.
-    first : callable
-        What each does, with `arguments`, before its first task and outside of any task's time.
+    first : callable or None
+        What each does, with `arguments`, before its first task and outside of any task's time; it must come back.
     """
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))

@@ -7,7 +7,7 @@ from typing import Any
 from convgate.operators import OPERATORS
 from convgate.problem import Problem
 
-__all__ = ["DEFAULT_SUBJECT", "SubjectError", "functions_of", "load_subject", "supports"]
+__all__ = ["DEFAULT_SUBJECT", "SubjectError", "functions_of", "load_subject", "operators_of", "supports"]
 
 DEFAULT_SUBJECT = "impl"
 
@@ -35,7 +35,7 @@ def load_subject(name: str) -> Any:
         subject = importlib.import_module(module_name)
         for part in attribute.split(".") if attribute else []:
             subject = getattr(subject, part)
-    except Exception as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
         what = f"{type(error).__name__}: {error}"
         raise SubjectError(
             f"subject {name!r} could not be loaded ({what}); give MODULE or MODULE:ATTRIBUTE, "
@@ -45,6 +45,11 @@ def load_subject(name: str) -> Any:
         wanted = ", ".join(OPERATORS)
         raise SubjectError(f"subject {name!r} has none of the functions of the protocol ({wanted}, ...)")
     return subject
+
+
+def operators_of(name: str) -> tuple[str, ...]:
+    """Load a subject and tell which operators it has."""
+    return functions_of(load_subject(name))
 
 
 def functions_of(subject: Any) -> tuple[str, ...]:

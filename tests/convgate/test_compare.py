@@ -1,0 +1,308 @@
+"""Comparing with the truth: what is decided exactly, and where the line runs."""
+
+from fractions import Fraction
+from math import inf, nan
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from convgate.compare import Bound, Mismatch, compare, describe
+from convgate.fills import DTYPES, smallest_normal, unit_roundoff
+
+Array = NDArray[Any]
+
+
+def truth(*values: Any) -> Array:
+    """Exact numbers."""
+    found = np.empty(len(values), object)
+    found[:] = values
+    return found
+
+
+def doubles(*values: float) -> Array:
+    """What a subject returned, in float64."""
+    return np.array(values, np.float64)
+
+
+def symptom(found: Mismatch | None) -> str:
+    """The symptom, or nothing."""
+    return found.symptom if found is not None else ""
+
+
+# Half a step
+
+
+@pytest.mark.parametrize("actual", [3.0, 3.25, np.nextafter(3.5, 0), np.nextafter(2.5, 3)])
+def test_on_the_lattice_less_than_half_a_step_is_right(actual: float) -> None:
+    assert compare(doubles(actual), truth(3), "f64") is None
+    assert compare(doubles(-actual), truth(-3), "f64") is None
+
+
+@pytest.mark.parametrize("actual", [3.5, 2.5, 4.0, 2.0, 0.0, -3.0, inf, -inf])
+def test_on_the_lattice_half_a_step_or_more_is_wrong(actual: float) -> None:
+    assert symptom(compare(doubles(actual), truth(3), "f64")) == "wrong value"
+    assert symptom(compare(doubles(-actual), truth(-3), "f64")) == "wrong value"
+
+
+def test_on_the_lattice_float32_is_compared_without_rounding() -> None:
+    large = 2**23 - 1
+    assert compare(np.array([large], np.float32), truth(large), "f32") is None
+    assert symptom(compare(np.array([large], np.float32), truth(large + 1), "f32")) == "wrong value"
+    assert symptom(compare(np.array([large + 0.5], np.float32), truth(large), "f32")) == "wrong value"
+
+
+@given(st.integers(-(2**50), 2**50), st.integers(-3, 3))
+def test_on_the_lattice_only_the_true_integer_is_right(value: int, off: int) -> None:
+    assert (compare(doubles(value + off), truth(value), "f64") is None) == (off == 0)
+
+
+def test_a_mismatch_names_the_first_wrong_entry_and_counts_the_wrong_ones() -> None:
+    expected, actual = np.arange(6).reshape(2, 3).astype(object), np.arange(6.0).reshape(2, 3)
+    actual[0, 2] = 7
+    actual[1, 1] = -1
+    assert compare(actual, expected, "f64") == Mismatch(
+        "wrong value", "must be 2, got 7 (2 of 6 wrong)", (0, 2), "2", "7"
+    )
+
+
+@pytest.mark.parametrize("bound", [None, Bound(np.empty((0, 2), object), 3, "f64")])
+def test_empty_arrays_agree(bound: Bound | None) -> None:
+    assert compare(np.zeros((0, 2)), np.empty((0, 2), object), "f64", bound) is None
+
+
+# NaN and infinities
+
+
+def test_nan_and_infinities_must_be_where_they_are() -> None:
+    values = doubles(nan, inf, -inf, 1)
+    assert compare(values.copy(), values, "f64") is None
+
+
+@pytest.mark.parametrize(("expected", "actual"), [(nan, 0.0), (0.0, nan), (nan, inf), (-inf, nan)])
+def test_nan_where_it_is_not_or_none_where_it_is(expected: float, actual: float) -> None:
+    found = compare(doubles(1, actual), doubles(1, expected), "f64")
+    assert found is not None
+    assert (found.symptom, found.index) == ("NaN mismatch", (1,))
+    assert found.message == f"must be {describe(expected)}, got {describe(actual)} (1 of 2 wrong)"
+
+
+@pytest.mark.parametrize(("expected", "actual"), [(inf, -inf), (inf, 1e308), (0.0, inf), (-inf, -1e308)])
+def test_an_infinity_must_be_the_same_infinity(expected: float, actual: float) -> None:
+    assert symptom(compare(doubles(actual), doubles(expected), "f64")) == "wrong value"
+
+
+def test_a_mismatch_of_nan_is_named_before_a_wrong_value() -> None:
+    found = compare(doubles(5, nan), doubles(4, 4), "f64")
+    assert found is not None
+    assert (found.symptom, found.index) == ("NaN mismatch", (1,))
+
+
+@pytest.mark.parametrize("roundings", [0, 1, 5])
+@pytest.mark.parametrize("actual", [nan, inf, -inf])
+def test_a_bound_does_not_excuse_what_is_not_finite(actual: float, roundings: int) -> None:
+    assert compare(doubles(actual), truth(1), "f64", Bound(truth(Fraction(10**9)), roundings, "f64")) is not None
+
+
+@pytest.mark.parametrize("roundings", [0, 1, 5])
+def test_with_a_bound_the_minus_infinity_of_an_empty_window_is_right(roundings: int) -> None:
+    bound = Bound(truth(-inf), roundings, "f64")
+    assert compare(doubles(-inf), truth(-inf), "f64", bound) is None
+    assert symptom(compare(doubles(0), truth(-inf), "f64", bound)) == "wrong value"
+
+
+# Type, shape and dtype
+
+
+@pytest.mark.parametrize(
+    ("actual", "name"), [([[1.0]], "list"), (1.0, "float"), (None, "NoneType"), (np.float64(1), "float64")]
+)
+def test_what_is_no_array_has_the_wrong_type(actual: object, name: str) -> None:
+    found = compare(actual, truth(1), "f64")
+    assert found == Mismatch("wrong type", f"must be an array, got {name}", None, "ndarray", name)
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (6,), (2, 3, 1), (0, 3), ()])
+def test_a_wrong_shape_is_named(shape: tuple[int, ...]) -> None:
+    found = compare(np.zeros(shape), np.zeros((2, 3), object), "f64")
+    assert found == Mismatch("wrong shape", f"must have the shape (2, 3), got {shape}", None, "(2, 3)", str(shape))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int64", "object", "complex128", ">f8"])
+def test_a_wrong_dtype_is_named(dtype: str) -> None:
+    found = compare(np.ones(2, dtype), truth(1, 1), "f64")
+    assert found is not None
+    assert (found.symptom, found.index) == ("wrong dtype", None)
+    assert found.message == f"must be of dtype float64, got {np.dtype(dtype)}"
+    assert (found.expected, found.actual) == ("float64", str(np.dtype(dtype)))
+
+
+def test_a_shape_is_looked_at_before_a_dtype() -> None:
+    assert symptom(compare(np.zeros(3, np.float32), truth(0, 0), "f64")) == "wrong shape"
+
+
+# Bounds
+
+normal = st.floats(-(2.0**30), 2.0**30, width=32, allow_subnormal=False)
+pairs = st.lists(st.tuples(normal, normal), min_size=1, max_size=40)
+
+
+def exactly(terms: list[tuple[float, float]]) -> tuple[Fraction, Fraction]:
+    """The sum of products, and of their magnitudes."""
+    products = [Fraction(p) * Fraction(q) for p, q in terms]
+    return sum(products, Fraction(0)), sum(map(abs, products), Fraction(0))
+
+
+@given(pairs)
+def test_a_correctly_rounded_result_is_right(terms: list[tuple[float, float]]) -> None:
+    total, magnitude = exactly(terms)
+    bound = Bound(truth(magnitude), len(terms), "f32")
+    assert compare(np.array([float(total)]).astype(np.float32), truth(total), "f32", bound) is None
+
+
+@given(pairs.flatmap(st.permutations))
+def test_a_float32_sum_in_any_order_is_right(terms: list[tuple[float, float]]) -> None:
+    total, magnitude = exactly(terms)
+    bound = Bound(truth(magnitude), len(terms), "f32")
+    single = np.array(terms, np.float32)
+    products = single[:, 0] * single[:, 1]
+    by_hand = np.add.accumulate(products)[-1:]
+    assert by_hand.dtype == np.float32
+    for found in (by_hand, products.sum(keepdims=True), np.atleast_1d(single[:, 0] @ single[:, 1])):
+        assert compare(found, truth(total), "f32", bound) is None
+
+
+@given(pairs)
+def test_subnormal_results_may_be_flushed_to_zero(terms: list[tuple[float, float]]) -> None:
+    tiny = [(p / 2.0**110, q / 2.0**110) for p, q in terms]
+    total, magnitude = exactly(tiny)
+    assert magnitude < smallest_normal("f32")
+    bound = Bound(truth(magnitude), len(terms), "f32")
+    assert compare(np.zeros(1, np.float32), truth(total), "f32", bound) is None
+
+
+@pytest.mark.parametrize("narrow", [np.float16, np.float32])
+def test_a_sum_in_a_narrower_accumulator_is_inaccurate(narrow: type[np.floating]) -> None:
+    terms = [1 + k / 997 for k in range(60)]
+    total = sum(map(Fraction, terms))
+    dtype = "f32" if narrow is np.float16 else "f64"
+    found = np.add.accumulate(np.array(terms, narrow))[-1:].astype(DTYPES[dtype])
+    assert symptom(compare(found, truth(total), dtype, Bound(truth(total), 60, dtype))) == "inaccurate"
+
+
+def test_the_bound_is_highams_and_one_rounding_of_the_output() -> None:
+    u = Fraction(1, 2**53)
+    bound = Bound(truth(Fraction(7), Fraction(0)), 4, "f64")
+    floor = 5 * Fraction(smallest_normal("f64"))
+    assert bound.at((0,)) == 5 * u / (1 - 5 * u) * 7 + floor
+    assert bound.at((1,)) == floor
+
+
+fractions = st.fractions(-4, 4, max_denominator=3**40)
+
+
+@given(st.data(), fractions, st.fractions(0, 3), st.integers(1, 50), st.sampled_from(sorted(DTYPES)))
+def test_the_line_runs_exactly_at_the_bound(
+    data: st.DataObject, value: Fraction, more: Fraction, roundings: int, dtype: str
+) -> None:
+    """Of the numbers of the dtype around either end of the bound, those within are right and those beyond wrong."""
+    bound = Bound(truth(abs(value) + more), roundings, dtype)
+    error = bound.at((0,))
+    number = DTYPES[dtype](float(value + data.draw(st.sampled_from([-1, 1])) * error))
+    for step in range(-3, 4):
+        near = number
+        for _ in range(abs(step)):
+            near = np.nextafter(near, DTYPES[dtype](inf if step > 0 else -inf))
+        within = abs(Fraction(float(near)) - value) <= error
+        assert (compare(np.array([near]), truth(value), dtype, bound) is None) == within
+
+
+def test_a_result_beyond_the_bound_is_found_where_float64_would_not_see_it() -> None:
+    """The truth lies a little below 1, and 1 + 2**-52 beyond the bound of it, but within the bound of 1."""
+    value = 1 - Fraction(9, 10) / 2**54
+    bound = Bound(truth(Fraction(1)), 1, "f64")
+    actual = 1 + 2.0**-52
+    assert float(value) == 1
+    assert abs(actual - float(value)) <= float(bound.at((0,)))
+    assert symptom(compare(doubles(actual), truth(value), "f64", bound)) == "inaccurate"
+
+
+def test_a_result_within_the_bound_is_right_where_float64_would_blame_it() -> None:
+    value = 1 + Fraction(9, 10) / 2**53
+    bound = Bound(truth(Fraction(16, 10)), 1, "f64")
+    actual = 1 + 2.0**-51
+    assert float(value) == 1
+    assert abs(actual - float(value)) > float(bound.at((0,)))
+    assert compare(doubles(actual), truth(value), "f64", bound) is None
+
+
+# Inaccurate, or wrong
+
+
+def test_what_a_narrow_accumulator_could_give_is_inaccurate_and_the_rest_is_wrong() -> None:
+    """Nine roundings and one of the output to 8 bits: up to 10 / 256 of the magnitude."""
+    bound = Bound(truth(Fraction(256)), 9, "f64")
+    assert symptom(compare(doubles(100 + 10), truth(100), "f64", bound)) == "inaccurate"
+    assert symptom(compare(doubles(100 - 10), truth(100), "f64", bound)) == "inaccurate"
+    assert symptom(compare(doubles(np.nextafter(110, 111)), truth(100), "f64", bound)) == "wrong value"
+
+
+def test_one_wrong_value_among_inaccurate_ones_is_the_symptom() -> None:
+    bound = Bound(truth(*[Fraction(256)] * 3), 9, "f64")
+    found = compare(doubles(101, 300, 100), truth(100, 100, 100), "f64", bound)
+    assert symptom(found) == "wrong value"
+    assert found is not None
+    assert "2 of 3 wrong" in found.message
+
+
+def test_data_rounded_to_half_precision_are_inaccurate() -> None:
+    x = np.array([0.1, 0.7])
+    bound = Bound(truth(*map(Fraction, x)), 1, "f64")
+    assert symptom(compare(x.astype(np.float16).astype(float), truth(*map(Fraction, x)), "f64", bound)) == "inaccurate"
+
+
+# Without roundings
+
+
+@given(st.floats(-1e300, 1e300), st.sampled_from(sorted(DTYPES)))
+def test_without_roundings_right_means_equal(value: float, dtype: str) -> None:
+    number = DTYPES[dtype](np.clip(value, -1e30, 1e30))
+    exact = Fraction(float(number))
+    bound = Bound(truth(abs(exact)), 0, dtype)
+    assert bound.at((0,)) == 0
+    assert compare(np.array([number]), truth(exact), dtype, bound) is None
+    for neighbour in (np.nextafter(number, DTYPES[dtype](inf)), np.nextafter(number, DTYPES[dtype](-inf))):
+        assert compare(np.array([neighbour]), truth(exact), dtype, bound) is not None
+
+
+def test_the_bound_does_not_shrink_as_roundings_grow() -> None:
+    bounds = [Bound(truth(Fraction(3)), n, "f32").at((0,)) for n in range(20)]
+    assert bounds == sorted(bounds)
+    assert bounds[1] > 2 * Fraction(unit_roundoff("f32")) * 3
+
+
+# Numbers in words
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (3.0, "3"),
+        (-2, "-2"),
+        (0.1, "0.10000000000000001"),
+        (np.float32(0.1), "0.1"),
+        (Fraction(1, 3), "1/3"),
+        (Fraction(-7, 999), "-7/999"),
+        (Fraction(6, 2), "3"),
+        (Fraction(1, 1024), "0.0009765625"),
+        (nan, "nan"),
+        (-inf, "-inf"),
+        (10**20 + 1, "100000000000000000001"),
+        (1e20, "1e+20"),
+    ],
+)
+def test_a_number_is_written_as_a_person_would(value: Any, text: str) -> None:
+    assert describe(value) == text

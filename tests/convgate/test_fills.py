@@ -1,0 +1,343 @@
+"""Fills: the same data everywhere, and integers that add up exactly in any order."""
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from convgate.case import Case, array_shapes, case_rule, values_of
+from convgate.fills import DTYPES, FILLS, lattice_magnitude, smallest_normal, unit_roundoff
+from convgate.operators import OPERATORS, Arrays, perform
+from convgate.problem import Problem
+from convgate.spec import parse_spec
+from convgate.strategies import problems
+from oracles import definition
+
+Array = NDArray[Any]
+
+SIGNIFICANDS = {"f32": 24, "f64": 53}
+
+light = settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
+dtypes = st.sampled_from(sorted(DTYPES))
+seeds = st.integers(0, 2**32)
+
+
+@st.composite
+def filled(draw: st.DrawFn, fill: str, *operators: str) -> Case:
+    """Cases of a fill that operators have, with any dtype that the problem allows."""
+    names = operators or tuple(name for name, operator in OPERATORS.items() if fill in operator.fills)
+    problem = draw(st.sampled_from(names).flatmap(problems))
+    case = Case(problem=problem, dtype=draw(dtypes), fill=fill, seed=draw(seeds))
+    assume(case_rule(case) is None)
+    return case
+
+
+# The stream
+
+
+@light
+@given(st.sampled_from(sorted(FILLS)).flatmap(filled))
+def test_a_case_gives_the_same_arrays_each_time(case: Case) -> None:
+    first, second = values_of(case), values_of(case)
+    for name, shape in array_shapes(case.problem).items():
+        assert first[name].shape == shape
+        assert first[name].dtype == DTYPES[case.dtype]
+        assert np.array_equal(first[name], second[name], equal_nan=True)
+
+
+INF = float("inf")
+FROZEN: dict[str, dict[str, list[float]]] = {
+    "conv2d:w3k1x2:7": {
+        "x": [-346764, -420502, -719203],
+        "weight": [-613582, 531949],
+        "grad_output": [-579015, -483874],
+    },
+    "conv2d:w3k1x2+bias:f32:7": {
+        "x": [-256, -260, -220],
+        "weight": [-155, 216],
+        "bias": [296],
+        "grad_output": [-360, -79],
+    },
+    "avg_pool2d:h2w3k2:1": {
+        "x": [-758784, -696732, 3171128, -3260236, 3525288, 2212132],
+        "grad_output": [318664, 3351164],
+    },
+    "max_pool2d:h2w3k2:f32:1": {"x": [6, 14, -6, 10, -2, 2], "grad_output": [46042, 7968]},
+    "max_pool2d:h2w3k2:ties:1": {"x": [1, 1, 0, 1, 0, 0], "grad_output": [79666, 837791]},
+    "col2im:w3k1x2:real:2": {
+        "columns": [0.03374288642471157, 0.3042801397369719, -0.34242920249130093, 0.8948313725837642]
+    },
+    "col2im:w3:real:f32:18446744073709551617": {
+        "columns": [-0.012568245641887188, 0.36960074305534363, -0.5749809145927429]
+    },
+    "col2im:w4:wide:2": {
+        "columns": [18550347989.347656, 5104973.62887736, -3.540634968409988e-26, 2.4836559824985677e-17]
+    },
+    "im2col:w8:special:2": {"x": [-INF, 749925, -1028383, 421886, -713942, -863338, 785170, 433824]},
+}
+
+
+@pytest.mark.parametrize("spec", FROZEN)
+def test_a_spec_gives_the_arrays_that_it_always_gave(spec: str) -> None:
+    """Saved specs are of use only as long as this holds: a change of the stream must be a decision."""
+    found = {name: array.ravel().tolist() for name, array in values_of(parse_spec(spec)).items()}
+    assert found == FROZEN[spec]
+
+
+@pytest.mark.parametrize("fill", ["lattice", "real", "wide", "special"])
+def test_each_array_and_each_seed_has_data_of_its_own(fill: str) -> None:
+    """In a 1x1 kernel of a one by one problem x, weight and grad_output would otherwise be one number."""
+    problem = Problem(operator="conv2d", channels=4, out_channels=4, size=(2, 2), kernel_size=(2, 2))
+    arrays = [
+        array.ravel().tolist()[:4]
+        for seed in range(3)
+        for array in values_of(Case(problem=problem, fill=fill, seed=seed)).values()
+    ]
+    assert len({repr(values) for values in arrays}) == len(arrays)
+
+
+# The lattice
+
+
+@light
+@given(filled("lattice"))
+def test_the_lattice_never_contains_zero(case: Case) -> None:
+    assert all((array != 0).all() for array in values_of(case).values())
+
+
+@light
+@given(filled("lattice"))
+def test_the_lattice_has_multiples_of_the_quantum_up_to_its_magnitude(case: Case) -> None:
+    quantum = case.operator.quantum(case.problem)
+    most = quantum * lattice_magnitude(case.operator, case.problem, case.dtype)
+    for name, array in values_of(case).items():
+        assert not (array.astype(np.float64) % quantum).any()
+        if name in case.operator.linear_in:
+            assert (abs(array) <= most).all()
+
+
+@light
+@given(filled("lattice"))
+def test_sums_of_lattice_terms_fit_the_significand(case: Case) -> None:
+    n = max(1, *case.operator.roundings(case.problem).values())
+    a = lattice_magnitude(case.operator, case.problem, case.dtype)
+    assert a >= 1
+    total = n * a**case.operator.factors * case.operator.quantum(case.problem)
+    assert total < 2 ** SIGNIFICANDS[case.dtype]
+    # an algorithm that rounds every term stays under an eighth of a step
+    assert (n + 2) * Fraction(unit_roundoff(case.dtype)) * total <= Fraction(1, 8)
+
+
+def test_the_lattice_takes_both_signs_and_many_values() -> None:
+    x = values_of(parse_spec("conv2d:h32w32"))["x"].ravel()
+    assert (x > 0).any()
+    assert (x < 0).any()
+    assert len(set(abs(x))) > 1000
+    assert abs(x).max() > 2**14
+
+
+class Terms:
+    """A sum that is not yet added up: it takes the definition's loops through unchanged and lists what they add."""
+
+    def __init__(self, *terms: np.floating) -> None:
+        self.terms = terms
+
+    def __add__(self, other: object) -> "Terms":
+        return Terms(*self.terms, *(other.terms if isinstance(other, Terms) else ()))
+
+    __radd__ = __add__
+
+    def __mul__(self, other: "Terms") -> "Terms":
+        return Terms(*(p * q for p in self.terms for q in other.terms))
+
+    def added(self, dtype: type[np.floating]) -> Iterator[np.floating]:
+        """The sum in a dtype: forwards, backwards, and in pairs as NumPy adds."""
+        terms = np.array([0, *self.terms], dtype)
+        yield np.add.accumulate(terms)[-1]
+        yield np.add.accumulate(terms[::-1])[-1]
+        yield terms.sum()
+
+
+def of_objects(values: Arrays, make: Callable[[Any], object]) -> dict[str, Array]:
+    """Arrays of what `make` gives for each entry, a number of the array's dtype."""
+    found = {name: np.empty(array.shape, object) for name, array in values.items()}
+    for name, array in values.items():
+        for index in np.ndindex(array.shape):
+            found[name][index] = make(array[index])
+    return found
+
+
+@light
+@given(filled("lattice", "conv2d", "col2im"))
+def test_products_and_sums_of_lattice_data_are_exact_in_any_order(case: Case) -> None:
+    values = values_of(case)
+    calls = [case.operator.forward(case.problem)]
+    calls += [case.operator.backward(case.problem)] if case.operator.backward is not None else []
+    for call in calls:
+        sums = perform(definition, call, of_objects(values, Terms))
+        expected = perform(definition, call, of_objects(values, int))
+        for output in (name for name in call.outputs if expected[name] is not None):
+            for index in np.ndindex(expected[output].shape):
+                entry = sums[output][index]
+                found = list(entry.added(DTYPES[case.dtype])) if isinstance(entry, Terms) else [entry]
+                assert found == [expected[output][index]] * len(found)
+
+
+def averages(values: Arrays, problem: Problem) -> tuple[Array, Array]:
+    """Terms of the sums of avg_pool2d: y before it is divided, and grad_input of gradients that are divided."""
+    (height, width), x, g = problem.output_size, values["x"], values["grad_output"]
+    y: Array = np.full(g.shape, Terms(), object)
+    grad_input: Array = np.full(x.shape, Terms(), object)
+    axes = list(zip(problem.size, problem.kernel_size, problem.stride, problem.padding, strict=True))
+    for n, c, i, j in np.ndindex(*g.shape[:2], height, width):
+        share = g[n, c, i, j] / x.dtype.type(divisor(problem, i, j))
+        for _, row in definition.taps(i, *axes[0]):
+            for _, column in definition.taps(j, *axes[1]):
+                y[n, c, i, j] += Terms(x[n, c, row, column])
+                grad_input[n, c, row, column] += Terms(share)
+    return y, grad_input
+
+
+def divisor(problem: Problem, i: int, j: int) -> int:
+    """What the definition divides one window of avg_pool2d by."""
+    if problem.divisor_override is not None:
+        return problem.divisor_override
+    axes = zip((i, j), problem.size, problem.kernel_size, problem.stride, problem.padding, strict=True)
+    height, width = (definition.average_extent(*axis, count_include_pad=problem.count_include_pad) for axis in axes)
+    return height * width
+
+
+@light
+@given(filled("lattice", "avg_pool2d"))
+def test_averages_of_lattice_data_are_exact_in_any_order(case: Case) -> None:
+    """Their gradients too: each share is an integer."""
+    values, problem = values_of(case), case.problem
+    integers = of_objects(values, int)
+    dtype = DTYPES[case.dtype]
+    options: dict[str, Any] = dict(case.operator.forward(problem).options)
+    y = definition.avg_pool2d(integers["x"], problem.kernel_size, **options)
+    grad_input = definition.avg_pool2d_backward(integers["grad_output"], integers["x"], problem.kernel_size, **options)
+    sums, shares = averages(values, problem)
+    for index in np.ndindex(y.shape):
+        entry: Any = sums[index]
+        for total in entry.added(dtype):
+            assert total / dtype(divisor(problem, *index[2:])) == y[index]
+    for index in np.ndindex(grad_input.shape):
+        share: Any = shares[index]
+        assert all(total == grad_input[index] for total in share.added(dtype))
+    assert all(isinstance(value, int) for value in (*y.ravel(), *grad_input.ravel()))
+
+
+@light
+@given(filled("lattice", "max_pool2d"))
+def test_the_lattice_of_max_has_distinct_values_at_least_four_apart(case: Case) -> None:
+    """A finite difference with a step of 1 moves no maximum."""
+    x = np.sort(values_of(case)["x"].astype(np.float64), axis=None)
+    assert (np.diff(x) >= 4).all()
+    assert (np.rint(x) == x).all()
+
+
+def test_the_lattice_of_max_is_now_and_then_all_negative() -> None:
+    """Only then does a padding with 0 win."""
+    highest = [values_of(parse_spec(f"max_pool2d:w3:{seed}"))["x"].max() for seed in range(40)]
+    assert any(value < 0 for value in highest)
+    assert any(value > 0 for value in highest)
+
+
+# The other fills
+
+
+@light
+@given(filled("real"))
+def test_real_data_lie_between_minus_one_and_one(case: Case) -> None:
+    assert all((abs(array) <= 1).all() for array in values_of(case).values())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_real_data_use_every_bit_of_the_significand(dtype: str) -> None:
+    x = values_of(Case(problem=Problem(operator="conv2d", size=(32, 32)), dtype=dtype, fill="real"))["x"].ravel()
+    last_bit = [float(value).as_integer_ratio()[1] for value in x]
+    assert max(last_bit) >= 2 ** (SIGNIFICANDS[dtype] - 1)
+    assert x.min() < -0.9
+    assert x.max() > 0.9
+    assert abs(x.mean()) < 0.1
+
+
+@pytest.mark.parametrize(("dtype", "binades"), [("f32", 40), ("f64", 200)])
+def test_wide_data_span_many_binades(dtype: str, binades: int) -> None:
+    x = values_of(Case(problem=Problem(operator="conv2d", size=(32, 32)), dtype=dtype, fill="wide"))["x"]
+    exponents = np.frexp(x)[1]
+    assert exponents.max() - exponents.min() >= binades
+    assert len(set(exponents.ravel().tolist())) >= binades
+    assert np.isfinite(x).all()
+
+
+@light
+@given(filled("wide"))
+def test_wide_data_do_not_overflow(case: Case) -> None:
+    values = values_of(case)
+    n = max(1, *case.operator.roundings(case.problem).values())
+    most = max(float(abs(array).max(initial=0)) for array in values.values())
+    assert n * most**case.operator.factors < np.finfo(DTYPES[case.dtype]).max
+
+
+@light
+@given(filled("special"))
+def test_special_values_are_in_the_data_and_not_in_weights_or_gradients(case: Case) -> None:
+    for name, array in values_of(case).items():
+        if name not in {"x", "columns"}:
+            assert np.isfinite(array).all()
+            assert (array != 0).all()
+            assert (abs(array) >= 1).all()
+
+
+@light
+@given(filled("special"))
+def test_special_data_always_hold_at_least_one_special_value(case: Case) -> None:
+    for name in {"x", "columns"} & set(array_shapes(case.problem)):
+        array = values_of(case)[name]
+        assert not array.size or (~np.isfinite(array) | (abs(array) < 1)).any()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_special_data_have_every_kind_of_special_value_among_ordinary_ones(dtype: str) -> None:
+    x = values_of(Case(problem=Problem(operator="conv2d", size=(32, 32)), dtype=dtype, fill="special"))["x"]
+    kinds: dict[str, Callable[[Array], Any]] = {
+        "NaN": np.isnan,
+        "infinity": np.isposinf,
+        "minus infinity": np.isneginf,
+        "minus zero": lambda a: (a == 0) & np.signbit(a),
+        "subnormal": lambda a: (a > 0) & (a < smallest_normal(dtype)),
+        "negative subnormal": lambda a: (a < 0) & (a > -smallest_normal(dtype)),
+    }
+    found = {name: int(kind(x).sum()) for name, kind in kinds.items()}
+    assert all(found.values()), found
+    assert sum(found.values()) < x.size / 4
+    assert not ((x == 0) & ~np.signbit(x)).any()
+
+
+@light
+@given(filled("ties"))
+def test_ties_are_zeros_and_ones_and_gradients_stay_on_the_lattice(case: Case) -> None:
+    values = values_of(case)
+    assert np.isin(values["x"], [0, 1]).all()
+    assert (values["grad_output"] != 0).all()
+
+
+@pytest.mark.parametrize(("dtype", "unit", "normal"), [("f32", 2**-24, 2**-126), ("f64", 2**-53, 2**-1022)])
+def test_the_constants_of_the_dtypes(dtype: str, unit: float, normal: float) -> None:
+    assert unit_roundoff(dtype) == unit
+    assert smallest_normal(dtype) == normal
+
+
+def test_the_lattice_of_a_problem_too_large_for_a_dtype_has_no_values() -> None:
+    problem = Problem(operator="conv2d", channels=512, size=(5, 5), kernel_size=(5, 5))
+    assert lattice_magnitude(OPERATORS["conv2d"], problem, "f32") == 0
+    assert lattice_magnitude(OPERATORS["conv2d"], problem, "f64") > 0

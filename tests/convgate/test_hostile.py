@@ -1,0 +1,156 @@
+"""Subjects are foreign code: whatever they do is a finding, and none of it ends the gate or blames the innocent."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NoReturn
+
+import numpy as np
+import pytest
+
+import impl
+from convgate.checks import judge, primary_failure
+from convgate.failures import make_failure, save_failure
+from convgate.repro import repro_source
+from convgate.spec import parse_spec
+from convgate.worker import minimize_group
+
+CASE = parse_spec("col2im:w3k1x2")
+
+
+def gate(folder: Path, subject: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "convgate.cli", "gate", "--profile", "smoke", "--jobs", "1", "--subject", subject]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+
+
+class Unspeakable(Exception):  # noqa: N818 - it is no error of ours
+    """Has no message."""
+
+    def __str__(self) -> NoReturn:
+        raise RuntimeError("not even its message")
+
+
+def exits(*_: Any, **__: Any) -> NoReturn:
+    sys.exit(0)
+
+
+def interrupts(*_: Any, **__: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def is_unspeakable(*_: Any, **__: Any) -> NoReturn:
+    raise Unspeakable
+
+
+def has_no_text(*_: Any, **__: Any) -> NoReturn:
+    raise RuntimeError('"""\udc80\0\n\\')
+
+
+def returns_words(*_: Any, **__: Any) -> Any:
+    return np.full((1, 1, 1, 3), "a")
+
+
+def returns_nothings(*_: Any, **__: Any) -> Any:
+    return np.full((1, 1, 1, 3), None)
+
+
+def returns_ragged_lists(*_: Any, **__: Any) -> Any:
+    return [[1], [1, 2]]
+
+
+HOSTILE = [
+    exits,
+    interrupts,
+    is_unspeakable,
+    has_no_text,
+    returns_words,
+    returns_nothings,
+    returns_ragged_lists,
+]
+
+
+@pytest.mark.parametrize("function", HOSTILE)
+def test_whatever_a_subject_does_is_a_failure_that_can_be_saved_and_repeated(function: Any, tmp_path: Path) -> None:
+    subject = SimpleNamespace(col2im=function)
+    primary = primary_failure(judge(CASE, subject))
+    assert primary is not None
+    failure = make_failure("mine", "col2im:w3k1x2", CASE, primary, 1)
+    script = repro_source("mine", CASE, primary, failure.message, failure.minimal, 5)
+    folder = save_failure(tmp_path, failure, "", script)
+    (tmp_path / "mine.py").write_text("from impl import *\n")
+    ended = subprocess.run([sys.executable, folder / "repro.py"], cwd=tmp_path, check=False, env=with_path())
+    assert ended.returncode == 0
+
+
+def with_path() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(Path(impl.__file__).parents[1])}
+
+
+def test_a_script_fails_while_its_subject_ends_the_program(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("import sys\ndef col2im(*args, **options): sys.exit(0)\n")
+    primary = primary_failure(judge(CASE, SimpleNamespace(col2im=exits)))
+    assert primary is not None
+    (tmp_path / "repro.py").write_text(repro_source("mine", CASE, primary, "", "", 5))
+    ended = subprocess.run([sys.executable, "repro.py"], cwd=tmp_path, check=False, capture_output=True)
+    assert ended.returncode == 1
+
+
+def test_a_subject_that_ends_the_program_fails_the_gate(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("import sys\ndef col2im(*args, **options): sys.exit(0)\n")
+    ended = gate(tmp_path, "mine")
+    assert ended.returncode == 1
+    assert "raised SystemExit" in ended.stdout
+
+
+@pytest.mark.parametrize("line", ["import sys; sys.exit(0)", "import os; os._exit(3)", "raise KeyboardInterrupt"])
+def test_a_subject_that_ends_the_program_when_imported_cannot_be_loaded(tmp_path: Path, line: str) -> None:
+    (tmp_path / "mine.py").write_text(line + "\n")
+    ended = gate(tmp_path, "mine")
+    assert ended.returncode == 2
+    assert "could not be loaded" in ended.stderr
+
+
+def test_a_backward_pass_may_return_a_list() -> None:
+    def conv2d_backward(*args: Any, **options: Any) -> list[Any]:
+        return list(impl.conv2d_backward(*args, **options))
+
+    subject = SimpleNamespace(conv2d=impl.conv2d, conv2d_backward=conv2d_backward)
+    assert primary_failure(judge(parse_spec("conv2d:n2h3w3k2+bias"), subject)) is None
+
+
+def test_a_function_that_is_none_is_unsupported_in_every_check() -> None:
+    subject = SimpleNamespace(conv2d=impl.conv2d, conv2d_backward=None)
+    verdicts = {result.check: result.verdict for result in judge(parse_spec("conv2d:n2h3w3k2"), subject)}
+    assert "failed" not in verdicts.values()
+    assert verdicts["grad_input"] == verdicts["finite_difference"] == verdicts["adjoint"] == "unsupported"
+
+
+def test_an_empty_batch_verifies_nothing() -> None:
+    verdicts = {result.verdict for result in judge(parse_spec("conv2d:n0h3w3k2"), impl)}
+    assert verdicts == {"vacuous"}
+
+
+def test_checks_may_be_named_by_a_generator_in_any_order() -> None:
+    results = judge(CASE, impl, (check for check in ["purity", "forward"]))
+    assert [result.check for result in results] == ["forward", "purity"]
+
+
+def test_failures_are_minimised_though_the_subject_is_hostile_on_the_way(tmp_path: Path) -> None:
+    """A subject that is wrong on wide images and ends the program on narrow ones."""
+    (tmp_path / "wide_or_out.py").write_text(
+        "import sys, impl\n"
+        "def im2col(x, kernel_size, **options):\n"
+        "    if x.shape[3] < 4: sys.exit(0)\n"
+        "    return impl.im2col(x, kernel_size, **options) + 1\n"
+    )
+    sys.path.insert(0, str(tmp_path))
+    try:
+        spec = "im2col:h5w7k2"
+        primary = primary_failure(judge(parse_spec(spec), __import__("wide_or_out")))
+        assert primary is not None
+        (found,) = minimize_group("wide_or_out", [(spec, primary)])
+    finally:
+        sys.path.remove(str(tmp_path))
+    assert found.minimal.startswith("im2col:w4")

@@ -1,0 +1,345 @@
+"""Relations: each holds for a correct subject, and is text that stands on its own."""
+
+import ast
+import builtins
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import impl
+from convgate.case import Case, case_rule
+from convgate.checks import RELATIONS
+from convgate.operators import OPERATORS
+from convgate.relations import Relation, agree, evaluate, related_problems
+from convgate.spec import parse_spec
+from convgate.strategies import cases, problems
+from convgate.trial import Trial
+
+Array = NDArray[Any]
+
+# Not by shrinking: what fails is a case's spec, which the minimiser of the engine makes small.
+QUICK = settings(max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+
+@st.composite
+def lattice_cases(draw: st.DrawFn, operator: str) -> Case:
+    """Valid cases on the lattice, where all relations are exact."""
+    case = replace(draw(cases(operator)), fill="lattice")
+    if case_rule(case) is not None:
+        case = replace(case, dtype="f64")
+    assume(OPERATORS[operator].broken_rule(case.problem) is None)
+    return case
+
+
+def all_relations(case: Case) -> Iterator[Relation]:
+    for relations in RELATIONS.values():
+        yield from relations(case)
+
+
+def without_derivative(case: Case, relation: Relation) -> bool:
+    """Whether a window of a maximum lies wholly in padding, where sums with gradients are not finite."""
+    if case.problem.operator != "max_pool2d":
+        return False
+    y = Trial(case, impl).expected(case.operator.forward(case.problem))["y"]
+    about_gradients = any(word in relation.name for word in ("central difference", "<y, grad_output>"))
+    return about_gradients and not np.isfinite(y.astype(np.float64)).all()
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@QUICK
+@given(data=st.data())
+def test_every_relation_holds_for_impl(operator: str, data: st.DataObject) -> None:
+    case = data.draw(lattice_cases(operator))
+    for relation in all_relations(case):
+        if not without_derivative(case, relation):
+            actual, expected = evaluate(relation, impl, Trial(case, impl).arrays())
+            assert agree(actual, expected, rounded=relation.rounded), relation.name
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@QUICK
+@given(data=st.data())
+def test_a_relation_names_nothing_but_the_subject_its_arrays_and_its_helpers(
+    operator: str, data: st.DataObject
+) -> None:
+    """So a script that defines these can hold it."""
+    case = data.draw(lattice_cases(operator))
+    for relation in all_relations(case):
+        tree = ast.parse(relation.source, mode="eval")
+        compile(tree, relation.name, "eval")
+        bound = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+        bound |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        helpers = {helper.__name__ for helper in relation.helpers}
+        known = {"subject", "np"} | set(Trial(case, impl).values) | helpers | set(dir(builtins)) | bound
+        assert used <= known
+        assert "subject" in used
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@QUICK
+@given(data=st.data())
+def test_names_of_a_case_s_relations_differ(operator: str, data: st.DataObject) -> None:
+    """A script picks the one that failed by its name."""
+    names = [relation.name for relation in all_relations(data.draw(lattice_cases(operator)))]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@QUICK
+@given(data=st.data())
+def test_problems_related_to_a_valid_problem_are_valid(operator: str, data: st.DataObject) -> None:
+    problem = data.draw(problems(operator))
+    for related in related_problems(problem):
+        assert related != problem
+        assert OPERATORS[operator].broken_rule(related) is None
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "rounded", "answer"),
+    [
+        (3, 3, True, True),
+        (3, 4, True, False),
+        (np.array([1.0, 2.0]), np.array([1.4, 1.6]), True, True),
+        (np.array([1.0, 2.0]), np.array([1.4, 2.6]), True, False),
+        (np.array([1.0, 2.0]), np.array([1.4, 1.6]), False, False),
+        (np.array([NAN, 1.0]), np.array([NAN, 1.0]), True, True),
+        (np.array([NAN, 1.0]), np.array([NAN, 1.0]), False, True),
+        (np.array([NAN, 1.0]), np.array([0.0, 1.0]), True, False),
+        (np.array([np.inf]), np.array([np.inf]), True, True),
+        (np.array([np.inf]), np.array([-np.inf]), True, False),
+        (np.zeros((1, 2)), np.zeros((2, 1)), True, False),
+        (np.zeros(2), 0.0, True, False),
+        (np.zeros((0, 3)), np.zeros((0, 3)), True, True),
+        (2**80 + 1, 2**80 + 1, True, True),
+        (2**80 + 1, 2**80, True, False),
+        (None, np.zeros(3), True, False),
+    ],
+)
+def test_agreement_is_equality_up_to_rounding_with_nan_equal_to_nan(
+    actual: Any, expected: Any, rounded: bool, answer: bool
+) -> None:
+    assert agree(actual, expected, rounded=rounded) is answer
+
+
+def names_of(spec: str, check: str) -> list[str]:
+    return [relation.name for relation in RELATIONS[check](parse_spec(spec))]
+
+
+@pytest.mark.parametrize(
+    ("spec", "check", "name"),
+    [
+        ("conv2d:h3w3", "identity", "a 1x1 convolution is a matrix product"),
+        ("conv2d:c2o2g2", "identity", "groups are a split"),
+        ("conv2d:p1", "identity", "padding is zeros around x"),
+        ("avg_pool2d:k2p1", "identity", "padding is zeros around x"),
+        ("avg_pool2d", "identity", "a pool of a constant is the constant"),
+        ("max_pool2d", "identity", "max of x + 8 is max of x, plus 8"),
+        ("max_pool2d:n2", "identity", "a batch gives what its images give"),
+        ("max_pool2d:n2", "identity", "grad_input of a batch is that of its images"),
+        ("max_pool2d:h2", "identity", "shifting x by one stride along height shifts y by one place"),
+        ("max_pool2d:w2", "identity", "shifting x by one stride along width shifts y by one place"),
+        ("col2im", "identity", "linearity in columns"),
+        ("im2col", "adjoint", "<im2col(x), columns> = <x, col2im(columns)>"),
+        ("conv2d", "finite_difference", "Jacobian by central differences = Jacobian by the backward pass"),
+        ("conv2d:fortran", "layout", "grad_weight of fortran arrays = grad_weight of contiguous arrays"),
+    ],
+)
+def test_a_relation_is_there_where_it_applies(spec: str, check: str, name: str) -> None:
+    assert name in names_of(spec, check)
+
+
+@pytest.mark.parametrize(
+    ("spec", "check", "part"),
+    [
+        ("conv2d:k2h3w3", "identity", "1x1"),
+        ("conv2d:p1", "identity", "1x1"),
+        ("conv2d", "identity", "groups"),
+        ("conv2d", "identity", "padding"),
+        ("avg_pool2d:k2p1+nopad", "identity", "padding"),
+        ("avg_pool2d:k2p1+divisor3", "identity", "padding"),
+        ("avg_pool2d:k2p1", "identity", "constant"),
+        ("avg_pool2d:+divisor2", "identity", "constant"),
+        ("max_pool2d", "identity", "linearity"),
+        ("max_pool2d:n0h2", "identity", "shift"),
+        ("max_pool2d:h2w2k2p1", "identity", "shift"),
+        ("conv2d", "identity", "batch"),
+        ("col2im", "adjoint", ""),
+        ("im2col", "finite_difference", ""),
+        ("conv2d", "finite_difference", "along bias"),
+        ("conv2d:h5w5", "finite_difference", "Jacobian"),
+        ("conv2d", "layout", ""),
+        ("conv2d:fortran", "layout", "grad_bias"),
+    ],
+)
+def test_a_relation_is_not_there_where_it_does_not_apply(spec: str, check: str, part: str) -> None:
+    assert not [name for name in names_of(spec, check) if part in name]
+
+
+def broken_by(spec: str, **functions: Callable[..., Any]) -> set[str]:
+    """Names of the relations that do not hold if some functions of `impl` are replaced."""
+    names = [*OPERATORS, "conv2d_backward", "avg_pool2d_backward", "max_pool2d_backward"]
+    subject = SimpleNamespace(**{name: getattr(impl, name) for name in names} | functions)
+    case = parse_spec(spec)
+    broken = set()
+    for relation in all_relations(case):
+        actual, expected = evaluate(relation, subject, Trial(case, subject).arrays())
+        if not agree(actual, expected, rounded=relation.rounded):
+            broken.add(relation.name)
+    return broken
+
+
+def test_a_constant_added_to_the_output_is_not_linear_but_shifts() -> None:
+    broken = broken_by("im2col:h3w3k2", im2col=lambda *arrays, **options: impl.im2col(*arrays, **options) + 1)
+    assert broken == {"linearity in x", "<im2col(x), columns> = <x, col2im(columns)>"}
+
+
+def test_dividing_by_the_batch_is_no_function_of_the_image() -> None:
+    def mean_over_batch(x: Array, weight: Array, bias: Array | None, **options: Any) -> Array:
+        return impl.conv2d(x, weight, bias, **options) * len(x)
+
+    assert "a batch gives what its images give" in broken_by("conv2d:n2h3w3k2", conv2d=mean_over_batch)
+    assert "a batch gives what its images give" not in broken_by("conv2d:h3w3k2", conv2d=mean_over_batch)
+
+
+def test_a_gradient_that_mixes_images_is_not_that_of_the_images() -> None:
+    def reversed_batch(grad_output: Array, x: Array, kernel_size: tuple[int, int], **options: Any) -> Array:
+        return impl.avg_pool2d_backward(grad_output[::-1], x, kernel_size, **options)
+
+    broken = broken_by("avg_pool2d:n2h2w2k2", avg_pool2d_backward=reversed_batch)
+    assert "grad_input of a batch is that of its images" in broken
+    assert "a batch gives what its images give" not in broken
+
+
+def test_a_wrong_last_column_does_not_shift() -> None:
+    def loses_last_column(x: Array, kernel_size: tuple[int, int], **options: Any) -> Array:
+        y = impl.max_pool2d(x, kernel_size, **options)
+        y[..., 0] = 100
+        return y
+
+    broken = broken_by("max_pool2d:h3w3k2", max_pool2d=loses_last_column)
+    assert "shifting x by one stride along width shifts y by one place" in broken
+    assert "shifting x by one stride along height shifts y by one place" not in broken
+
+
+def test_a_pointwise_path_that_forgets_the_bias_is_no_matrix_product_with_bias() -> None:
+    broken = broken_by(
+        "conv2d:h2w2+bias", conv2d=lambda x, weight, _=None, **options: impl.conv2d(x, weight, **options)
+    )
+    assert "a 1x1 convolution is a matrix product" in broken
+
+
+def test_groups_in_the_wrong_order_are_no_split() -> None:
+    def reversed_groups(x: Array, weight: Array, bias: Array | None, **options: Any) -> Array:
+        return impl.conv2d(x, weight, bias, **options)[:, ::-1]
+
+    assert "groups are a split" in broken_by("conv2d:c2o2g2", conv2d=reversed_groups)
+
+
+def test_a_maximum_padded_with_zeros_does_not_move_with_its_input() -> None:
+    def pads_with_zeros(x: Array, kernel_size: tuple[int, int], **options: Any) -> Array:
+        height, width = options["padding"]
+        padded = np.pad(x, ((0, 0), (0, 0), (height, height), (width, width)))
+        return impl.max_pool2d(padded, kernel_size, **{**options, "padding": (0, 0)})
+
+    broken = broken_by("max_pool2d:h2w2k2p1", max_pool2d=pads_with_zeros)
+    assert {"max of x + 8 is max of x, plus 8", "a pool of a constant is the constant"} <= broken
+
+
+def test_padding_with_ones_is_not_zeros_around_x() -> None:
+    def pads_with_ones(x: Array, kernel_size: tuple[int, int], **options: Any) -> Array:
+        height, width = options["padding"]
+        padded = np.pad(x, ((0, 0), (0, 0), (height, height), (width, width)), constant_values=1)
+        return impl.avg_pool2d(padded, kernel_size, **{**options, "padding": (0, 0)})
+
+    assert "padding is zeros around x" in broken_by("avg_pool2d:h3w3k2p1", avg_pool2d=pads_with_ones)
+
+
+def test_an_average_divided_by_too_much_is_not_the_constant() -> None:
+    broken = broken_by("avg_pool2d:h2w2k2", avg_pool2d=lambda *args, **options: impl.avg_pool2d(*args, **options) / 2)
+    assert "a pool of a constant is the constant" in broken
+
+
+@pytest.mark.parametrize("gradient", [0, 1, 2])
+def test_each_wrong_gradient_breaks_its_own_difference(gradient: int) -> None:
+    def wrong(*arrays: Any, **options: Any) -> Any:
+        found: list[Any] = list(impl.conv2d_backward(*arrays, **options))
+        found[gradient] = found[gradient] if found[gradient] is None else 3 * found[gradient]
+        return tuple(found)
+
+    broken = broken_by("conv2d:n2c2h3w3o2k2+bias", conv2d_backward=wrong)
+    differences = [name for name in broken if name.startswith("central difference")]
+    name = ("x", "weight", "bias")[gradient]
+    assert len(differences) == 1
+    assert f"along {name} " in differences[0]
+
+
+def test_dilation_in_size_only_satisfies_its_own_gradient() -> None:
+    """What finite differences cannot see: forward and backward that are wrong in the same way."""
+
+    def forward(x: Array, weight: Array, bias: Array | None, **options: Any) -> Array:
+        return impl.conv2d(2 * x, weight, bias, **options)
+
+    def backward(grad_output: Array, x: Array, weight: Array, bias: Array | None, **options: Any) -> Any:
+        grad_input, grad_weight, grad_bias = impl.conv2d_backward(grad_output, 2 * x, weight, bias, **options)
+        return 2 * grad_input, grad_weight, grad_bias
+
+    assert broken_by("conv2d:h3w3k2", conv2d=forward, conv2d_backward=backward) == set()
+
+
+def turns_input_round(x: Array, kernel_size: tuple[int, int], **options: Any) -> Array:
+    """Gives the sum of all, which the changed input has as well."""
+    y = impl.im2col(x, kernel_size, **options)
+    total = np.full_like(y, x.sum())
+    x[...] = x[..., ::-1].copy()
+    return total
+
+
+def returns_a_view(x: Array, kernel_size: tuple[int, int], **options: Any) -> Array:
+    y = impl.im2col(x, kernel_size, **options)
+    return x.reshape(y.shape) if y.size == x.size else y
+
+
+def counting_subject() -> Callable[..., Array]:
+    calls = iter(range(1000))
+
+    def counts(x: Array, kernel_size: tuple[int, int], **options: Any) -> Array:
+        return impl.im2col(x, kernel_size, **options) + next(calls)
+
+    return counts
+
+
+def buffering_subject() -> Callable[..., Array]:
+    buffers: dict[tuple[int, ...], Array] = {}
+
+    def one_buffer(x: Array, kernel_size: tuple[int, int], **options: Any) -> Array:
+        y = impl.im2col(x, kernel_size, **options)
+        buffer = buffers.setdefault(y.shape, np.empty_like(y))
+        buffer[...] = y
+        return buffer
+
+    return one_buffer
+
+
+@pytest.mark.parametrize(
+    ("im2col", "name"),
+    [
+        (turns_input_round, "im2col: inputs stay as they are"),
+        (returns_a_view, "im2col: results share no memory with inputs"),
+        (counting_subject(), "im2col: the same call gives the same result"),
+        (buffering_subject(), "im2col: a later call leaves earlier results alone"),
+    ],
+)
+def test_each_impurity_breaks_its_own_relation(im2col: Callable[..., Array], name: str) -> None:
+    broken = {each for each in broken_by("im2col:h2w2", im2col=im2col) if each.startswith("im2col: ")}
+    assert broken == {name}
