@@ -20,6 +20,6 @@ class Profile:
 
 PROFILES = {
     "smoke": Profile({"conv2d": 6, "avg_pool2d": 4, "max_pool2d": 4, "im2col": 2, "col2im": 2}),
-    "pr": Profile({"conv2d": 100, "avg_pool2d": 60, "max_pool2d": 60, "im2col": 20, "col2im": 20}),
+    "pr": Profile({"conv2d": 140, "avg_pool2d": 85, "max_pool2d": 85, "im2col": 25, "col2im": 25}),
     "nightly": Profile({"conv2d": 2400, "avg_pool2d": 1200, "max_pool2d": 1200, "im2col": 300, "col2im": 300}),
 }

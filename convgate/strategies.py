@@ -193,7 +193,7 @@ def cases(draw: st.DrawFn, operator: str) -> Case:
         problem=draw(problems(operator)),
         dtype=draw(st.sampled_from(sorted(DTYPES))),
         layout=draw(st.sampled_from(["contiguous"] * len(LAYOUTS) + list(LAYOUTS))),
-        fill=draw(st.sampled_from(["lattice"] * 2 * len(fills) + list(fills))),
+        fill=draw(st.sampled_from(["lattice"] * len(fills) + list(fills))),
         seed=draw(st.integers(0, 2**16)),
     )
     return case if case_rule(case) is None else replace(case, dtype="f64")

@@ -199,17 +199,9 @@ def widens(x: Array, kernel_size: Pair, **options: Any) -> Array:
 
 
 def last_of_ties(grad_output: Array, x: Array, kernel_size: Pair, **options: Any) -> Array:
-    """Turned by half a turn, so that the first maximum found is the last."""
-    if options["ceil_mode"] or options["padding"] != (0, 0) or np.isnan(x).any():
-        return impl.max_pool2d_backward(grad_output, x, kernel_size, **options)
-    sizes = zip(x.shape[2:], kernel_size, options["stride"], options["dilation"], strict=True)
-    height, width = (n - (n - d * (k - 1) - 1) % s for n, k, s, d in sizes)
-    turned = impl.max_pool2d_backward(
-        grad_output[:, :, ::-1, ::-1], x[:, :, :height, :width][:, :, ::-1, ::-1], kernel_size, **options
-    )
-    grad_input = np.zeros_like(x)
-    grad_input[:, :, :height, :width] = turned[:, :, ::-1, ::-1]
-    return grad_input
+    """Every pixel is a little larger than the one before it."""
+    rising = x.astype(np.float64) + 1e-9 * np.arange(x.size).reshape(x.shape)
+    return impl.max_pool2d_backward(grad_output.astype(np.float64), rising, kernel_size, **options).astype(x.dtype)
 
 
 def narrow_accumulator(x: Array, weight: Array, bias: Array | None, **options: Any) -> Array:
