@@ -81,6 +81,9 @@ def case_rule(case: Case) -> str | None:
         return f"{case.problem.operator} has the fills {', '.join(case.operator.fills)} and points, got {case.fill}"
     if case.points and case.fill != POINTS:
         return f"points are given, but the fill is {case.fill}; leave one of them out"
+    counts = (case.problem.batch, case.problem.channels, case.problem.out_channels, *case.problem.size)
+    if min(counts) < 0:
+        return f"an array cannot have a negative size, got {min(counts)}"
     on_lattice = case.fill in {"lattice", "special", "ties"} and case.operator.broken_rule(case.problem) is None
     if on_lattice and lattice_magnitude(case.operator, case.problem, case.dtype) < 1:
         wider = "" if case.dtype == "f64" else "f64 or "

@@ -21,6 +21,7 @@ from convgate.relations import (
     layout,
     purity_relations,
 )
+from convgate.subjects.loader import supports
 from convgate.trial import RAISED, Trial
 
 __all__ = ["CHECKS", "OUTPUTS", "RELATIONS", "VERDICTS", "Result", "judge", "primary_failure"]
@@ -167,7 +168,8 @@ def summary(check: str, results: Iterable[Result | None]) -> Result | None:
 
 def judge_relation(check: str, relation: Relation, trial: Trial) -> Result:
     """Whether one relation holds."""
-    if not all(callable(getattr(trial.subject, name, None)) for name in relation.functions):
+    there = all(callable(getattr(trial.subject, name, None)) for name in relation.functions)
+    if not there or not all(supports(trial.subject, problem) for problem in relation.also):
         return Result(check, "unsupported", message=relation.name)
     try:
         actual, expected = evaluate(relation, trial.subject, trial.arrays())

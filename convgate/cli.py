@@ -1,6 +1,7 @@
 """The command line."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -9,7 +10,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from convgate.failures import FailureFileError, list_failures
+from convgate.failures import FailureFileError, list_failures, unreadable_failures
 from convgate.operators import OPERATORS
 from convgate.profiles import PROFILES
 from convgate.replay import Replayed, Target, replay, targets_of
@@ -23,6 +24,8 @@ __all__ = ["main"]
 
 EXIT_CODES = {"conforms": 0, "fails": 1, "insufficient": 3}
 USAGE = 2
+INTERRUPTED = 130
+DEFAULT_REPORTS = Path("reports")
 
 
 class Jobs(click.ParamType[int]):
@@ -66,7 +69,7 @@ def cores() -> int:
 REPORTS = click.option(
     "--reports",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path("reports"),
+    default=DEFAULT_REPORTS,
     show_default=True,
     help="Folder for failures and the regression corpus.",
 )
@@ -110,8 +113,10 @@ def gate(
     show_progress = sys.stderr.isatty() and not os.environ.get("CI")
     try:
         record = follow(run_gate(plan), Console(stderr=True), show_progress=show_progress)
-    except (SubjectError, SpecError) as error:
+    except (SubjectError, SpecError, OSError) as error:
         give_up(error)
+    except KeyboardInterrupt:
+        interrupted()
     show_record(record, console)
     if json_file is not None:
         try:
@@ -139,12 +144,17 @@ def replay_command(what: str, subject: str | None, reports: Path) -> None:
         for target in targets:
             replayed.append(replay(target))
             show_replayed(replayed[-1], console)
+        complaints = unreadable_failures(reports) if what == "all" else []
     except (SubjectError, SpecError, FailureFileError) as error:
         give_up(error)
-    if not targets:
+    except KeyboardInterrupt:
+        interrupted()
+    for complaint in complaints:
+        Console(stderr=True).print(Text(f"convgate: {complaint}", "red"), soft_wrap=True)
+    if not targets and not complaints:
         console.print(f"No failures are saved in {reports}. Run convgate gate to look for some.")
     states = {each.state for each in replayed}
-    sys.exit(1 if "still failing" in states else USAGE if "error" in states else 0)
+    sys.exit(1 if "still failing" in states else USAGE if "error" in states or complaints else 0)
 
 
 def show_replayed(replayed: Replayed, console: Console) -> None:
@@ -168,20 +178,28 @@ def name_of(target: Target) -> str:
 def failures(reports: Path) -> None:
     """List the saved failures, a line each, newest first."""
     console = Console()
-    try:
-        saved = list_failures(reports)
-    except FailureFileError as error:
-        give_up(error)
+    saved, complaints = list_failures(reports), unreadable_failures(reports)
+    for complaint in complaints:
+        Console(stderr=True).print(Text(f"convgate: {complaint}", "red"), soft_wrap=True)
     for folder, failure in saved:
         line = Text.assemble(
             f"{failure.found_at}  ", (failure.subject, "bold"), f"  {failure.check}, {failure.symptom}  "
         )
-        line.append(f"convgate replay {folder.as_posix()}", "cyan")
+        line.append(f"convgate replay {shlex.quote(folder.as_posix())}", "cyan")
         console.print(line, soft_wrap=True)
+    if complaints:
+        sys.exit(USAGE)
     if saved:
-        console.print(f"{len(saved)} saved. See which are fixed with: convgate replay all")
+        where = "" if reports == DEFAULT_REPORTS else f" --reports {shlex.quote(str(reports))}"
+        console.print(f"{len(saved)} saved. See which are fixed with: convgate replay all{where}")
     else:
         console.print(f"No failures are saved in {reports}. Run convgate gate to look for some.")
+
+
+def interrupted() -> NoReturn:
+    """Say that the run was interrupted and end as a shell expects it: 128 and the number of the signal."""
+    Console(stderr=True).print("convgate: interrupted; there is no verdict", soft_wrap=True)
+    sys.exit(INTERRUPTED)
 
 
 def give_up(error: Exception) -> NoReturn:

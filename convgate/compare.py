@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,7 @@ class Bound:
     dtype: str
 
     def at(self, index: tuple[int, ...]) -> Fraction:
-        """Largest error of a correct subject at one entry.
+        """Largest error, at one entry, of a subject that adds up the products of the definition in whatever order.
 
         gamma(n + 1) * magnitude with gamma(n) = n u / (1 - n u): the n roundings and the one to the output's dtype
         (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.1). Each operation may also lose
@@ -124,12 +124,15 @@ def compare_to_half_a_step(actual: Array, expected: Array) -> Mismatch | None:
 
 def compare_to_bound(actual: Array, expected: Array, bound: Bound) -> Mismatch | None:
     """Every entry must be within its error bound of the truth, in exact arithmetic."""
-    wrong = np.isnan(actual) & ~np.isnan(expected.astype(np.float64))
+    wrong = np.isnan(actual) & ~np.isnan(as_floats(expected))
     if wrong.any():
         return mismatch_at(first(wrong), wrong, "NaN mismatch", actual, expected)
     narrow = True
+    largest = float(np.finfo(DTYPES[bound.dtype]).max)
     for index in doubtful(actual, expected, bound):
         truth, found = expected[index], float(actual[index])
+        if abs(truth) > largest and found == (inf if truth > 0 else -inf):
+            continue  # more than the dtype can hold
         if not (isfinite(truth) and isfinite(found)):
             wrong[index] = found != truth
             narrow = narrow and not wrong[index]
@@ -149,13 +152,22 @@ def doubtful(actual: Array, expected: Array, bound: Bound) -> Iterator[tuple[int
     In float64 the gap and the bound are off by a few roundings of the truth. Where the gap is at most half of the bound
     this cannot matter: the bound is at least 2 u times the truth, and u is at least that of float64.
     """
-    truth = expected.astype(np.float64)
+    truth = as_floats(expected)
     with np.errstate(all="ignore"):
         gap = np.abs(actual.astype(np.float64) - truth)
-        likely = (bound.roundings + 1) * unit_roundoff(bound.dtype) * bound.magnitude.astype(np.float64)
+        likely = (bound.roundings + 1) * unit_roundoff(bound.dtype) * as_floats(bound.magnitude)
         clear = (gap == 0) & (bound.roundings == 0) | (gap <= likely / 2) & (bound.roundings > 1)
     for index in np.argwhere(~clear):
         yield tuple(int(i) for i in index)
+
+
+def as_floats(numbers: Array) -> Array:
+    """The nearest floats; infinite where a number is too large for one."""
+    try:
+        return numbers.astype(np.float64)
+    except OverflowError:
+        flat = [inf if n > 2**1024 else -inf if n < -(2**1024) else float(n) for n in numbers.ravel()]
+        return np.array(flat).reshape(numbers.shape)
 
 
 def first(wrong: Array) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from convgate.case import POINTS, Case
 from convgate.checks import OUTPUTS, Result
 from convgate.compare import describe
 from convgate.grids import grid, side_by_side
-from convgate.operators import Array
+from convgate.operators import Array, source_of
 from convgate.trial import Trial
 
 __all__ = ["headline", "picture", "wrong_output"]
@@ -56,19 +56,31 @@ def wrong_output(case: Case, subject: Any, result: Result) -> tuple[Array, Array
 
 
 def picture(case: Case, subject: Any, result: Result) -> str:
-    """The data and, side by side, what is expected and what came, as grids of text."""
+    """The call, its data and, side by side, what is expected and what came, as grids; brackets mark a place."""
     trial = Trial(case, subject)
     pair = wrong_output(case, subject, result)
     inside = result.place[result.place.index("[") + 1 : -1] if result.place else ""
     marked = tuple(int(i) for i in inside.split(",")) if inside else None
     names = [name for name in trial.values if matters(name, result.output)]
-    blocks = [side_by_side(*(grid(name, trial.values[name], first_point(case, name)) for name in names))]
+    blocks = [
+        setting(case, result),
+        side_by_side(*(grid(name, trial.values[name], first_point(case, name)) for name in names)),
+    ]
     if pair is not None:
         expected, actual = pair
         fits = marked if expected.shape == actual.shape else None
         shown = (grid(f"expected {result.output}", expected, fits), grid(f"actual {result.output}", actual, fits))
         blocks.append(side_by_side(*shown))
     return "\n\n".join(blocks)
+
+
+def setting(case: Case, result: Result) -> str:
+    """The call in question, and what is unusual about its arrays."""
+    trial = Trial(case, None)
+    call = trial.call_producing(result.output) or trial.operator.forward(case.problem)
+    unusual = ["float32"] if case.dtype == "f32" else []
+    unusual += [f"{case.layout} arrays"] if case.layout != "contiguous" else []
+    return source_of(call).removeprefix("subject.") + "".join(f", {each}" for each in unusual)
 
 
 def first_point(case: Case, name: str) -> tuple[int, ...] | None:

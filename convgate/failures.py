@@ -1,6 +1,7 @@
 """Failures: saved, loaded, listed."""
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ __all__ = [
     "load_failure",
     "make_failure",
     "save_failure",
+    "unreadable_failures",
 ]
 
 FAILURES = "failures"
@@ -53,7 +55,7 @@ class Failure:
     found_at : str
         Time in UTC, ISO 8601.
     cases : int
-        How many cases of the run failed first in this check of this operator, other failures of it included.
+        How many failing cases of the run were looked at as one with it: those of its operator and first failing check.
     """
 
     format_version: int = FORMAT_VERSION
@@ -143,10 +145,10 @@ def readme(failure: Failure, picture: str) -> str:
 | subject | `{failure.subject}` |
 | minimal case | `{failure.minimal}` |
 | found as | `{failure.found}` |
-| cases of that run failing in {failure.check} | {failure.cases} |
+| failing cases looked at with it | {failure.cases} |
 
 Repeat it from the folder where the subject is: run this folder's `repro.py` there (it needs only NumPy and the
-subject), or
+subject; under pytest several of them need `--import-mode=importlib`), or
 
 ```
 convgate replay {failure.minimal} --subject {failure.subject}
@@ -180,6 +182,24 @@ def load_failure(folder: Path) -> Failure:
 
 def list_failures(reports: Path) -> list[tuple[Path, Failure]]:
     """All saved failures that can be read, newest first, each with its folder."""
-    folders = sorted(path for path in (reports / FAILURES).glob("*") if (path / FILE).is_file())
-    found = [(folder, load_failure(folder)) for folder in folders]
+    found = []
+    for folder in failure_folders(reports):
+        with suppress(FailureFileError):
+            found.append((folder, load_failure(folder)))
     return sorted(found, key=lambda pair: (pair[1].found_at, pair[0].name), reverse=True)
+
+
+def unreadable_failures(reports: Path) -> list[str]:
+    """Why the saved failures that cannot be read cannot."""
+    found = []
+    for folder in failure_folders(reports):
+        try:
+            load_failure(folder)
+        except FailureFileError as error:
+            found.append(str(error))
+    return found
+
+
+def failure_folders(reports: Path) -> list[Path]:
+    """The folders of saved failures."""
+    return sorted(path for path in (reports / FAILURES).glob("*") if (path / FILE).is_file())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from convgate.operators import Array, Operator, Shape
 from convgate.problem import Problem
 
-__all__ = ["DTYPES", "FILLS", "lattice_magnitude", "smallest_normal", "unit_roundoff"]
+__all__ = ["DTYPES", "FILLS", "MOST_VALUES", "lattice_magnitude", "smallest_normal", "unit_roundoff"]
 
 DTYPES: dict[str, type[np.floating]] = {"f32": np.float32, "f64": np.float64}
 

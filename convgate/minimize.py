@@ -83,8 +83,8 @@ def complexity(case: Case) -> tuple[int, ...]:
     override = problem.divisor_override
     options = (
         abs(problem.batch - 1),
-        *(distance(value) for value in (problem.channels, problem.out_channels, problem.groups)),
-        *(distance(value) for name in PAIRS for value in getattr(problem, name) if name != "padding"),
+        *(distance(value - 1) for value in (problem.channels, problem.out_channels, problem.groups)),
+        *(distance(value - 1) for name in PAIRS for value in getattr(problem, name) if name != "padding"),
         *(3 * distance(value) for value in problem.padding),
         problem.bias,
         problem.ceil_mode,
@@ -93,7 +93,7 @@ def complexity(case: Case) -> tuple[int, ...]:
     )
     return (
         sum(options),
-        *(distance(getattr(problem, name)[0]) for name in PAIRS),
+        *(distance(getattr(problem, name)[0] - (name != "padding")) for name in PAIRS),
         case.dtype != "f64",
         list(LAYOUTS).index(case.layout),
         FILLS_BY_SIMPLICITY.index(case.fill),

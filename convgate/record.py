@@ -9,6 +9,8 @@ from convgate.checks import CHECKS, VERDICTS, Result
 __all__ = ["CheckCounts", "Disagreement", "FailureSummary", "RunRecord", "Tally", "verdict_of"]
 
 FORMAT_VERSION = 1
+# Checks that can pass whatever the values are.
+WITHOUT_VALUES = {"purity", "layout"}
 
 
 @dataclass
@@ -22,7 +24,7 @@ class Tally:
     results : Counter
         (operator, check, verdict) to number of results.
     verified : Counter
-        Operator to number of cases of which at least one check passed.
+        Operator to number of cases on which the oracles agree and a check of the values passed.
     failing : list of (str, Result)
         Spec and primary failure of each failing case.
     disagreements : list of (str, Result)
@@ -38,13 +40,14 @@ class Tally:
     def add(self, operator: str, spec: str, results: Iterable[Result], primary: Result | None) -> None:
         """Count one case."""
         self.cases[operator] += 1
-        passed = False
+        passed, disagreed = False, False
         for result in results:
             self.results[operator, result.check, result.verdict] += 1
-            passed = passed or result.verdict == "passed"
+            passed = passed or (result.verdict == "passed" and result.check not in WITHOUT_VALUES)
             if result.verdict == "oracles_disagree":
+                disagreed = True
                 self.disagreements.append((spec, result))
-        self.verified[operator] += passed
+        self.verified[operator] += passed and not disagreed
         if primary is not None:
             self.failing.append((spec, primary))
 
@@ -193,4 +196,6 @@ def verdict_of(tally: Tally, operators: Iterable[str], missing: Iterable[str]) -
         for check in CHECKS
         if tally.results[operator, check, "unsupported"] and not tally.results[operator, check, "passed"]
     ]
+    if tally.disagreements:
+        reason += f", {len(tally.disagreements)} left open as the oracles disagree"
     return "conforms", reason + (f" (unsupported, so not judged: {', '.join(silent)})" if silent else "")

@@ -28,7 +28,6 @@ __all__ = [
     "identity",
     "layout",
     "purity_relations",
-    "related_problems",
 ]
 
 # Jacobians on all basis vectors cost 2 * inputs + outputs images: only where that is little.
@@ -53,6 +52,8 @@ class Relation:
         What it means if the relation does not hold.
     rounded : bool
         Whether both sides are integers up to rounding (the lattice), and so compared as integers.
+    also : tuple of Problem
+        The other problems on which it calls the subject.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Relation:
     helpers: tuple[Callable[..., Any], ...]
     symptom: str = "wrong value"
     rounded: bool = True
+    also: tuple[Problem, ...] = ()
 
     @property
     def functions(self) -> frozenset[str]:
@@ -120,6 +122,7 @@ def finite_differences(case: Case) -> Iterator[Relation]:
             "Jacobian by central differences = Jacobian by the backward pass",
             f"(2 * backward_jacobian({gradients}, x[:1], {shape}, {step}).T, {by_basis})",
             (exact_dot, finite_difference.forward_jacobian, finite_difference.backward_jacobian),
+            also=tuple(replace(problem, batch=batch) for batch in (2 * inputs, outputs)),
         )
 
 
@@ -147,22 +150,13 @@ def adjoint(case: Case) -> Iterator[Relation]:
                 f"<y, grad_output> = <{name}, {gradient}>",
                 f"adjoint({there}, {back}, {name}, grad_output)",
                 helpers,
+                also=without_bias(case.problem),
             )
 
 
-def related_problems(problem: Problem) -> Iterator[Problem]:
-    """The other problems on which the relations of a problem call the subject."""
-    if problem.padding != (0, 0):
-        height, width = (n + 2 * p for n, p in zip(problem.size, problem.padding, strict=True))
-        yield replace(problem, size=(height, width), padding=(0, 0))
-    if problem.groups > 1:
-        channels, out_channels = (n // problem.groups for n in (problem.channels, problem.out_channels))
-        yield replace(problem, groups=1, channels=channels, out_channels=out_channels)
-    if problem.batch > 1:
-        yield replace(problem, batch=1)
-    for axis in (0, 1):
-        if problem.padding[axis] == 0 and problem.output_size[axis] > 1:
-            yield with_axis(problem, axis, size=problem.size[axis] - problem.stride[axis])
+def without_bias(problem: Problem) -> tuple[Problem, ...]:
+    """The problem without its bias, if it has one."""
+    return (replace(problem, bias=False),) if problem.bias else ()
 
 
 def adjoint_of_im2col(problem: Problem) -> Call:
@@ -183,6 +177,7 @@ def identity(case: Case) -> Iterator[Relation]:
             f"linearity in {data}",
             f"linearity({function_of(data, bare)}, {data}, {ANOTHER.format(data)})",
             (identities.linearity,),
+            also=without_bias(problem),
         )
     if operator.name in {"conv2d", "avg_pool2d", "max_pool2d"}:
         yield from of_images(case, forward)
@@ -204,6 +199,7 @@ def of_images(case: Case, forward: Call) -> Iterator[Relation]:
             "a batch gives what its images give",
             f"batch_independence({function_of('x', forward)}, x)",
             helpers,
+            also=(replace(problem, batch=1),),
         )
         if case.operator.backward is not None:
             backward = function_of("grad_output, x", case.operator.backward(problem), "grad_input")
@@ -211,6 +207,7 @@ def of_images(case: Case, forward: Call) -> Iterator[Relation]:
                 "grad_input of a batch is that of its images",
                 f"batch_independence({backward}, grad_output, x)",
                 helpers,
+                also=(replace(problem, batch=1),),
             )
     for axis in (0, 1):
         if problem.padding[axis] == 0 and problem.output_size[axis] > 1 and problem.batch:
@@ -218,6 +215,7 @@ def of_images(case: Case, forward: Call) -> Iterator[Relation]:
                 f"shifting x by one stride along {('height', 'width')[axis]} shifts y by one place",
                 f"shift({function_of('x', forward)}, x, {axis + 2}, {problem.stride[axis]})",
                 (identities.shift,),
+                also=(with_axis(problem, axis, size=problem.size[axis] - problem.stride[axis]),),
             )
 
 
@@ -233,10 +231,12 @@ def of_convolution(problem: Problem, forward: Call) -> Iterator[Relation]:
         )
     if problem.groups > 1:
         names = "x, weight, bias, groups" if problem.bias else "x, weight, _, groups"
+        channels, out_channels = (n // problem.groups for n in (problem.channels, problem.out_channels))
         yield Relation(
             "groups are a split",
             f"group_split({function_of(names, forward, groups='groups')}, x, weight, {bias}, {problem.groups})",
             (identities.group_split,),
+            also=(replace(problem, groups=1, channels=channels, out_channels=out_channels),),
         )
 
 
@@ -265,10 +265,12 @@ def padding_by_hand(problem: Problem, forward: Call) -> Iterator[Relation]:
     """Padding is zeros around the image."""
     if problem.padding != (0, 0):
         bare = function_of("x", forward, padding="(0, 0)")
+        height, width = (n + 2 * p for n, p in zip(problem.size, problem.padding, strict=True))
         yield Relation(
             "padding is zeros around x",
             f"padding_is_zeros({function_of('x', forward)}, {bare}, x, {problem.padding})",
             (identities.padding_is_zeros,),
+            also=(replace(problem, size=(height, width), padding=(0, 0)),),
         )
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from convgate.checks import Result, judge, primary_failure
 from convgate.explain import headline, picture
 from convgate.failures import Failure, list_failures, load_failure
-from convgate.spec import parse_spec
+from convgate.operators import OPERATORS
+from convgate.spec import SpecError, parse_spec
 from convgate.subjects.isolation import Dead, open_workers
-from convgate.subjects.loader import load_subject
+from convgate.subjects.loader import SubjectError, load_subject, supports
 
 __all__ = ["Replayed", "Target", "replay", "targets_of"]
 
@@ -70,7 +71,12 @@ def targets_of(word: str, reports: Path, subject: str | None, default: str) -> l
     if is_folder(word):
         failure = load_failure(Path(word))
         return [Target(subject or failure.subject, failure.minimal, failure)]
-    parse_spec(word)
+    try:
+        parse_spec(word)
+    except SpecError as error:
+        if word.partition(":")[0] not in OPERATORS:
+            raise SpecError(f"{word!r} is neither the folder of a failure nor a spec: {error}") from error
+        raise
     return [Target(subject or default, word)]
 
 
@@ -84,8 +90,11 @@ def is_folder(word: str) -> bool:
 
 def replay(target: Target) -> Replayed:
     """Judge the case again in a process of its own."""
-    with open_workers(1) as workers:
-        answer = workers.call(judge_again, target, seconds=SECONDS)
+    try:
+        with open_workers(1) as workers:
+            answer = workers.call(judge_again, target, seconds=SECONDS)
+    except SubjectError as error:
+        return Replayed(target, "error", str(error))
     if isinstance(answer, Dead):
         return Replayed(target, "still failing", answer.message)
     return answer
@@ -101,6 +110,8 @@ def judge_again(target: Target) -> Replayed:
     """
     subject = load_subject(target.subject)
     case = parse_spec(target.spec)
+    if not supports(subject, case.problem):
+        return Replayed(target, "error", "cannot be told: the subject's supports() says no to this problem")
     results = judge(case, subject)
     primary = primary_failure(results)
     if primary is not None:

@@ -43,7 +43,9 @@ try:
     subject = importlib.import_module({module!r})
     for part in {attributes!r}:
         subject = getattr(subject, part)
-except (Exception, SystemExit) as error:
+except BaseException as error:
+    if __name__ != "__main__":
+        raise
     print("the subject", {name!r}, "could not be loaded:", error, file=sys.stderr)
     raise SystemExit(2) from error
 """
@@ -52,7 +54,7 @@ MAIN = """
 if __name__ == "__main__":
     try:
         {test}()
-    except SystemExit as error:
+    except (SystemExit, KeyboardInterrupt) as error:
         raise AssertionError("the subject ended the program") from error
     print("passes: this failure is gone")
 """

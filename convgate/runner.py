@@ -4,6 +4,7 @@ The cases and verdicts depend on the subject, the profile and the seed alone: sh
 workers there are, and their tallies are added in the order of the shards.
 """
 
+import os
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
@@ -44,6 +45,7 @@ CASE_SECONDS = 5.0
 SHARD_SECONDS = 20.0
 LOADING_SECONDS = 60.0
 MINIMIZING_SECONDS = 300.0
+DEATHS = {"crashed", "timed_out"}
 # Shards handed to the workers ahead of time, for each of them.
 AHEAD = 3
 # A subject that dies or hangs so often on one operator is not asked about it again.
@@ -101,9 +103,12 @@ def run_gate(plan: Plan) -> Iterator[Event]:
         If the subject cannot be loaded.
     SpecError
         If the regression corpus cannot be read.
+    OSError
+        If the reports folder cannot be written to.
     """
     started = time.monotonic()
     corpus = read_corpus(plan.reports)
+    require_writable(plan.reports)
     sweep(plan.reports / FAILURES)
     present = operators_of_isolated(plan.subject)
     with open_workers(plan.jobs, prepare, plan.subject) as workers:
@@ -124,6 +129,7 @@ def run_gate(plan: Plan) -> Iterator[Event]:
             summaries.append(summary_of(failure, folder))
             yield FailureSaved(failure, folder)
     verdict, reason = verdict_of(tally, operators, missing)
+    reason += given_up(tally, shards)
     yield RunFinished(
         RunRecord(
             subject=plan.subject,
@@ -156,6 +162,27 @@ def operators_of_isolated(subject: str) -> tuple[str, ...]:
     if isinstance(present, Dead):
         raise SubjectError(f"subject {subject!r} could not be loaded: {present.message}")
     return present
+
+
+def require_writable(folder: Path) -> None:
+    """Raise at once, not after minutes of judging, if failures could not be saved."""
+    there = next((path for path in (folder.absolute(), *folder.absolute().parents) if path.exists()), folder)
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        raise PermissionError(f"{folder} cannot be written to; choose another folder with --reports")
+
+
+def given_up(tally: Tally, shards: Sequence[Shard]) -> str:
+    """Which operators were given up and how much of them was not judged, as the end of a sentence."""
+    found = ""
+    for operator in dict.fromkeys(shard.operator for shard in shards):
+        deaths = sum(
+            number for (name, _, verdict), number in tally.results.items() if name == operator and verdict in DEATHS
+        )
+        if deaths >= MOST_DEAD:
+            planned = sum(planned_cases(shard) for shard in shards if shard.operator == operator)
+            left = planned - tally.cases[operator]
+            found += f"; {operator} was given up after {deaths} crashes or hangs, with {left} of {planned} cases to go"
+    return found
 
 
 def planned_cases(shard: Shard) -> int:

@@ -78,7 +78,9 @@ def simpler_problems(problem: Problem) -> Iterator[Problem]:
         yield replace(problem, channels=problem.channels * problem.size[0], size=(1, problem.size[1]))
     yield swap_axes(problem)
     for name in PAIRS:
-        yield replace(problem, **{name: getattr(problem, name)[::-1]})
+        swapped = replace(problem, **{name: getattr(problem, name)[::-1]})
+        yield swapped
+        yield from (with_axis(swapped, axis, size=problem.size[axis] - 1) for axis in (0, 1))
 
 
 def fewer_groups(problem: Problem) -> Iterator[Problem]:

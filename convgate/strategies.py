@@ -175,7 +175,12 @@ def invalid_problems(draw: st.DrawFn, operator: str) -> Problem:
     spoiled.append(with_axis(problem, axis, kernel_size=0))
     if "dilation" in options:
         spoiled.append(with_axis(problem, axis, dilation=0))
+    if operator.endswith("pool2d"):
+        spoiled.append(with_axis(problem, axis, padding=problem.kernel_size[axis] // 2 + 1))
+    if "divisor_override" in options:
+        spoiled.append(replace(problem, divisor_override=0))
     if "groups" in options:
+        spoiled.append(replace(problem, groups=0))
         spoiled.append(replace(problem, groups=2, channels=3, out_channels=4))
         spoiled.append(replace(problem, groups=2, channels=4, out_channels=3))
     found = draw(st.sampled_from(spoiled))

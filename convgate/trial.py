@@ -10,15 +10,15 @@ import numpy as np
 
 from convgate.case import POINTS, Case, lay_out, values_of
 from convgate.compare import Bound
-from convgate.fills import lattice_magnitude
+from convgate.fills import MOST_VALUES, lattice_magnitude
 from convgate.operators import Array, Arrays, Call, Operator, perform
 from convgate.oracle_list import as_integers, definition, torch_oracle
 
 __all__ = ["RAISED", "Outcome", "Trial"]
 
 
-# A subject is foreign code: whatever it raises is a finding, an attempt to end the program too.
-RAISED = (Exception, SystemExit, KeyboardInterrupt)
+# A subject is foreign code: whatever it raises is a finding, an attempt to end the program or a panic in Rust too.
+RAISED = BaseException
 
 
 @dataclass(frozen=True)
@@ -165,16 +165,21 @@ class Trial:
         return scaled
 
     def bound(self, call: Call, output: str, dtype: str) -> Bound | None:
-        """The error bound of an output; None where the lattice decides without one."""
-        if self.on_lattice or not self.finite:
+        """The error bound of an output; None where the lattice decides without one.
+
+        What is only copied is exact on the lattice too: a value that merely rounds to the right one will not do.
+        """
+        roundings = self.operator.roundings(self.problem)[output]
+        if not self.finite or (self.on_lattice and roundings):
             return None
-        magnitude = self.expected(call, magnitudes=True)[output]
-        return Bound(magnitude, self.operator.roundings(self.problem)[output], dtype)
+        return Bound(self.expected(call, magnitudes=True)[output], roundings, dtype)
 
     def _points_on_lattice(self) -> bool:
         quantum = self.operator.quantum(self.problem)
         most = quantum * lattice_magnitude(self.operator, self.problem, self.case.dtype)
         return all(
-            not (array % quantum).any() and (name not in self.operator.linear_in or not (abs(array) > most).any())
+            # the input of a max pool is not added up, but moved by a step or two, and so must not be large either
+            not (array % quantum).any()
+            and not (abs(array) > (most if name in self.operator.linear_in else MOST_VALUES)).any()
             for name, array in self.values.items()
         )

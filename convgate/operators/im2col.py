@@ -58,7 +58,7 @@ IM2COL = Operator(
     roundings=lambda _: {"y": 0},
     factors=1,
     quantum=lambda _: 1,
-    fills=("lattice", "special"),
+    fills=("lattice", "real", "special"),
     work=work,
 )
 

@@ -1,5 +1,6 @@
 """The run as lines on a terminal: a bar while it runs, a table and the failures at the end."""
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def show_record(record: RunRecord, console: Console) -> None:
         line = Text.assemble(
             (f"{failure.operator} {failure.check}, {failure.symptom}: ", "bold red"), failure.message, " → "
         )
-        line.append(f"convgate replay {failure.folder}", "bold")
+        line.append(f"convgate replay {shlex.quote(failure.folder)}", "bold")
         console.print(line, soft_wrap=True)
     verdict = Text(record.verdict, f"bold {COLOURS[record.verdict]}")
     console.print(
@@ -115,11 +116,9 @@ def table_of(record: RunRecord) -> Table:
 
 def next_step(record: RunRecord) -> str:
     """What to do now."""
-    if record.verdict == "fails" and record.failures:
+    if record.verdict == "fails":
         folder = Path(record.failures[0].folder)
         return f"Look at {folder / 'README.md'} next."
-    if record.verdict == "fails":
-        return "Nothing could be minimised; run again with --jobs 1."
     if record.verdict == "insufficient":
         return "Give the subject what is missing, or a supports(problem) that says what it is for."
     if record.profile == "nightly":

@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -11,11 +13,9 @@ from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
-__all__ = ["DEAD", "Dead", "Workers", "open_workers"]
+__all__ = ["Dead", "Workers", "open_workers"]
 
 Answer = TypeVar("Answer")
-
-DEAD = ("crashed", "timed_out")
 
 # One thread each: the workers are as many as the cores, and the problems small.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -64,6 +64,22 @@ class Workers:
         return self.answer(self.submit(task, *arguments, seconds=seconds))
 
 
+def start(parent: int, first: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    """What each worker does before its first task."""
+    # what a subject prints is not part of the report
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    threading.Thread(target=end_with, args=(parent,), daemon=True).start()
+    if first is not None:
+        first(*arguments)
+
+
+def end_with(parent: int) -> None:
+    """End this process when the one that started it is gone, even in the middle of a task."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
 @contextmanager
 def open_workers(jobs: int, first: Callable[..., None] | None = None, *arguments: Any) -> Iterator[Workers]:
     """Worker processes, started anew (not forked) with one thread each; ended when the block is left.
@@ -78,7 +94,7 @@ def open_workers(jobs: int, first: Callable[..., None] | None = None, *arguments
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPool(max_workers=jobs, context=context, initializer=first, initargs=list(arguments))
+    pool = ProcessPool(max_workers=jobs, context=context, initializer=start, initargs=[os.getpid(), first, arguments])
     try:
         yield Workers(pool, jobs)
     finally:

@@ -35,8 +35,10 @@ def load_subject(name: str) -> Any:
         subject = importlib.import_module(module_name)
         for part in attribute.split(".") if attribute else []:
             subject = getattr(subject, part)
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
+    except BaseException as error:
         what = f"{type(error).__name__}: {error}"
+        if name.endswith(".py"):
+            what += "; a module's name has no .py"
         raise SubjectError(
             f"subject {name!r} could not be loaded ({what}); give MODULE or MODULE:ATTRIBUTE, "
             f"importable from the folder that you stand in"
@@ -58,6 +60,21 @@ def functions_of(subject: Any) -> tuple[str, ...]:
 
 
 def supports(subject: Any, problem: Problem) -> bool:
-    """Whether a subject wants to be asked about a problem; yes, unless its own ``supports`` says no."""
+    """Whether a subject wants to be asked about a problem; yes, unless its own ``supports`` says no.
+
+    It is asked about invalid problems too, but may raise on those; that is a no.
+
+    Raises
+    ------
+    SubjectError
+        If its ``supports`` raises on a valid problem.
+    """
     asked = getattr(subject, "supports", None)
-    return bool(asked(problem)) if callable(asked) else True
+    if not callable(asked):
+        return True
+    try:
+        return bool(asked(problem))
+    except Exception as error:
+        if OPERATORS[problem.operator].broken_rule(problem) is not None:
+            return False
+        raise SubjectError(f"supports({problem}) raised {type(error).__name__}: {error}") from error

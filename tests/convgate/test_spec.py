@@ -84,7 +84,7 @@ BY_HAND = [
     Case(problem=Problem(operator="conv2d", batch=0, size=(1, 9), bias=True), seed=12345678901234567890),
     Case(problem=Problem(operator="conv2d", stride=(0, -1), padding=(-1, 2), dilation=(0, 0), kernel_size=(0, 0))),
     Case(problem=Problem(operator="conv2d", channels=3, out_channels=4, groups=2)),
-    Case(problem=Problem(operator="conv2d", batch=-1, channels=-2, size=(-3, -3), out_channels=-4, groups=-5)),
+    Case(problem=Problem(operator="conv2d", batch=0, channels=0, size=(0, 0), out_channels=0, groups=-5)),
     Case(problem=Problem(operator="conv2d", ceil_mode=True, count_include_pad=False, divisor_override=3)),
     Case(problem=Problem(operator="avg_pool2d", divisor_override=-2, count_include_pad=False, ceil_mode=True)),
     Case(problem=Problem(operator="avg_pool2d", divisor_override=0)),
