@@ -1,8 +1,10 @@
 """Subjects are foreign code: whatever they do is a finding, and none of it ends the gate or blames the innocent."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -154,3 +156,85 @@ def test_failures_are_minimised_though_the_subject_is_hostile_on_the_way(tmp_pat
     finally:
         sys.path.remove(str(tmp_path))
     assert found.minimal.startswith("im2col:w4")
+
+
+def needs_one_image(x: Any, weight: Any, bias: Any = None, **options: Any) -> Any:
+    if len(x) != 1:
+        raise ValueError("one image at a time")
+    return impl.conv2d(x, weight, bias, **options)
+
+
+def test_a_subject_is_never_called_on_what_it_does_not_support() -> None:
+    """Jacobians and batches would put more images into one call."""
+    one = SimpleNamespace(
+        conv2d=needs_one_image,
+        conv2d_backward=lambda g, x, *rest, **options: (
+            needs_one_image(x, *rest, **options) is not None and impl.conv2d_backward(g, x, *rest, **options)
+        ),
+        supports=lambda problem: problem.batch == 1,
+    )
+    for spec in ("conv2d:h3w3k2+bias", "conv2d:c2h2w2o2k1g2", "conv2d:w3p1k2"):
+        assert primary_failure(judge(parse_spec(spec), one)) is None, spec
+
+
+def test_the_minimal_case_is_one_that_the_subject_supports(tmp_path: Path) -> None:
+    (tmp_path / "three.py").write_text(
+        "import impl\n"
+        "def im2col(x, kernel_size, *, stride, padding, dilation):\n"
+        "    y = impl.im2col(x, kernel_size, stride=stride, padding=padding, dilation=dilation)\n"
+        "    return y + 1 if stride[1] == 2 or tuple(kernel_size) != (3, 3) else y\n"
+        "def supports(problem):\n"
+        "    return problem.kernel_size == (3, 3)\n"
+    )
+    ended = gate(tmp_path, "three")
+    assert ended.returncode == 1
+    assert "im2col forward, wrong value" in ended.stdout
+    (folder,) = (tmp_path / "reports" / "failures").iterdir()
+    assert '"minimal": "im2col:h3w3k3s1x2' in (folder / "failure.json").read_text()
+
+
+def test_supports_that_raises_is_said_and_is_no_verdict(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("from impl import *\ndef supports(problem): return problem.kernal == (1, 1)\n")
+    ended = gate(tmp_path, "mine")
+    assert ended.returncode == 2
+    assert "'Problem' object has no attribute 'kernal'" in ended.stderr
+
+
+def test_supports_may_raise_on_invalid_problems(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from impl import *\ndef supports(problem): return problem.size[0] % problem.stride[0] == 0\n"
+    )
+    assert gate(tmp_path, "mine").returncode == 0
+
+
+@pytest.mark.parametrize("function", [lambda y: y.astype(np.float32).astype(y.dtype), lambda y: y + 0.1])
+def test_what_is_only_copied_must_be_exact(function: Any) -> None:
+    subject = SimpleNamespace(im2col=lambda *arrays, **options: function(impl.im2col(*arrays, **options)))
+    assert primary_failure(judge(parse_spec("im2col:h3w3k2:real"), subject)) is not None
+
+
+def test_a_pool_that_takes_any_padding_fails() -> None:
+    def max_pool2d(x: Any, kernel_size: Any, **options: Any) -> Any:
+        return impl.max_pool2d(x, kernel_size, **{**options, "padding": (0, 0)})
+
+    for spec in ("max_pool2d:h4w4k2p2", "avg_pool2d:h4w4k2+divisor0"):
+        subject = SimpleNamespace(max_pool2d=max_pool2d, avg_pool2d=lambda x, *_, **__: x)
+        primary = primary_failure(judge(parse_spec(spec), subject))
+        assert primary is not None
+        assert primary.symptom == "accepted invalid"
+
+
+def test_an_interrupted_gate_gives_no_verdict(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import impl, time\n"
+        "def col2im(*args, **options):\n"
+        "    time.sleep(1)\n"
+        "    return impl.col2im(*args, **options)\n"
+    )
+    command = [sys.executable, "-m", "convgate.cli", "gate", "--jobs", "1", "--subject", "slow"]
+    run = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    time.sleep(6)
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "interrupted" in err
