@@ -88,9 +88,9 @@ def specs_of(subject_name: str, shard: Shard) -> list[str]:
     return [format_spec(case) for case in cases_of(shard, load_subject(subject_name))]
 
 
-def judge_spec(subject_name: str, spec: str, checks: Sequence[str] = tuple(CHECKS)) -> tuple[Result, ...]:
+def judge_spec(subject_name: str, spec: str) -> tuple[Result, ...]:
     """Judge one case."""
-    return judge(parse_spec(spec), load_subject(subject_name), checks)
+    return judge(parse_spec(spec), load_subject(subject_name))
 
 
 def plainest(case: Case, subject: Any, failure: Result) -> tuple[Case, Result]:
@@ -98,7 +98,7 @@ def plainest(case: Case, subject: Any, failure: Result) -> tuple[Case, Result]:
 
     A wrong index turns up as a wrong value on integers, as NaN in the wrong place on special values, as an inaccuracy
     on real data, and on data that do not show it directly as an identity that does not hold. It is one failure, and
-    shows itself best on integers, before the checks that compare with the oracles.
+    shows itself best on integers, in the checks that compare with the oracles.
     """
     plain = [replace(case, fill=fill, points=()) for fill in ("lattice", "ties") if fill in case.operator.fills]
     rowwise = [replace(each, layout="contiguous") for each in plain]

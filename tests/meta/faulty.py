@@ -183,9 +183,10 @@ def takes_memory_order(x: Array, kernel_size: Pair, **options: Any) -> Array:
 
 
 def pads_with_zero(x: Array, kernel_size: Pair, **options: Any) -> Array:
+    y = impl.max_pool2d(x, kernel_size, **options)  # which rejects what is invalid
     height, width = options.pop("padding")
     if options["ceil_mode"]:
-        return impl.max_pool2d(x, kernel_size, padding=(height, width), **options)
+        return y
     padded = np.pad(x, ((0, 0), (0, 0), (height, height), (width, width)))
     return impl.max_pool2d(padded, kernel_size, padding=(0, 0), **options)
 
