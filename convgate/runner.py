@@ -129,7 +129,6 @@ def run_gate(plan: Plan) -> Iterator[Event]:
             summaries.append(summary_of(failure, folder))
             yield FailureSaved(failure, folder)
     verdict, reason = verdict_of(tally, operators, missing)
-    reason += given_up(tally, shards)
     yield RunFinished(
         RunRecord(
             subject=plan.subject,
@@ -137,22 +136,27 @@ def run_gate(plan: Plan) -> Iterator[Event]:
             profile=plan.profile,
             seed=plan.seed,
             verdict=verdict,
-            reason=reason,
+            reason=reason + given_up(tally, shards),
             cases=tally.cases.total(),
             seconds=round(time.monotonic() - started, 3),
             counts=total_counts(tally),
             checks=counts_by_check(tally, operators),
             failures=summaries,
-            oracles_disagree=[
-                Disagreement(spec=spec, check=result.check, message=result.message)
-                for spec, result in tally.disagreements
-            ],
-            versions={
-                "python": python_version(),
-                **{name: version(name) for name in ("convgate", "hypothesis", "numpy", "torch")},
-            },
+            oracles_disagree=disagreements_of(tally),
+            versions=versions(),
         )
     )
+
+
+def disagreements_of(tally: Tally) -> list[Disagreement]:
+    """The cases on which no subject can be judged."""
+    return [Disagreement(spec=spec, check=result.check, message=result.message) for spec, result in tally.disagreements]
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the cases and verdicts depend on."""
+    names = ("convgate", "hypothesis", "numpy", "torch")
+    return {"python": python_version(), **{name: version(name) for name in names}}
 
 
 def operators_of_isolated(subject: str) -> tuple[str, ...]:

@@ -13,8 +13,7 @@ from convgate.problem import PAIRS, Problem, output_size, swap_axes, with_axis
 
 __all__ = ["steps"]
 
-LEAST = {"batch": 1, "size": 1, "kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}
-LEAST_OF_AXIS = {name: LEAST[name] for name in PAIRS}
+LEAST = {"size": 1, "kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}
 # More entries than this are not written out one by one.
 MOST_POINTS = 600
 # With other data a simpler problem may fail where with these it happens not to.
@@ -70,7 +69,7 @@ def simpler_problems(problem: Problem) -> Iterator[Problem]:
         yield replace(problem, divisor_override=None)
         # a divisor of 1 would hide an average, so 2 is the simplest
         yield from (replace(problem, divisor_override=less) for less in smaller(problem.divisor_override, 2))
-    yield with_axis(with_axis(problem, 0, **LEAST_OF_AXIS), 1, **LEAST_OF_AXIS)
+    yield with_axis(with_axis(problem, 0, **LEAST), 1, **LEAST)
     for axis in (1, 0):
         yield from simpler_axis(problem, axis)
     if problem.operator != "conv2d" and problem.kernel_size[0] == 1 < problem.size[0]:
@@ -97,8 +96,8 @@ def simpler_axis(problem: Problem, axis: int) -> Iterator[Problem]:
     now = {name: getattr(problem, name)[axis] for name in PAIRS}
     size, stride = now["size"], now["stride"]
     places = output_size(size, now["kernel_size"], stride, now["padding"], now["dilation"])
-    yield put(**LEAST_OF_AXIS)
-    yield put(**{**LEAST_OF_AXIS, "size": size})
+    yield put(**LEAST)
+    yield put(**{**LEAST, "size": size})
     if stride > 0:
         yield from (put(size=size - stride * (places - fewer)) for fewer in smaller(places, 1))
     pixels_by = {

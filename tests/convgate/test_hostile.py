@@ -213,6 +213,11 @@ def test_what_is_only_copied_must_be_exact(function: Any) -> None:
     assert primary_failure(judge(parse_spec("im2col:h3w3k2:real"), subject)) is not None
 
 
+def test_on_the_lattice_too_a_copy_that_merely_rounds_to_the_right_integer_is_wrong() -> None:
+    subject = SimpleNamespace(im2col=lambda *arrays, **options: impl.im2col(*arrays, **options) + 0.1)
+    assert primary_failure(judge(parse_spec("im2col:h3w3k2"), subject)) is not None
+
+
 def test_a_pool_that_takes_any_padding_fails() -> None:
     def max_pool2d(x: Any, kernel_size: Any, **options: Any) -> Any:
         return impl.max_pool2d(x, kernel_size, **{**options, "padding": (0, 0)})
