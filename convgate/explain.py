@@ -1,5 +1,6 @@
 """What broke, in words and grids that fit on one screen."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -7,11 +8,31 @@ import numpy as np
 from convgate.case import POINTS, Case
 from convgate.checks import OUTPUTS, Result
 from convgate.compare import describe
-from convgate.grids import grid, side_by_side
+from convgate.grids import Grid, grid, side_by_side
 from convgate.operators import Array, source_of
 from convgate.trial import Trial
 
-__all__ = ["headline", "picture", "wrong_output"]
+__all__ = ["Picture", "headline", "picture", "text_of", "wrong_output"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A failing case as a person looks at it.
+
+    Parameters
+    ----------
+    call : str
+        The call in question, as Python, and what is unusual about its arrays; or why there is nothing to show.
+    data : list of Grid
+        The arrays that the wrong output depends on.
+    outputs : list of Grid
+        What is expected and what came, if these are two arrays.
+    """
+
+    call: str
+    data: list[Grid]
+    outputs: list[Grid]
+
 
 # As many points still make a sentence.
 MOST_NAMED = 4
@@ -55,23 +76,26 @@ def wrong_output(case: Case, subject: Any, result: Result) -> tuple[Array, Array
     return expected, actual
 
 
-def picture(case: Case, subject: Any, result: Result) -> str:
-    """The call, its data and, side by side, what is expected and what came, as grids; brackets mark a place."""
+def picture(case: Case, subject: Any, result: Result) -> Picture:
+    """The call, its data and what is expected and what came, the wrong entry marked."""
     trial = Trial(case, subject)
-    pair = wrong_output(case, subject, result)
     inside = result.place[result.place.index("[") + 1 : -1] if result.place else ""
     marked = tuple(int(i) for i in inside.split(",")) if inside else None
     names = [name for name in trial.values if matters(name, result.output)]
-    blocks = [
-        setting(case, result),
-        side_by_side(*(grid(name, trial.values[name], first_point(case, name)) for name in names)),
-    ]
+    outputs = []
+    pair = wrong_output(case, subject, result)
     if pair is not None:
         expected, actual = pair
         fits = marked if expected.shape == actual.shape else None
-        shown = (grid(f"expected {result.output}", expected, fits), grid(f"actual {result.output}", actual, fits))
-        blocks.append(side_by_side(*shown))
-    return "\n\n".join(blocks)
+        outputs = [grid(f"expected {result.output}", expected, fits), grid(f"actual {result.output}", actual, fits)]
+    data = [grid(name, trial.values[name], first_point(case, name)) for name in names]
+    return Picture(setting(case, result), data, outputs)
+
+
+def text_of(shown: Picture) -> str:
+    """A picture as text."""
+    grids = [side_by_side(*each) for each in (shown.data, shown.outputs) if each]
+    return "\n\n".join([shown.call, *grids])
 
 
 def setting(case: Case, result: Result) -> str:

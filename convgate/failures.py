@@ -11,9 +11,10 @@ import msgspec
 
 from convgate.case import Case
 from convgate.checks import Result
-from convgate.explain import headline
+from convgate.explain import Picture, headline, text_of
 from convgate.files import write_folder
 from convgate.spec import format_spec, parse_spec
+from convgate.when import When, sentence
 
 __all__ = [
     "FAILURES",
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 FAILURES = "failures"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 FILE = "failure.json"
 
 
@@ -56,6 +57,10 @@ class Failure:
         Time in UTC, ISO 8601.
     cases : int
         How many failing cases of the run were looked at as one with it: those of its operator and first failing check.
+    when : When or None
+        What the failing problems around it have in common, unless that could not be found out.
+    picture : Picture
+        The call, its data, and what is expected and what came.
     """
 
     format_version: int = FORMAT_VERSION
@@ -72,6 +77,8 @@ class Failure:
     actual: str
     found_at: str
     cases: int
+    when: When | None
+    picture: Picture
 
     @property
     def folder_name(self) -> str:
@@ -86,7 +93,9 @@ def fingerprint(subject_name: str, case: Case, result: Result) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def make_failure(subject_name: str, found: str, case: Case, result: Result, cases: int) -> Failure:
+def make_failure(
+    subject_name: str, found: str, case: Case, result: Result, *, cases: int, when: When | None, picture: Picture
+) -> Failure:
     """A failure of today."""
     return Failure(
         fingerprint=fingerprint(subject_name, case, result),
@@ -102,10 +111,12 @@ def make_failure(subject_name: str, found: str, case: Case, result: Result, case
         actual=result.actual,
         found_at=datetime.now(UTC).isoformat(timespec="seconds"),
         cases=cases,
+        when=when,
+        picture=picture,
     )
 
 
-def save_failure(reports: Path, failure: Failure, picture: str, repro: str) -> Path:
+def save_failure(reports: Path, failure: Failure, repro: str) -> Path:
     """Write a failure's folder, whole or not at all.
 
     Parameters
@@ -113,9 +124,7 @@ def save_failure(reports: Path, failure: Failure, picture: str, repro: str) -> P
     reports : Path
         The reports folder.
     failure : Failure
-        What goes into failure.json.
-    picture : str
-        The data, expected and actual as grids, for the README.
+        What goes into failure.json and, in words, into README.md.
     repro : str
         Source of repro.py.
 
@@ -126,18 +135,19 @@ def save_failure(reports: Path, failure: Failure, picture: str, repro: str) -> P
     """
     folder = reports / FAILURES / failure.folder_name
     text = msgspec.json.format(msgspec.json.encode(failure), indent=2).decode() + "\n"
-    write_folder(folder, {FILE: text, "repro.py": repro, "README.md": readme(failure, picture)})
+    write_folder(folder, {FILE: text, "repro.py": repro, "README.md": readme(failure)})
     return folder
 
 
-def readme(failure: Failure, picture: str) -> str:
+def readme(failure: Failure) -> str:
     """What broke, in one screen."""
+    when = f"It {sentence(failure.when)}.\n\n" if failure.when is not None else ""
     return f"""# {failure.operator}: {failure.symptom} in {failure.check}
 
-{failure.message}
+{when}{failure.message}
 
 ```
-{picture}
+{text_of(failure.picture)}
 ```
 
 | | |

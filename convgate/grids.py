@@ -1,5 +1,6 @@
-"""Arrays as small grids of text, side by side."""
+"""Arrays as small grids of words, to be shown as text or otherwise."""
 
+from dataclasses import dataclass
 from itertools import zip_longest
 
 import numpy as np
@@ -7,14 +8,33 @@ import numpy as np
 from convgate.compare import describe
 from convgate.operators import Array
 
-__all__ = ["grid", "side_by_side"]
+__all__ = ["Grid", "grid", "lines_of", "side_by_side"]
 
 MOST_ROWS = 12
 MOST_COLUMNS = 12
 
 
-def grid(title: str, array: Array, marked: tuple[int, ...] | None = None) -> list[str]:
-    """Lines that show the plane of an array that the marked entry is in, that entry in brackets.
+@dataclass(frozen=True)
+class Grid:
+    """One plane of an array.
+
+    Parameters
+    ----------
+    title : str
+        Name of the array, and which part of it is shown.
+    rows : list of list of str
+        The entries in words; none if the array is empty.
+    marked : (int, int) or None
+        Row and column of the entry to mark.
+    """
+
+    title: str
+    rows: list[list[str]]
+    marked: tuple[int, int] | None = None
+
+
+def grid(title: str, array: Array, marked: tuple[int, ...] | None = None) -> Grid:
+    """The plane of an array that the marked entry is in.
 
     Parameters
     ----------
@@ -24,13 +44,9 @@ def grid(title: str, array: Array, marked: tuple[int, ...] | None = None) -> lis
         Of any rank; of more than two, the last two axes are shown, at the marked entry's (or the first) leading index.
     marked : tuple of int or None
         The entry to mark.
-
-    Returns
-    -------
-    list of str
     """
     if not array.size:
-        return [f"{title} (empty, {' x '.join(map(str, array.shape))})"]
+        return Grid(f"{title} (empty, {' x '.join(map(str, array.shape))})", [])
     leading = marked[:-2] if marked is not None else (0,) * max(0, array.ndim - 2)
     plane = np.atleast_2d(array[leading]) if array.ndim else np.array([[array[()]]], object)
     place = (0, 0, *marked)[-2:] if marked is not None else (-1, -1)
@@ -40,13 +56,15 @@ def grid(title: str, array: Array, marked: tuple[int, ...] | None = None) -> lis
     if shown.shape != plane.shape:
         name += f", rows {top}-{top + shown.shape[0] - 1}, columns {left}-{left + shown.shape[1] - 1}"
     words = [[describe(value) for value in row] for row in shown]
-    width = max(len(word) for row in words for word in row)
-    lines = [name]
-    for i, row in enumerate(words):
-        cells = []
-        for j, word in enumerate(row):
-            here = (i + top, j + left) == place
-            cells.append(f"[{word:>{width}}]" if here else f" {word:>{width}} ")
+    return Grid(name, words, (place[0] - top, place[1] - left) if marked is not None else None)
+
+
+def lines_of(shown: Grid) -> list[str]:
+    """A grid as lines of text, the marked entry in brackets."""
+    width = max((len(word) for row in shown.rows for word in row), default=0)
+    lines = [shown.title]
+    for i, row in enumerate(shown.rows):
+        cells = [f"[{word:>{width}}]" if (i, j) == shown.marked else f" {word:>{width}} " for j, word in enumerate(row)]
         lines.append("".join(cells).rstrip())
     return lines
 
@@ -56,8 +74,9 @@ def first_shown(marked: int, length: int, most: int) -> int:
     return 0 if length <= most else min(max(0, marked - most // 2), length - most)
 
 
-def side_by_side(*blocks: list[str]) -> str:
-    """Blocks of lines next to each other."""
+def side_by_side(*grids: Grid) -> str:
+    """Grids as text next to each other."""
+    blocks = [lines_of(each) for each in grids]
     widths = [max(map(len, block)) for block in blocks]
     rows = zip_longest(*blocks, fillvalue="")
     return "\n".join(

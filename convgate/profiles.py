@@ -10,16 +10,24 @@ SHARD = 25
 
 @dataclass(frozen=True)
 class Profile:
-    """Shards of random cases by operator.
+    """How many cases of which source.
 
     Numbers of cases, not seconds: the same seed must give the same cases on every machine.
+
+    Parameters
+    ----------
+    strength : int
+        All feasible combinations of so many shape classes are covered.
+    shards : dict
+        Operator to shards of random cases.
     """
 
+    strength: int
     shards: dict[str, int]
 
 
 PROFILES = {
-    "smoke": Profile({"conv2d": 6, "avg_pool2d": 4, "max_pool2d": 4, "im2col": 2, "col2im": 2}),
-    "pr": Profile({"conv2d": 140, "avg_pool2d": 85, "max_pool2d": 85, "im2col": 25, "col2im": 25}),
-    "nightly": Profile({"conv2d": 2400, "avg_pool2d": 1200, "max_pool2d": 1200, "im2col": 300, "col2im": 300}),
+    "smoke": Profile(2, {"conv2d": 6, "avg_pool2d": 4, "max_pool2d": 4, "im2col": 2, "col2im": 2}),
+    "pr": Profile(3, {"conv2d": 140, "avg_pool2d": 85, "max_pool2d": 85, "im2col": 25, "col2im": 25}),
+    "nightly": Profile(3, {"conv2d": 2400, "avg_pool2d": 1200, "max_pool2d": 1200, "im2col": 300, "col2im": 300}),
 }

@@ -1,16 +1,52 @@
 """The record of a run: what was judged and what came out."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from convgate.checks import CHECKS, VERDICTS, Result
+from convgate.failures import Failure
 
-__all__ = ["CheckCounts", "Disagreement", "FailureSummary", "RunRecord", "Tally", "verdict_of"]
+__all__ = [
+    "CheckCounts",
+    "Disagreement",
+    "JudgedCase",
+    "RecordError",
+    "RunRecord",
+    "SavedFailure",
+    "Tally",
+    "WayCount",
+    "load_record",
+    "verdict_of",
+]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 # Checks that can pass whatever the values are.
 WITHOUT_VALUES = {"purity", "layout"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedCase:
+    """One case of a run.
+
+    Parameters
+    ----------
+    spec : str
+        The case.
+    verdict : str
+        One of `VERDICTS`: how it failed, if it did; that the oracles disagree, if they do; that it passed, if a check
+        of the values did; that it is vacuous, if a check was made but shows nothing; otherwise that it is unsupported.
+    seconds : float
+        How long its checks took.
+    """
+
+    spec: str
+    verdict: str
+    seconds: float
 
 
 @dataclass
@@ -25,6 +61,8 @@ class Tally:
         (operator, check, verdict) to number of results.
     verified : Counter
         Operator to number of cases on which the oracles agree and a check of the values passed.
+    judged : list of JudgedCase
+        Each case.
     failing : list of (str, Result)
         Spec and primary failure of each failing case.
     disagreements : list of (str, Result)
@@ -34,20 +72,22 @@ class Tally:
     cases: Counter[str] = field(default_factory=Counter)
     results: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     verified: Counter[str] = field(default_factory=Counter)
+    judged: list[JudgedCase] = field(default_factory=list)
     failing: list[tuple[str, Result]] = field(default_factory=list)
     disagreements: list[tuple[str, Result]] = field(default_factory=list)
 
-    def add(self, operator: str, spec: str, results: Iterable[Result], primary: Result | None) -> None:
+    def add(
+        self, operator: str, spec: str, results: Sequence[Result], primary: Result | None, seconds: float = 0.0
+    ) -> None:
         """Count one case."""
         self.cases[operator] += 1
-        passed, disagreed = False, False
         for result in results:
             self.results[operator, result.check, result.verdict] += 1
-            passed = passed or (result.verdict == "passed" and result.check not in WITHOUT_VALUES)
             if result.verdict == "oracles_disagree":
-                disagreed = True
                 self.disagreements.append((spec, result))
-        self.verified[operator] += passed and not disagreed
+        verdict = verdict_of_case(results, primary)
+        self.verified[operator] += verified(results)
+        self.judged.append(JudgedCase(spec=spec, verdict=verdict, seconds=round(seconds, 5)))
         if primary is not None:
             self.failing.append((spec, primary))
 
@@ -56,23 +96,28 @@ class Tally:
         self.cases.update(other.cases)
         self.results.update(other.results)
         self.verified.update(other.verified)
+        self.judged += other.judged
         self.failing += other.failing
         self.disagreements += other.disagreements
 
 
-@dataclass(frozen=True, kw_only=True)
-class FailureSummary:
-    """One failure in a run record; `found` is the spec as found, `folder` where the failure is saved."""
+def verified(results: Iterable[Result]) -> bool:
+    """Whether a check of the values passed, and the oracles agree."""
+    seen = [result for result in results if result.check not in WITHOUT_VALUES or result.verdict != "passed"]
+    verdicts = {result.verdict for result in seen}
+    return "passed" in verdicts and "oracles_disagree" not in verdicts
 
-    fingerprint: str
-    operator: str
-    check: str
-    symptom: str
-    found: str
-    minimal: str
-    folder: str
-    message: str
-    cases: int
+
+def verdict_of_case(results: Sequence[Result], primary: Result | None) -> str:
+    """What a case comes to."""
+    if primary is not None:
+        return primary.verdict
+    verdicts = {result.verdict for result in results}
+    if "oracles_disagree" in verdicts:
+        return "oracles_disagree"
+    if verified(results):
+        return "passed"
+    return "vacuous" if verdicts & {"passed", "vacuous"} else "unsupported"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +136,23 @@ class Disagreement:
     spec: str
     check: str
     message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedFailure(Failure):
+    """A failure as a run record has it: what stands in its failure.json, and `folder`, where that is."""
+
+    folder: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WayCount:
+    """How many of the feasible combinations of the classes of `t` features are covered."""
+
+    operator: str
+    t: int
+    covered: int
+    feasible: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,14 +175,20 @@ class RunRecord:
         Why, in words.
     cases : int
         Number of cases.
+    started_at : str
+        Time in UTC, ISO 8601.
     seconds : float
         Wall clock.
     counts : dict
         Number of results by verdict.
     checks : list of CheckCounts
         The same by operator and check.
-    failures : list of FailureSummary
+    failures : list of SavedFailure
         Distinct failures.
+    coverage : list of WayCount
+        Of each operator, alone, in pairs and in triples.
+    judged : list of JudgedCase
+        Every case.
     oracles_disagree : list of Disagreement
         Cases on which no subject can be judged.
     versions : dict
@@ -135,12 +203,39 @@ class RunRecord:
     verdict: str
     reason: str
     cases: int
+    started_at: str
     seconds: float
     counts: dict[str, int]
     checks: list[CheckCounts]
-    failures: list[FailureSummary]
+    failures: list[SavedFailure]
+    coverage: list[WayCount]
+    judged: list[JudgedCase]
     oracles_disagree: list[Disagreement]
     versions: dict[str, str]
+
+
+class RecordError(Exception):
+    """A run record cannot be read."""
+
+
+def load_record(path: Path) -> RunRecord:
+    """Read a run record from its JSON file.
+
+    Raises
+    ------
+    RecordError
+        If the file is not there, is not of the known version, or does not have the form.
+    """
+    try:
+        raw = path.read_bytes()
+        version = msgspec.json.decode(raw, type=dict[str, Any]).get("format_version")
+        if version != FORMAT_VERSION:
+            raise RecordError(f"{path} has format version {version!r}; this convgate reads {FORMAT_VERSION}")
+        return msgspec.json.decode(raw, type=RunRecord)
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read ({error.strerror}); convgate gate --json FILE writes one") from error
+    except msgspec.DecodeError as error:
+        raise RecordError(f"{path} is no run record: {error}") from error
 
 
 def total_counts(tally: Tally) -> dict[str, int]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convgate.checks import Result, judge, primary_failure
-from convgate.explain import headline, picture
+from convgate.explain import headline, picture, text_of
 from convgate.failures import Failure, list_failures, load_failure
 from convgate.operators import OPERATORS
 from convgate.spec import SpecError, parse_spec
@@ -115,7 +115,7 @@ def judge_again(target: Target) -> Replayed:
     results = judge(case, subject)
     primary = primary_failure(results)
     if primary is not None:
-        return Replayed(target, "still failing", headline(case, primary), picture(case, subject, primary))
+        return Replayed(target, "still failing", headline(case, primary), text_of(picture(case, subject, primary)))
     verdicts = {result.verdict for result in results}
     failure = target.failure
     if failure and any(result.check == failure.check and result.verdict == "unsupported" for result in results):

@@ -10,13 +10,16 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
 
 from convgate.case import Case, case_rule
 from convgate.checks import CHECKS, Result
+from convgate.coverage import STRENGTHS, coverage_of
 from convgate.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
+from convgate.explain import Picture
 from convgate.failures import FAILURES, Failure, fingerprint, make_failure, save_failure
 from convgate.files import sweep
 from convgate.minimize import complexity, minimize
@@ -24,9 +27,10 @@ from convgate.operators import OPERATORS
 from convgate.profiles import PROFILES, SHARD
 from convgate.record import (
     Disagreement,
-    FailureSummary,
     RunRecord,
+    SavedFailure,
     Tally,
+    WayCount,
     counts_by_check,
     total_counts,
     verdict_of,
@@ -36,7 +40,17 @@ from convgate.sources.corpus import read_corpus
 from convgate.spec import format_spec, parse_spec
 from convgate.subjects.isolation import Dead, Workers, open_workers
 from convgate.subjects.loader import SubjectError, operators_of
-from convgate.worker import Found, Shard, exercise, judge_shard, judge_spec, minimize_group, prepare, specs_of
+from convgate.worker import (
+    Found,
+    Shard,
+    covering_specs,
+    exercise,
+    judge_shard,
+    judge_spec,
+    minimize_group,
+    prepare,
+    specs_of,
+)
 
 __all__ = ["Plan", "run_gate"]
 
@@ -45,6 +59,7 @@ CASE_SECONDS = 5.0
 SHARD_SECONDS = 20.0
 LOADING_SECONDS = 60.0
 MINIMIZING_SECONDS = 300.0
+COVERING_SECONDS = 300.0
 DEATHS = {"crashed", "timed_out"}
 # Shards handed to the workers ahead of time, for each of them.
 AHEAD = 3
@@ -106,7 +121,7 @@ def run_gate(plan: Plan) -> Iterator[Event]:
     OSError
         If the reports folder cannot be written to.
     """
-    started = time.monotonic()
+    started, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     corpus = read_corpus(plan.reports)
     require_writable(plan.reports)
     sweep(plan.reports / FAILURES)
@@ -114,7 +129,8 @@ def run_gate(plan: Plan) -> Iterator[Event]:
     with open_workers(plan.jobs, prepare, plan.subject) as workers:
         operators = tuple(name for name in OPERATORS if name in present and name in (plan.operators or OPERATORS))
         missing = tuple(name for name in plan.operators if name not in present)
-        shards = [*shards_of_corpus(corpus, operators), *shards_of_profile(plan, operators)]
+        covering = covering_shards(workers, plan, operators)
+        shards = [*shards_of_corpus(corpus, operators), *covering, *shards_of_profile(plan, operators)]
         yield RunStarted(plan.subject, operators, sum(planned_cases(shard) for shard in shards))
         tally = Tally()
         for shard, part in judge_shards(workers, plan.subject, shards):
@@ -123,10 +139,10 @@ def run_gate(plan: Plan) -> Iterator[Event]:
         groups = groups_of(tally)
         if groups:
             yield Minimizing(len(groups))
-        summaries = []
+        failures = []
         for failure, found in distinct_failures(workers, plan.subject, groups):
             folder = save(plan, failure, found)
-            summaries.append(summary_of(failure, folder))
+            failures.append(SavedFailure(**vars(failure), folder=folder.as_posix()))
             yield FailureSaved(failure, folder)
     verdict, reason = verdict_of(tally, operators, missing)
     yield RunFinished(
@@ -138,14 +154,23 @@ def run_gate(plan: Plan) -> Iterator[Event]:
             verdict=verdict,
             reason=reason + given_up(tally, shards),
             cases=tally.cases.total(),
+            started_at=started_at,
             seconds=round(time.monotonic() - started, 3),
             counts=total_counts(tally),
             checks=counts_by_check(tally, operators),
-            failures=summaries,
+            failures=failures,
+            coverage=counts_of_coverage(tally, operators),
+            judged=tally.judged,
             oracles_disagree=disagreements_of(tally),
             versions=versions(),
         )
     )
+
+
+def counts_of_coverage(tally: Tally, operators: Sequence[str]) -> list[WayCount]:
+    """How many combinations of shape classes are covered: alone, in pairs, in triples."""
+    coverage = coverage_of(tally.judged, operators)
+    return [coverage[operator].count(t) for operator in operators for t in STRENGTHS]
 
 
 def disagreements_of(tally: Tally) -> list[Disagreement]:
@@ -200,6 +225,22 @@ def shards_of_corpus(corpus: Sequence[Case], operators: Sequence[str]) -> Iterat
         specs = tuple(format_spec(case) for case in corpus if case.problem.operator == operator)
         if specs:
             yield Shard(operator, specs=specs)
+
+
+def covering_shards(workers: Workers, plan: Plan, operators: Sequence[str]) -> list[Shard]:
+    """Cases that cover all feasible combinations of shape classes, two or three at a time, as the profile says."""
+    strength = PROFILES[plan.profile].strength
+    futures = [
+        workers.submit(covering_specs, operator, strength, plan.seed, seconds=COVERING_SECONDS)
+        for operator in operators
+    ]
+    shards = []
+    for operator, future in zip(operators, futures, strict=True):
+        specs = workers.answer(future)
+        if isinstance(specs, Dead):
+            raise SubjectError(f"the covering cases of {operator} were not found ({specs.message}); run it again")
+        shards += [Shard(operator, specs=specs[i : i + SHARD]) for i in range(0, len(specs), SHARD)]
+    return shards
 
 
 def shards_of_profile(plan: Plan, operators: Sequence[str]) -> Iterator[Shard]:
@@ -293,7 +334,18 @@ def distinct_failures(
             first, cases = collected.get(key, (found, 0))
             collected[key] = (first, cases + len(group))
     for found, cases in collected.values():
-        yield make_failure(subject, found.found, parse_spec(found.minimal), found.result, cases), found
+        yield (
+            make_failure(
+                subject,
+                found.found,
+                parse_spec(found.minimal),
+                found.result,
+                cases=cases,
+                when=found.when,
+                picture=found.picture,
+            ),
+            found,
+        )
 
 
 def minimized(workers: Workers, group: Sequence[tuple[str, Result]], future: Future[list[Found]]) -> list[Found]:
@@ -301,7 +353,7 @@ def minimized(workers: Workers, group: Sequence[tuple[str, Result]], future: Fut
     answer = workers.answer(future)
     if isinstance(answer, Dead):
         spec, result = group[0]
-        return [Found(spec, spec, result, f"not minimised: {answer.message}")]
+        return [Found(spec, spec, result, Picture(f"not minimised: {answer.message}", [], []), None)]
     return answer
 
 
@@ -328,26 +380,12 @@ def minimize_dead(workers: Workers, subject: str, group: Sequence[tuple[str, Res
     least = minimize(plain if still_dead(plain) else case, still_dead, data=False).case
     if result.check == "special_values" and least.fill == "lattice":
         result = replace(result, check="forward", output="y")
-    return [Found(found, format_spec(least), result, "The process did not come back, so there is nothing to show.")]
+    nothing = Picture("The process did not come back, so there is nothing to show.", [], [])
+    return [Found(found, format_spec(least), result, nothing, None)]
 
 
 def save(plan: Plan, failure: Failure, found: Found) -> Path:
     """Save a failure with its script."""
     case = parse_spec(failure.minimal)
     script = repro_source(plan.subject, case, found.result, failure.message, failure.minimal, 2 * CASE_SECONDS)
-    return save_failure(plan.reports, failure, found.picture, script)
-
-
-def summary_of(failure: Failure, folder: Path) -> FailureSummary:
-    """A failure as it stands in a run record."""
-    return FailureSummary(
-        fingerprint=failure.fingerprint,
-        operator=failure.operator,
-        check=failure.check,
-        symptom=failure.symptom,
-        found=failure.found,
-        minimal=failure.minimal,
-        folder=folder.as_posix(),
-        message=failure.message,
-        cases=failure.cases,
-    )
+    return save_failure(plan.reports, failure, script)

@@ -1,5 +1,6 @@
 """What worker processes do: judge shards of cases and minimise failures."""
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -7,18 +8,30 @@ from typing import Any
 
 from convgate.case import Case, case_rule
 from convgate.checks import CHECKS, OUTPUTS, RELATIONS, Result, judge, primary_failure
-from convgate.explain import picture
+from convgate.explain import Picture, picture
 from convgate.failures import fingerprint
 from convgate.minimize import complexity, minimize
 from convgate.oracle_list import torch_oracle
 from convgate.record import Tally
 from convgate.relations import evaluate
+from convgate.sources.covering import covering_cases
 from convgate.sources.fuzz import draw_cases
 from convgate.spec import format_spec, parse_spec
 from convgate.subjects.loader import load_subject, supports
 from convgate.trial import RAISED, Trial
+from convgate.when import When, fails_when
 
-__all__ = ["Found", "Shard", "cases_of", "exercise", "judge_shard", "judge_spec", "minimize_group", "prepare"]
+__all__ = [
+    "Found",
+    "Shard",
+    "cases_of",
+    "covering_specs",
+    "exercise",
+    "judge_shard",
+    "judge_spec",
+    "minimize_group",
+    "prepare",
+]
 
 # Symptoms for which the values of the data matter, and not only the shapes.
 ABOUT_VALUES = {"wrong value", "inaccurate", "NaN mismatch"}
@@ -49,14 +62,17 @@ class Found:
         Specs of the case as found and of the smallest one.
     result : Result
         What the check says of the smallest one.
-    picture : str
-        Its data, and what is expected and what came, as grids.
+    picture : Picture
+        Its data, and what is expected and what came.
+    when : When or None
+        What the failing problems around it have in common.
     """
 
     found: str
     minimal: str
     result: Result
-    picture: str
+    picture: Picture
+    when: When | None
 
 
 def prepare(subject_name: str) -> None:
@@ -78,9 +94,16 @@ def judge_shard(subject_name: str, shard: Shard) -> Tally:
     subject = load_subject(subject_name)
     tally = Tally()
     for case in cases_of(shard, subject):
+        started = time.perf_counter()
         results = judge(case, subject)
-        tally.add(shard.operator, format_spec(case), results, primary_failure(results))
+        seconds = time.perf_counter() - started
+        tally.add(shard.operator, format_spec(case), results, primary_failure(results), seconds)
     return tally
+
+
+def covering_specs(operator: str, strength: int, seed: int) -> tuple[str, ...]:
+    """The specs of cases that cover all feasible combinations of shape classes."""
+    return tuple(format_spec(case) for case in covering_cases(operator, strength, seed))
 
 
 def specs_of(subject_name: str, shard: Shard) -> list[str]:
@@ -145,9 +168,12 @@ def minimize_group(subject_name: str, group: Sequence[tuple[str, Result]]) -> li
         if not known and found:
             known = fingerprint(subject_name, *smallest(least, result, subject, any_symptom=True)) in found
         if not known:
-            shown = picture(least, subject, result)
             found[fingerprint(subject_name, least, result)] = Found(
-                format_spec(case), format_spec(least), result, shown
+                format_spec(case),
+                format_spec(least),
+                result,
+                picture(least, subject, result),
+                fails_when(least, subject, result),
             )
         in_vain = in_vain + 1 if known else 0
         if in_vain == NOTHING_NEW:

@@ -4,6 +4,7 @@ from itertools import product
 from math import lcm
 
 from convgate.operators.base import Call, Operator
+from convgate.operators.classes import BATCH, CEIL_AXES, CHANNELS, Block, Feature, flag
 from convgate.operators.pooling import pool_rule, pool_shapes, pool_work
 from convgate.problem import Problem, clipped_window
 
@@ -68,6 +69,17 @@ def roundings(problem: Problem) -> dict[str, int]:
     return {"y": problem.taps + 2, "grad_input": problem.taps + 2}
 
 
+DIVISOR = Block(
+    (
+        Feature(
+            "divisor_override",
+            ("no divisor_override", "divisor_override"),
+            lambda problem: int(problem.divisor_override is not None),
+        ),
+    ),
+    tuple({"divisor_override": divisor} for divisor in (None, 2, 3, 5)),
+)
+
 AVG_POOL2D = Operator(
     name="avg_pool2d",
     options=OPTIONS,
@@ -82,4 +94,14 @@ AVG_POOL2D = Operator(
     quantum=quantum,
     fills=("lattice", "real", "wide", "special"),
     work=pool_work,
+    axis_features=CEIL_AXES,
+    axis_mode="ceil_mode",
+    blocks=(
+        BATCH,
+        CHANNELS,
+        flag("ceil_mode"),
+        flag("count_include_pad"),
+        DIVISOR,
+    ),
+    padding_shows=lambda _: True,
 )

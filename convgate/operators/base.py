@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convgate.operators.classes import AxisFeature, Block
 from convgate.problem import Problem
 
 __all__ = ["Array", "Arrays", "Call", "Operator", "Shape", "common_rule", "perform", "source_of"]
@@ -69,6 +70,14 @@ class Operator:
         The fills that say something about it.
     work : callable
         Problem to the number of terms that a forward pass adds up.
+    axis_features : tuple of AxisFeature
+        What its coverage counts of either axis.
+    axis_mode : str
+        The flag that an axis and what can be seen of it depend on; empty if there is none.
+    blocks : tuple of Block
+        What its coverage counts of the other options, the flag among them.
+    padding_shows : callable
+        Problem to whether an output is other than zero although all windows lie in padding alone.
     """
 
     name: str
@@ -84,6 +93,10 @@ class Operator:
     quantum: Callable[[Problem], int]
     fills: tuple[str, ...]
     work: Callable[[Problem], int]
+    axis_features: tuple[AxisFeature, ...]
+    axis_mode: str
+    blocks: tuple[Block, ...]
+    padding_shows: Callable[[Problem], bool]
 
 
 def perform(subject: Any, call: Call, arrays: Arrays) -> dict[str, Any]:

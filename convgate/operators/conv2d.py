@@ -1,6 +1,17 @@
 """conv2d: two-dimensional convolution (cross-correlation, as the field calls it)."""
 
+from itertools import product
+
 from convgate.operators.base import Call, Operator, Shape, common_rule
+from convgate.operators.classes import (
+    BATCH,
+    DILATED_AXES,
+    Block,
+    Feature,
+    count_class,
+    count_classes,
+    flag,
+)
 from convgate.problem import Problem
 
 __all__ = ["CONV2D"]
@@ -67,6 +78,33 @@ def work(problem: Problem) -> int:
     return problem.batch * problem.out_channels * problem.places * (problem.channels // problem.groups) * problem.taps
 
 
+def groups_class(problem: Problem) -> int:
+    """One group, some, or as many as channels."""
+    if problem.groups == 1:
+        return 0
+    return 1 + (problem.groups == problem.channels)
+
+
+GROUPS = Block(
+    (
+        Feature("groups", ("groups = 1", "1 < groups < channels", "groups = channels > 1"), groups_class),
+        Feature(
+            "channels_per_group",
+            count_classes("channels_per_group"),
+            lambda problem: count_class(problem.channels // problem.groups),
+        ),
+        Feature(
+            "outputs_per_group",
+            count_classes("outputs_per_group"),
+            lambda problem: count_class(problem.out_channels // problem.groups),
+        ),
+    ),
+    tuple(
+        {"groups": groups, "channels": groups * channels, "out_channels": groups * outputs}
+        for groups, channels, outputs in product((1, 2, 3), (1, 2, 3, 9), (1, 2, 3, 9))
+    ),
+)
+
 CONV2D = Operator(
     name="conv2d",
     options=OPTIONS,
@@ -81,4 +119,8 @@ CONV2D = Operator(
     quantum=lambda _: 1,
     fills=("lattice", "real", "wide", "special"),
     work=work,
+    axis_features=DILATED_AXES,
+    axis_mode="bias",
+    blocks=(BATCH, GROUPS, flag("bias")),
+    padding_shows=lambda problem: problem.bias,
 )

@@ -3,6 +3,7 @@
 from math import prod
 
 from convgate.operators.base import Call, Operator, Shape, common_rule
+from convgate.operators.classes import BATCH, CHANNELS, DILATED_AXES
 from convgate.problem import Problem
 
 __all__ = ["COL2IM", "IM2COL"]
@@ -60,6 +61,10 @@ IM2COL = Operator(
     quantum=lambda _: 1,
     fills=("lattice", "real", "special"),
     work=work,
+    axis_features=DILATED_AXES,
+    axis_mode="",
+    blocks=(BATCH, CHANNELS),
+    padding_shows=lambda _: False,
 )
 
 COL2IM = Operator(
@@ -76,4 +81,8 @@ COL2IM = Operator(
     quantum=lambda _: 1,
     fills=("lattice", "real", "wide", "special"),
     work=work,
+    axis_features=DILATED_AXES,
+    axis_mode="",
+    blocks=(BATCH, CHANNELS),
+    padding_shows=lambda _: False,
 )

@@ -1,6 +1,7 @@
 """max_pool2d: max pooling."""
 
 from convgate.operators.base import Call, Operator
+from convgate.operators.classes import BATCH, CEIL_AXES, CHANNELS, DILATION, EMPTY_WINDOW, flag
 from convgate.operators.pooling import pool_rule, pool_shapes, pool_work
 from convgate.problem import Problem
 
@@ -48,4 +49,8 @@ MAX_POOL2D = Operator(
     quantum=lambda _: 1,
     fills=("lattice", "ties", "real", "special"),
     work=pool_work,
+    axis_features=(*CEIL_AXES, DILATION, EMPTY_WINDOW),
+    axis_mode="ceil_mode",
+    blocks=(BATCH, CHANNELS, flag("ceil_mode")),
+    padding_shows=lambda _: True,  # minus infinity
 )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from convgate.checks import Result
+from convgate.explain import Picture
 from convgate.failures import (
     Failure,
     FailureFileError,
@@ -18,20 +19,29 @@ from convgate.failures import (
     save_failure,
     unreadable_failures,
 )
+from convgate.grids import Grid
 from convgate.spec import parse_spec
+from convgate.when import When
 
 MINIMAL = "conv2d:k1x2p0x1:points@x.0.0.0.0@weight.0.0.0.0=-3"
 RESULT = Result(
     "forward", "failed", "wrong value", "y[0,0,0,1] must be -3, got 0 (1 of 2 wrong)", "-3", "0", "y", "y[0,0,0,1]"
 )
+WHEN = When(conditions=("kernel_w even", "padding_w > 0"), having=12, failing=12, others=340, passing=339)
+PICTURE = Picture(
+    "conv2d(x, weight, None)",
+    [Grid("x[0,0]", [["1"]], (0, 0)), Grid("weight[0,0]", [["-3", "0"]], (0, 0))],
+    [Grid("expected y[0,0]", [["0", "-3"]], (0, 1)), Grid("actual y[0,0]", [["0", "0"]], (0, 1))],
+)
 
 
 def a_failure(subject: str = "mine:net.conv", result: Result = RESULT, cases: int = 4) -> Failure:
-    return make_failure(subject, "conv2d:n2k3p1:f32:9", parse_spec(MINIMAL), result, cases)
+    found = "conv2d:n2k3p1:f32:9"
+    return make_failure(subject, found, parse_spec(MINIMAL), result, cases=cases, when=WHEN, picture=PICTURE)
 
 
 def saved(reports: Path, failure: Failure | None = None) -> Path:
-    return save_failure(reports, failure or a_failure(), "the picture", "print('repro')\n")
+    return save_failure(reports, failure or a_failure(), "print('repro')\n")
 
 
 def change(folder: Path, **fields: Any) -> None:
@@ -75,10 +85,11 @@ def test_a_folder_s_name_needs_no_quoting() -> None:
 
 def test_saving_again_replaces_what_was_there(tmp_path: Path) -> None:
     saved(tmp_path)
-    folder = save_failure(tmp_path, a_failure(cases=9), "another picture", "print('again')\n")
+    again = replace(a_failure(cases=9), picture=replace(PICTURE, call="another call"))
+    folder = save_failure(tmp_path, again, "print('again')\n")
     assert [failure.cases for _, failure in list_failures(tmp_path)] == [9]
     assert (folder / "repro.py").read_text() == "print('again')\n"
-    assert "another picture" in (folder / "README.md").read_text()
+    assert "another call" in (folder / "README.md").read_text()
 
 
 def test_a_fingerprint_is_eight_hexadecimal_digits_the_same_every_time() -> None:
@@ -116,7 +127,9 @@ def test_the_readme_shows_what_broke_and_how_to_repeat_it(tmp_path: Path) -> Non
     readme = (saved(tmp_path, failure) / "README.md").read_text()
     assert readme.startswith("# conv2d: wrong value in forward\n")
     assert failure.message in readme
-    assert "the picture" in readme
+    assert "conv2d(x, weight, None)" in readme
+    assert "  0 [-3]           0 [0]" in readme
+    assert "It fails when kernel_w even and padding_w > 0 (12 of 12), passes otherwise (339 of 340)." in readme
     assert f"`{MINIMAL}`" in readme
     assert "`conv2d:n2k3p1:f32:9`" in readme
     assert f"convgate replay {MINIMAL} --subject mine:net.conv\n" in readme
@@ -166,11 +179,11 @@ def test_a_folder_without_a_failure_is_refused(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("version", [2, 0, "1", None])
+@pytest.mark.parametrize("version", [1, 3, 0, "2", None])
 def test_a_file_of_another_format_version_is_refused(tmp_path: Path, version: Any) -> None:
     folder = saved(tmp_path)
     change(folder, format_version=version)
-    assert refusal(folder) == f"{folder / 'failure.json'} has format version {version!r}; this convgate reads 1"
+    assert refusal(folder) == f"{folder / 'failure.json'} has format version {version!r}; this convgate reads 2"
 
 
 @pytest.mark.parametrize("length", [0, 1, 100, -3])

@@ -130,6 +130,7 @@ START = """
 import itertools, sys
 from pathlib import Path
 from convgate.checks import Result
+from convgate.explain import Picture
 from convgate.failures import make_failure, save_failure
 from convgate.files import write_folder, write_text
 from convgate.spec import parse_spec
@@ -151,8 +152,9 @@ ONE_FOLDER = START + "    write_folder(place / 'folder', {name: text(number) for
 SAVED_FAILURES = START + (
     "    result = Result('forward', 'failed', 'wrong value', 'm' * 200_000, '1', '2', 'y')\n"
     "    name = f'subject{number // 2}'\n"
-    "    failure = make_failure(name, 'im2col:k2h3w3', parse_spec('im2col:k1x2'), result, number)\n"
-    "    save_failure(place, failure, text(number), text(number))\n"
+    "    case, shown = parse_spec('im2col:k1x2'), Picture(text(number), [], [])\n"
+    "    failure = make_failure(name, 'im2col:k2h3w3', case, result, cases=number, when=None, picture=shown)\n"
+    "    save_failure(place, failure, text(number))\n"
 )
 
 

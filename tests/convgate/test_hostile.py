@@ -14,6 +14,7 @@ import pytest
 
 import impl
 from convgate.checks import judge, primary_failure
+from convgate.explain import Picture
 from convgate.failures import make_failure, save_failure
 from convgate.repro import repro_source
 from convgate.spec import parse_spec
@@ -62,6 +63,7 @@ def returns_ragged_lists(*_: Any, **__: Any) -> Any:
     return [[1], [1, 2]]
 
 
+NOTHING = Picture("", [], [])
 HOSTILE = [
     exits,
     interrupts,
@@ -78,9 +80,9 @@ def test_whatever_a_subject_does_is_a_failure_that_can_be_saved_and_repeated(fun
     subject = SimpleNamespace(col2im=function)
     primary = primary_failure(judge(CASE, subject))
     assert primary is not None
-    failure = make_failure("mine", "col2im:w3k1x2", CASE, primary, 1)
+    failure = make_failure("mine", "col2im:w3k1x2", CASE, primary, cases=1, when=None, picture=NOTHING)
     script = repro_source("mine", CASE, primary, failure.message, failure.minimal, 5)
-    folder = save_failure(tmp_path, failure, "", script)
+    folder = save_failure(tmp_path, failure, script)
     (tmp_path / "mine.py").write_text("from impl import *\n")
     ended = subprocess.run([sys.executable, folder / "repro.py"], cwd=tmp_path, check=False, env=with_path())
     assert ended.returncode == 0

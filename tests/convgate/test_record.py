@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convgate.checks import CHECKS, VERDICTS, Result
-from convgate.record import CheckCounts, RunRecord, Tally, counts_by_check, total_counts, verdict_of
+from convgate.record import (
+    CheckCounts,
+    RunRecord,
+    Tally,
+    WayCount,
+    counts_by_check,
+    load_record,
+    total_counts,
+    verdict_of,
+)
 from convgate.report.json import write_json
 
 PASSED = Result("forward", "passed")
@@ -171,18 +180,22 @@ def test_a_record_s_file_says_what_the_record_says(tmp_path: Path) -> None:
         verdict="conforms",
         reason="all is well",
         cases=1,
+        started_at="2026-01-01T00:00:00+00:00",
         seconds=0.5,
         counts=total_counts(tally_of(PASSED)),
         checks=counts_by_check(tally_of(PASSED), ["im2col"]),
         failures=[],
+        coverage=[WayCount(operator="im2col", t=1, covered=3, feasible=4)],
+        judged=tally_of(PASSED).judged,
         oracles_disagree=[],
         versions={"numpy": "2"},
     )
     write_json(record, tmp_path / "runs" / "run.json")
     read = json.loads((tmp_path / "runs" / "run.json").read_text())
-    assert read["format_version"] == 1
+    assert read["format_version"] == 2
     assert read["checks"] == [
         {"operator": "im2col", "check": "forward", "counts": dict.fromkeys(VERDICTS, 0) | {"passed": 1}}
     ]
     assert read["seconds"] == 0.5
     assert read["versions"] == {"numpy": "2"}
+    assert load_record(tmp_path / "runs" / "run.json") == record

@@ -1,0 +1,129 @@
+"""Coverage: which feasible combinations of shape classes the judged cases have, and which are missing."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from convgate.features import Vector, vector_of
+from convgate.record import JudgedCase, WayCount
+from convgate.space import Bools, Ints, Space, space_of
+from convgate.spec import format_spec, parse_spec
+
+__all__ = ["STRENGTHS", "Coverage", "Gap", "coverage_of", "operator_of"]
+
+STRENGTHS = (1, 2, 3)
+FAILING = {"failed", "crashed", "timed_out"}
+# Vectors whose combinations are numbered at once: some megabytes.
+AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A feasible combination of classes that no judged case has.
+
+    Parameters
+    ----------
+    conditions : tuple of str
+        The classes in words.
+    spec : str
+        A case that has them.
+    """
+
+    conditions: tuple[str, ...]
+    spec: str
+
+
+class Coverage:
+    """The combinations of shape classes that some cases of one operator have.
+
+    A case counts if the subject was seen to be right or wrong on it. One that passed but shows nothing, as all that it
+    should give is zero, does not; an empty batch, which can show no more than its shape, counts for what it is.
+
+    Parameters
+    ----------
+    operator : str
+        Name of the operator.
+    passing, failing : set of Vector
+        Classes of the cases that count, by whether the subject was right.
+    """
+
+    def __init__(self, operator: str, passing: Iterable[Vector], failing: Iterable[Vector]) -> None:
+        self.operator = operator
+        self._failing = np.array(sorted(set(failing)), np.int64)
+        self._counted = np.array(sorted({*passing, *map(tuple, self._failing.tolist())}), np.int64)
+        self._covered: dict[int, Bools] = {}
+
+    @cached_property
+    def space(self) -> Space:
+        """All combinations."""
+        return space_of(self.operator)
+
+    def covered(self, t: int) -> Bools:
+        """Which combinations of `t` features some case has, by their numbers in ``space.ways(t)``."""
+        if t not in self._covered:
+            self._covered[t] = self.having(self._counted, t)
+        return self._covered[t]
+
+    def failing(self, t: int) -> Bools:
+        """Which combinations of `t` features some failing case has."""
+        return self.having(self._failing, t)
+
+    def having(self, vectors: Ints, t: int) -> Bools:
+        """Which combinations of `t` features some vectors have."""
+        ways = self.space.ways(t)
+        found = np.zeros(ways.total, bool)
+        for start in range(0, len(vectors), AT_ONCE):
+            found[ways.codes(vectors[start : start + AT_ONCE])] = True
+        return found
+
+    def count(self, t: int) -> WayCount:
+        """How many of the feasible combinations of `t` features are covered.
+
+        A case with larger options than the space enumerates has no combination that the space lacks, so what is
+        covered is feasible.
+        """
+        feasible = self.space.feasible(t)
+        covered = int((self.covered(t) & feasible).sum())
+        return WayCount(operator=self.operator, t=t, covered=covered, feasible=int(feasible.sum()))
+
+    def missing(self, t: int) -> Ints:
+        """Numbers of the feasible combinations of `t` features that no case has."""
+        return np.flatnonzero(self.space.feasible(t) & ~self.covered(t))
+
+    def gaps(self, t: int) -> Iterator[Gap]:
+        """The same in words, each with a case that would cover it."""
+        for code in self.missing(t):
+            members = self.space.ways(t).members(int(code))
+            case = self.space.witness(members)
+            yield Gap(self.space.words(members), format_spec(case) if case is not None else "")
+
+
+def coverage_of(judged: Iterable[JudgedCase], operators: Iterable[str]) -> Mapping[str, Coverage]:
+    """The coverage of each operator.
+
+    Parameters
+    ----------
+    judged : iterable of JudgedCase
+        What was judged.
+    operators : iterable of str
+        The operators to look at.
+    """
+    passing: dict[str, set[Vector]] = {operator: set() for operator in operators}
+    failing: dict[str, set[Vector]] = {operator: set() for operator in passing}
+    for each in judged:
+        operator = operator_of(each.spec)
+        if operator not in passing or each.verdict not in {"passed", "vacuous", *FAILING}:
+            continue
+        case = parse_spec(each.spec)
+        vector = vector_of(case)
+        if vector is None or (each.verdict == "vacuous" and case.problem.batch > 0):
+            continue
+        (failing if each.verdict in FAILING else passing)[operator].add(vector)
+    return {operator: Coverage(operator, passing[operator], failing[operator]) for operator in passing}
+
+
+def operator_of(spec: str) -> str:
+    """The operator that a spec begins with."""
+    return spec.partition(":")[0]
