@@ -24,7 +24,7 @@ from convgate.relations import (
 from convgate.subjects.loader import supports
 from convgate.trial import RAISED, Trial
 
-__all__ = ["CHECKS", "OUTPUTS", "RELATIONS", "VERDICTS", "Result", "judge", "primary_failure"]
+__all__ = ["CHECKS", "OUTPUTS", "RELATIONS", "VERDICTS", "Result", "judge", "judge_whatever_data", "primary_failure"]
 
 VERDICTS = ("passed", "failed", "unsupported", "vacuous", "crashed", "timed_out", "oracles_disagree")
 
@@ -141,13 +141,25 @@ def judge_special_values(trial: Trial) -> Result | None:
     """NaN and infinities appear where they must and nowhere else."""
     if trial.finite:
         return None
-    outputs = [output for output in OUTPUTS.values() if trial.call_producing(output) is not None]
-    if trial.operator.name == "max_pool2d" and np.isnan(trial.values["x"]).any():
+    return summary("special_values", (judge_special_output(output, trial) for output in OUTPUTS.values()))
+
+
+def judge_special_output(output: str, trial: Trial) -> Result | None:
+    """One output, on data with special values."""
+    if trial.operator.name == "max_pool2d" and output != "y" and np.isnan(trial.values["x"]).any():
         # which NaN of a window takes its gradient is a convention that no document fixes
-        outputs = ["y"]
-    if "bias" not in trial.values and "grad_bias" in outputs:
-        outputs.remove("grad_bias")
-    return summary("special_values", (judge_output("special_values", output, trial) for output in outputs))
+        return None
+    if output == "grad_bias" and "bias" not in trial.values:
+        return None
+    return judge_output("special_values", output, trial)
+
+
+def judge_whatever_data(output: str, trial: Trial) -> Result | None:
+    """One output, by the check that the data are for."""
+    if trial.finite:
+        check = next(check for check, each in OUTPUTS.items() if each == output)
+        return judge_output(check, output, trial)
+    return judge_special_output(output, trial)
 
 
 def summary(check: str, results: Iterable[Result | None]) -> Result | None:

@@ -77,13 +77,13 @@ def simpler(case: Case, *, data: bool = True) -> Iterator[Case]:
 def complexity(case: Case) -> tuple[int, ...]:
     """How complicated a case is to a person: geometry first, then the way the data are made, then the data.
 
-    A pixel of padding counts as three pixels of input, so that a larger input without padding is simpler. Of two
-    mirror images the one with more width is simpler.
+    A pixel of padding counts as three pixels of input, so that a larger input without padding is simpler, and an image
+    as two, so that one wider image is simpler than two. Of two mirror images the one with more width is simpler.
     """
     problem = case.problem
     override = problem.divisor_override
     options = (
-        abs(problem.batch - 1),
+        2 * abs(problem.batch - 1),
         *(distance(value - 1) for value in (problem.channels, problem.out_channels, problem.groups)),
         *(distance(value - 1) for name in PAIRS for value in getattr(problem, name) if name != "padding"),
         *(3 * distance(value) for value in problem.padding),

@@ -17,16 +17,18 @@ from platform import python_version
 
 from convgate.case import Case, case_rule
 from convgate.checks import CHECKS, Result
-from convgate.coverage import STRENGTHS, coverage_of
+from convgate.coverage import STRENGTHS, coverage_of, operator_of
 from convgate.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
 from convgate.explain import Picture
 from convgate.failures import FAILURES, Failure, fingerprint, make_failure, save_failure
+from convgate.features import vector_of
 from convgate.files import sweep
 from convgate.minimize import complexity, minimize
 from convgate.operators import OPERATORS
 from convgate.profiles import PROFILES, SHARD
 from convgate.record import (
     Disagreement,
+    JudgedCase,
     RunRecord,
     SavedFailure,
     Tally,
@@ -40,6 +42,7 @@ from convgate.sources.corpus import read_corpus
 from convgate.spec import format_spec, parse_spec
 from convgate.subjects.isolation import Dead, Workers, open_workers
 from convgate.subjects.loader import SubjectError, operators_of
+from convgate.when import Probe, describe_when
 from convgate.worker import (
     Found,
     Shard,
@@ -140,7 +143,7 @@ def run_gate(plan: Plan) -> Iterator[Event]:
         if groups:
             yield Minimizing(len(groups))
         failures = []
-        for failure, found in distinct_failures(workers, plan.subject, groups):
+        for failure, found in distinct_failures(workers, plan.subject, groups, tally.judged):
             folder = save(plan, failure, found)
             failures.append(SavedFailure(**vars(failure), folder=folder.as_posix()))
             yield FailureSaved(failure, folder)
@@ -320,7 +323,7 @@ def groups_of(tally: Tally) -> list[list[tuple[str, Result]]]:
 
 
 def distinct_failures(
-    workers: Workers, subject: str, groups: Sequence[Sequence[tuple[str, Result]]]
+    workers: Workers, subject: str, groups: Sequence[Sequence[tuple[str, Result]]], judged: Sequence[JudgedCase]
 ) -> Iterator[tuple[Failure, Found]]:
     """Minimise each group; groups that come to the same minimum are one failure."""
     futures = [
@@ -329,7 +332,10 @@ def distinct_failures(
     ]
     collected: dict[str, tuple[Found, int]] = {}
     for group, future in zip(groups, futures, strict=True):
-        for found in minimize_dead(workers, subject, group) if future is None else minimized(workers, group, future):
+        several = (
+            minimize_dead(workers, subject, group, judged) if future is None else minimized(workers, group, future)
+        )
+        for found in several:
             key = fingerprint(subject, parse_spec(found.minimal), found.result)
             first, cases = collected.get(key, (found, 0))
             collected[key] = (first, cases + len(group))
@@ -362,10 +368,16 @@ def is_dead(group: Sequence[tuple[str, Result]]) -> bool:
     return group[0][1].verdict != "failed"
 
 
-def minimize_dead(workers: Workers, subject: str, group: Sequence[tuple[str, Result]]) -> list[Found]:
-    """Minimise the simplest case that kills or blocks its worker, each candidate in a task of its own."""
+def minimize_dead(
+    workers: Workers, subject: str, group: Sequence[tuple[str, Result]], judged: Sequence[JudgedCase]
+) -> list[Found]:
+    """Minimise the simplest case that kills or blocks its worker, each candidate in a task of its own.
+
+    When it does is told from the candidates on the way and from the cases of the run, as each more costs a process.
+    """
     found, result = min(group, key=lambda pair: complexity(parse_spec(pair[0])))
     deaths = 0
+    tried: dict[Case, bool] = {}
 
     def still_dead(candidate: Case) -> bool:
         nonlocal deaths
@@ -373,7 +385,8 @@ def minimize_dead(workers: Workers, subject: str, group: Sequence[tuple[str, Res
             return False
         answer = workers.call(exercise, subject, format_spec(candidate), result.check, seconds=EXERCISE_SECONDS)
         deaths += isinstance(answer, Dead)
-        return isinstance(answer, Dead) and answer.verdict == result.verdict
+        tried[candidate] = isinstance(answer, Dead) and answer.verdict == result.verdict
+        return tried[candidate]
 
     case = parse_spec(found)
     plain = replace(case, fill="lattice", points=(), seed=0, layout="contiguous", dtype="f64")
@@ -381,7 +394,13 @@ def minimize_dead(workers: Workers, subject: str, group: Sequence[tuple[str, Res
     if result.check == "special_values" and least.fill == "lattice":
         result = replace(result, check="forward", output="y")
     nothing = Picture("The process did not come back, so there is nothing to show.", [], [])
-    return [Found(found, format_spec(least), result, nothing, None)]
+    operator = least.problem.operator
+    tried |= {
+        parse_spec(each.spec): each.verdict == result.verdict for each in judged if operator_of(each.spec) == operator
+    }
+    others = [Probe((case,), fails=dead) for case, dead in tried.items() if case != least and vector_of(case)]
+    when = describe_when([Probe((least,), fails=True), *others]) if vector_of(least) else None
+    return [Found(found, format_spec(least), result, nothing, when)]
 
 
 def save(plan: Plan, failure: Failure, found: Found) -> Path:

@@ -62,6 +62,8 @@ def simpler_problems(problem: Problem) -> Iterator[Problem]:
     yield from (replace(problem, out_channels=unit * fewer) for fewer in smaller(problem.out_channels // unit, 1))
     yield from (replace(problem, channels=unit * fewer) for fewer in smaller(problem.channels // unit, 1))
     yield from (replace(problem, batch=fewer) for fewer in smaller(problem.batch, 1))
+    # side by side in place of one after the other
+    yield replace(problem, batch=1, size=(problem.size[0], problem.size[1] * problem.batch))
     yield replace(problem, bias=False)
     yield replace(problem, ceil_mode=False)
     yield replace(problem, count_include_pad=True)

@@ -1,26 +1,58 @@
-"""When a case fails: what the failing problems around it have in common and the passing ones have not."""
+"""When a case fails: what the failing cases around it have in common and the passing ones have not.
 
-from dataclasses import dataclass
+The cases around it are made from it and from those that turn out to fail, by changing one to three things at a time, so
+that about half of them fail; and some are drawn at random, so that the conditions hold far away too.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
-from convgate.case import Case
-from convgate.checks import Result
+import numpy as np
 
-__all__ = ["When", "fails_when", "sentence"]
+from convgate.case import POINTS, Case, case_rule
+from convgate.checks import OUTPUTS, Result, judge, judge_whatever_data
+from convgate.conditions import shortest
+from convgate.features import data_choices, vector_of
+from convgate.operators.classes import axis_of, span_of
+from convgate.problem import PAIRS, with_axis
+from convgate.sources.fuzz import draw_cases, draw_invalid
+from convgate.space import Stream, space_of
+from convgate.spec import format_spec
+from convgate.subjects.loader import supports
+from convgate.trial import Trial
+
+__all__ = ["Probe", "When", "describe_when", "fails_when", "sentence"]
+
+# Cases tried around a failure: as many more make the conditions of the planted faults no better.
+NEAR = 500
+DRAWN = 150
+INVALID = 150
+# Data can hide a fault: a case passes only if it passes with so many seeds.
+SEEDS = 5
+# Changes made at once to a case that fails.
+MOST_CHANGES = 3
+MOST_PLACES = 4
+# Proposals for one change, of which some are not valid.
+TRIES = 20
+# A larger case than these tells nothing more, and takes long.
+MOST_WORK = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class When:
-    """A conjunction of conditions, and how well it tells failing from passing problems.
+    """A conjunction of conditions, and how well it tells failing from passing cases.
 
     Parameters
     ----------
     conditions : tuple of str
         In words; all of them hold for the minimal case.
     having, failing : int
-        How many of the problems that were tried have all the conditions, and how many of these fail.
+        How many of the cases that were tried meet all the conditions, and how many of these fail.
     others, passing : int
-        How many have not, and how many of these pass.
+        How many do not, and how many of these pass.
     """
 
     conditions: tuple[str, ...]
@@ -30,15 +62,198 @@ class When:
     passing: int
 
 
+@dataclass(frozen=True)
+class Probe:
+    """A case that was tried, with the data that it failed with, or all the data that it passed with."""
+
+    cases: tuple[Case, ...]
+    fails: bool
+
+
 def sentence(when: When) -> str:
     """What a report says after "It"."""
     if not when.conditions:
-        return f"fails on {when.failing:,} of {when.having:,} problems tried around it"
+        return f"fails on {when.failing:,} of the {when.having:,} cases tried around it"
     return (
         f"fails when {' and '.join(when.conditions)} ({when.failing:,} of {when.having:,}), "
         f"passes otherwise ({when.passing:,} of {when.others:,})"
     )
 
 
-def fails_when(case: Case, subject: Any, failure: Result) -> When | None:
-    """Find the conditions under which a subject fails as it does on a minimal case."""
+def fails_when(case: Case, found: Case, subject: Any, failure: Result) -> When | None:
+    """Find the conditions under which a subject fails as it does on a minimal case.
+
+    Parameters
+    ----------
+    case, found : Case
+        The minimal case, and the one that it comes from.
+    subject : Any
+        The code under test.
+    failure : Result
+        How it fails there.
+
+    Returns
+    -------
+    When or None
+        None if it does not fail so with any data that have a name.
+    """
+    if case.operator.broken_rule(case.problem) is not None:
+        return rule_broken(case, subject, failure)
+    probes = (probe(each, subject, failure) for each in origins(case, found))
+    first = next((each for each in probes if each is not None and each.fails), None)
+    if first is None:
+        return None
+    stream = np.random.PCG64(np.random.SeedSequence(list(format_spec(case).encode())))
+    return describe_when(list(list_probes(first, subject, failure, stream)))
+
+
+def describe_when(probes: Sequence[Probe]) -> When:
+    """The conditions that tell failing cases from passing ones; the first one is to be explained."""
+    failing = np.array([probe.fails for probe in probes])
+    found = shortest([probe.cases for probe in probes], failing)
+    return When(
+        conditions=found.conditions,
+        having=int(found.met.sum()),
+        failing=int((found.met & failing).sum()),
+        others=int((~found.met).sum()),
+        passing=int((~found.met & ~failing).sum()),
+    )
+
+
+def list_probes(first: Probe, subject: Any, failure: Result, stream: Stream) -> Iterator[Probe]:
+    """Cases around one that fails; those that show nothing are left out."""
+    origin = first.cases[0]
+    seen = {origin}
+    known = [origin]
+    yield first
+    for candidate in chain(around(known, stream), draw_cases(origin.problem.operator, 0, 0, DRAWN, subject)):
+        if candidate in seen or vector_of(candidate) is None or candidate.operator.work(candidate.problem) > MOST_WORK:
+            continue
+        seen.add(candidate)
+        found = probe(candidate, subject, failure) if supports(subject, candidate.problem) else None
+        if found is not None:
+            yield found
+            if found.fails:
+                known.append(candidate)
+
+
+def around(known: Sequence[Case], stream: Stream) -> Iterator[Case]:
+    """Cases that differ in a few things, by turns from the first and from any of those known to fail by then."""
+    for number in range(NEAR):
+        candidate = known[chance(stream, len(known))] if number % 2 else known[0]
+        for _ in range(1 + chance(stream, MOST_CHANGES)):
+            candidate = changed(candidate, stream)
+        yield candidate
+
+
+def origins(case: Case, found: Case) -> Iterator[Case]:
+    """The minimal case; with data that have a name in place of a few points; and the case that was found."""
+    if case.fill != POINTS:
+        yield case
+    for fill in case.operator.fills:
+        for seed in (0, SEEDS):
+            yield replace(case, fill=fill, points=(), seed=seed)
+    if found.fill != POINTS:
+        yield found
+
+
+def probe(case: Case, subject: Any, failure: Result) -> Probe | None:
+    """See whether a case fails in the same check, with whatever data; None if that check shows nothing of it."""
+    passing = []
+    for seed in range(case.seed, case.seed + SEEDS):
+        candidate = replace(case, seed=seed)
+        verdicts = [result.verdict for result in judge_again(candidate, subject, failure)]
+        if "failed" in verdicts:
+            return Probe((candidate,), fails=True)
+        if "passed" in verdicts:
+            passing.append(candidate)
+    return Probe(tuple(passing), fails=False) if passing else None
+
+
+def judge_again(case: Case, subject: Any, failure: Result) -> Iterable[Result]:
+    """What the check that failed says of another case; what an oracle says of an output, also of special values."""
+    if failure.check in OUTPUTS or failure.check == "special_values":
+        result = judge_whatever_data(failure.output, Trial(case, subject))
+        return [] if result is None else [result]
+    return judge(case, subject, [failure.check])
+
+
+def changed(case: Case, stream: Stream) -> Case:
+    """A valid case that differs from one in a single thing; the case itself if chance proposes none in a few tries."""
+    moves = (other_option, other_option, other_axis, same_axes, other_choice, other_choice)
+    for _ in range(TRIES):
+        move = moves[chance(stream, len(moves))]
+        candidate = replace(move(case, stream), seed=chance(stream, 2**16))
+        if candidate.operator.broken_rule(candidate.problem) is None and case_rule(candidate) is None:
+            return candidate
+    return case
+
+
+def chance(stream: Stream, below: int) -> int:
+    """A number from 0 at random."""
+    return int(stream.random_raw() % below)
+
+
+def other_option(case: Case, stream: Stream) -> Case:
+    """Another value of one option of one axis, and every second time a size that gives the kernel a few places."""
+    axis = chance(stream, 2)
+    pairs = [pair for pair in PAIRS if pair in case.operator.options]
+    name = pairs[chance(stream, len(pairs))]
+    least, most = {"size": (1, 9), "padding": (0, 3), "dilation": (1, 3)}.get(name, (1, 5))
+    problem = with_axis(case.problem, axis, **{name: least + chance(stream, most - least + 1)})
+    if chance(stream, 2):
+        options = axis_of(problem, axis)
+        room = chance(stream, MOST_PLACES) * options.stride + chance(stream, options.stride)
+        problem = with_axis(problem, axis, size=max(1, span_of(options) - 2 * options.padding + room))
+    return replace(case, problem=problem)
+
+
+def other_axis(case: Case, stream: Stream) -> Case:
+    """One axis in place of which another stands, of all that are small."""
+    axes = space_of(case.problem.operator).axes.axes
+    axis = axes[chance(stream, len(axes))]
+    options = {name: getattr(axis, name) for name in PAIRS}
+    return replace(case, problem=with_axis(case.problem, chance(stream, 2), **options))
+
+
+def same_axes(case: Case, stream: Stream) -> Case:
+    """One axis in place of which the other stands as well."""
+    source = chance(stream, 2)
+    options = {name: getattr(case.problem, name)[source] for name in PAIRS}
+    return replace(case, problem=with_axis(case.problem, 1 - source, **options))
+
+
+def other_choice(case: Case, stream: Stream) -> Case:
+    """Another batch, other channels and groups, another flag, or other data."""
+    data = data_choices(case.problem.operator)
+    number = chance(stream, len(case.operator.blocks) + len(data))
+    if number < len(case.operator.blocks):
+        choices = case.operator.blocks[number].choices
+        return replace(case, problem=replace(case.problem, **choices[chance(stream, len(choices))]))
+    name, values = list(data.items())[number - len(case.operator.blocks)]
+    change: dict[str, Any] = {name: values[chance(stream, len(values))]}
+    return replace(case, **change)
+
+
+NUMBERS = re.compile(r" ?\(.*?\)|,? got .*| -?\d+( and -?\d+)?$")
+
+
+def rule_of(case: Case) -> str:
+    """The rule that an invalid problem breaks, without its numbers."""
+    rule = case.operator.broken_rule(case.problem) or ""
+    return NUMBERS.sub("", rule)
+
+
+def rule_broken(case: Case, subject: Any, failure: Result) -> When:
+    """An invalid problem fails by the rule that it breaks, so the others tried are invalid problems too."""
+    drawn = [each for each in draw_invalid(case.problem.operator, 0, INVALID) if supports(subject, each.problem)]
+    probes = [found for each in [case, *drawn] if (found := probe(each, subject, failure)) is not None]
+    having = [each.fails for each in probes if rule_of(each.cases[0]) == rule_of(case)]
+    others = [each.fails for each in probes if rule_of(each.cases[0]) != rule_of(case)]
+    return When(
+        conditions=(f"the problem breaks the rule: {rule_of(case)}",),
+        having=len(having),
+        failing=sum(having),
+        others=len(others),
+        passing=len(others) - sum(others),
+    )

@@ -173,7 +173,7 @@ def minimize_group(subject_name: str, group: Sequence[tuple[str, Result]]) -> li
                 format_spec(least),
                 result,
                 picture(least, subject, result),
-                fails_when(least, subject, result),
+                fails_when(least, case, subject, result),
             )
         in_vain = in_vain + 1 if known else 0
         if in_vain == NOTHING_NEW:

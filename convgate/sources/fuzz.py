@@ -1,16 +1,18 @@
 """Random cases, drawn from the Hypothesis strategies: a function of the seed alone."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
+from hypothesis.strategies import SearchStrategy
 
 from convgate.case import Case
 from convgate.operators import OPERATORS
-from convgate.strategies import cases
+from convgate.strategies import cases, invalid_problems
 from convgate.subjects.loader import supports
 
-__all__ = ["draw_cases"]
+__all__ = ["draw_cases", "draw_invalid"]
 
 # A case takes some dozens of choices of a byte or two, and a few more where a choice is drawn again.
 BYTES = 512
@@ -40,15 +42,27 @@ def draw_cases(operator: str, seed: int, part: int, count: int, subject: Any) ->
     -------
     list of Case
     """
+    entropy = [seed, part, list(OPERATORS).index(operator)]
+    return draw(cases(operator), entropy, count, lambda case: supports(subject, case.problem))
+
+
+def draw_invalid(operator: str, seed: int, count: int) -> list[Case]:
+    """Draw distinct cases with invalid problems."""
+    entropy = [seed, list(OPERATORS).index(operator)]
+    return draw(invalid_problems(operator).map(lambda problem: Case(problem=problem)), entropy, count, lambda _: True)
+
+
+def draw(strategy: SearchStrategy[Case], entropy: list[int], count: int, wanted: Callable[[Case], bool]) -> list[Case]:
+    """Draw distinct cases of a strategy, in a way that depends on the entropy alone."""
     found: dict[Case, None] = {}
 
     @settings(database=None)
-    @given(cases(operator))
+    @given(strategy)
     def collect(case: Case) -> None:
-        if supports(subject, case.problem):
+        if wanted(case):
             found[case] = None
 
-    stream = np.random.PCG64(np.random.SeedSequence([seed, part, list(OPERATORS).index(operator)]))
+    stream = np.random.PCG64(np.random.SeedSequence(entropy))
     for _ in range(MOST_DRAWS * count):
         collect.hypothesis.fuzz_one_input(stream.random_raw(BYTES // 8).astype("<u8").tobytes())  # type: ignore[attr-defined] # put there by given
         if len(found) == count:

@@ -37,6 +37,8 @@ class Fault:
         The smallest case that a person would write to show it.
     check, symptom : str
         Where the gate must see it, and as what.
+    when : tuple of str
+        The true trigger, as the failure must name it.
     """
 
     bug_class: int
@@ -44,6 +46,7 @@ class Fault:
     spec: str
     check: str
     symptom: str = "wrong value"
+    when: tuple[str, ...] = ()
 
     @property
     def operator(self) -> str:
@@ -276,48 +279,148 @@ FAULTS = {
         {"avg_pool2d": counts_overhang, "avg_pool2d_backward": counts_overhang_backward},
         "avg_pool2d:k1x2s1x2+ceil",
         "forward",
+        when=("overhang kept on either axis", "count_include_pad", "no divisor_override"),
     ),
     "counts_overhang_backward": Fault(
-        2, {"avg_pool2d_backward": counts_overhang_backward}, "avg_pool2d:k1x2s1x2+ceil", "grad_input"
+        2,
+        {"avg_pool2d_backward": counts_overhang_backward},
+        "avg_pool2d:k1x2s1x2+ceil",
+        "grad_input",
+        when=("overhang kept on either axis", "count_include_pad", "no divisor_override"),
     ),
     "without_clip_rule": Fault(
-        3, {"max_pool2d": without_clip_rule}, "max_pool2d:w2k1x2s1x3p0x1+ceil", "forward", "wrong shape"
+        3,
+        {"max_pool2d": without_clip_rule},
+        "max_pool2d:w2k1x2s1x3p0x1+ceil",
+        "forward",
+        "wrong shape",
+        when=("overhang clipped on either axis",),
     ),
-    "shifts_even_kernels": Fault(4, {"conv2d": shifts_even_kernels}, "conv2d:k1x2p0x1", "forward"),
-    "ignores_override": Fault(5, {"avg_pool2d": ignores_override}, "avg_pool2d:+nopad+divisor2", "forward"),
-    "overwrites_gradient": Fault(6, {"max_pool2d_backward": overwrites_gradient}, "max_pool2d:w3k1x2", "grad_input"),
-    "assigns_columns": Fault(7, {"col2im": assigns_columns}, "col2im:w3k1x2", "forward"),
-    "loses_edge_of_weight": Fault(8, {"conv2d_backward": loses_edge_of_weight}, "conv2d:w2s1x2", "grad_weight"),
-    "loses_edge_column": Fault(9, {"conv2d_backward": loses_edge_column}, "conv2d:k1x3s1x2p0x1", "grad_input"),
-    "small_buffer": Fault(10, {"avg_pool2d": small_buffer}, "avg_pool2d:s1x2", "forward"),
-    "pointwise_whatever_the_stride": Fault(11, {"conv2d": pointwise_whatever_the_stride}, "conv2d:w3s1x2", "forward"),
-    "reverses_groups": Fault(12, {"conv2d_backward": reverses_groups}, "conv2d:c2o2s1x2g2", "grad_weight"),
-    "drops_block_tail": Fault(13, {"conv2d": drops_block_tail}, "conv2d:c9", "forward"),
+    "shifts_even_kernels": Fault(
+        4, {"conv2d": shifts_even_kernels}, "conv2d:k1x2p0x1", "forward", when=("kernel_w even", "padding_w > 0")
+    ),
+    "ignores_override": Fault(
+        5,
+        {"avg_pool2d": ignores_override},
+        "avg_pool2d:+nopad+divisor2",
+        "forward",
+        when=("no count_include_pad", "divisor_override"),
+    ),
+    "overwrites_gradient": Fault(
+        6,
+        {"max_pool2d_backward": overwrites_gradient},
+        "max_pool2d:w3k1x2",
+        "grad_input",
+        when=("windows overlap on either axis",),
+    ),
+    "assigns_columns": Fault(
+        7, {"col2im": assigns_columns}, "col2im:w3k1x2", "forward", when=("windows overlap on either axis",)
+    ),
+    "loses_edge_of_weight": Fault(
+        8, {"conv2d_backward": loses_edge_of_weight}, "conv2d:w2s1x2", "grad_weight", when=("remainder_w > 0",)
+    ),
+    "loses_edge_column": Fault(
+        9,
+        {"conv2d_backward": loses_edge_column},
+        "conv2d:k1x3s1x2p0x1",
+        "grad_input",
+        when=("1 < stride_w < kernel_w", "kernel_w = 3", "padding_w = 1"),
+    ),
+    "small_buffer": Fault(
+        10, {"avg_pool2d": small_buffer}, "avg_pool2d:s1x2", "forward", when=("stride_w > kernel_w",)
+    ),
+    "pointwise_whatever_the_stride": Fault(
+        11,
+        {"conv2d": pointwise_whatever_the_stride},
+        "conv2d:w3s1x2",
+        "forward",
+        when=("kernel = 1 on both axes", "padding = 0 on both axes", "stride > kernel and output > 1 on the same axis"),
+    ),
+    "reverses_groups": Fault(
+        12,
+        {"conv2d_backward": reverses_groups},
+        "conv2d:c2o2s1x2g2",
+        "grad_weight",
+        when=("stride_w > 1", "groups > 1"),
+    ),
+    "drops_block_tail": Fault(
+        13, {"conv2d": drops_block_tail}, "conv2d:c9", "forward", when=("channels_per_group > 8",)
+    ),
     "dilation_in_size_only": Fault(
         15,
         {"conv2d": dilation_in_size_only, "conv2d_backward": dilation_in_size_only_backward},
         "conv2d:w3k1x2d1x2",
         "forward",
+        when=("kernel > 1 and dilation > 1 on the same axis",),
     ),
-    "swaps_stride": Fault(16, {"conv2d": swaps_stride}, "conv2d:w2s1x2", "forward", "wrong shape"),
-    "takes_memory_order": Fault(17, {"avg_pool2d": takes_memory_order}, "avg_pool2d:c2w2:fortran", "forward"),
-    "pads_with_zero": Fault(18, {"max_pool2d": pads_with_zero}, "max_pool2d:k1x2p0x1", "forward"),
-    "drops_nan": Fault(18, {"max_pool2d": drops_nan}, "max_pool2d:special", "special_values", "NaN mismatch"),
-    "widens": Fault(19, {"avg_pool2d": widens}, "avg_pool2d:f32", "forward", "wrong dtype"),
-    "last_of_ties": Fault(20, {"max_pool2d_backward": last_of_ties}, "max_pool2d:w2k1x2:ties", "grad_input"),
-    "narrow_accumulator": Fault(21, {"conv2d": narrow_accumulator}, "conv2d:real", "forward", "inaccurate"),
-    "refuses_empty_batch": Fault(22, {"max_pool2d": refuses_empty_batch}, "max_pool2d:n0", "forward", "raised"),
+    "swaps_stride": Fault(
+        16, {"conv2d": swaps_stride}, "conv2d:w2s1x2", "forward", "wrong shape", when=("stride_h != stride_w",)
+    ),
+    "takes_memory_order": Fault(
+        17,
+        {"avg_pool2d": takes_memory_order},
+        "avg_pool2d:c2w2:fortran",
+        "forward",
+        when=("input > 1 on either axis", "layout fortran or layout transposed"),
+    ),
+    "pads_with_zero": Fault(
+        18,
+        {"max_pool2d": pads_with_zero},
+        "max_pool2d:k1x2p0x1",
+        "forward",
+        when=("padding > 0 on either axis", "no ceil_mode"),
+    ),
+    "drops_nan": Fault(
+        18,
+        {"max_pool2d": drops_nan},
+        "max_pool2d:special",
+        "special_values",
+        "NaN mismatch",
+        when=("NaN among the data",),
+    ),
+    "widens": Fault(19, {"avg_pool2d": widens}, "avg_pool2d:f32", "forward", "wrong dtype", when=("dtype f32",)),
+    "last_of_ties": Fault(
+        20,
+        {"max_pool2d_backward": last_of_ties},
+        "max_pool2d:w2k1x2:ties",
+        "grad_input",
+        when=("kernel > 1 on either axis", "fill ties"),
+    ),
+    "narrow_accumulator": Fault(
+        21, {"conv2d": narrow_accumulator}, "conv2d:real", "forward", "inaccurate", when=("fill real",)
+    ),
+    "refuses_empty_batch": Fault(
+        22, {"max_pool2d": refuses_empty_batch}, "max_pool2d:n0", "forward", "raised", when=("batch = 0",)
+    ),
     "truncating_division": Fault(
-        23, {"conv2d": truncating_division}, "conv2d:k1x2", "invalid_arguments", "accepted invalid"
+        23,
+        {"conv2d": truncating_division},
+        "conv2d:k1x2",
+        "invalid_arguments",
+        "accepted invalid",
+        when=("the problem breaks the rule: kernel_size with dilation does not fit size with padding",),
     ),
-    "mean_of_bias": Fault(24, {"conv2d_backward": mean_of_bias}, "conv2d:n2+bias", "grad_bias"),
+    "mean_of_bias": Fault(24, {"conv2d_backward": mean_of_bias}, "conv2d:n2+bias", "grad_bias", when=("batch > 1",)),
     "divides_in_place": Fault(
-        25, {"avg_pool2d_backward": divides_in_place}, "avg_pool2d:k1x2p0x1", "purity", "mutated input"
+        25,
+        {"avg_pool2d_backward": divides_in_place},
+        "avg_pool2d:k1x2p0x1",
+        "purity",
+        "mutated input",
+        when=("kernel > 1 on either axis", "not layout broadcast and not layout readonly"),
     ),
-    "forgets_last_image": Fault(26, {"conv2d_backward": forgets_last_image}, "conv2d:n2", "grad_weight"),
+    "forgets_last_image": Fault(
+        26, {"conv2d_backward": forgets_last_image}, "conv2d:n2", "grad_weight", when=("batch > 1",)
+    ),
     "reuses_buffer": Fault(27, {"avg_pool2d": reuses_buffer}, "avg_pool2d", "purity", "overwritten output"),
-    "deep_conjunction": Fault(28, {"conv2d": deep_conjunction}, "conv2d:c2o2s1x2p1x0g2+bias", "forward"),
-    "dies": Fault(10, {"im2col": dies}, "im2col:d1x2", "forward", "crashed"),
+    "deep_conjunction": Fault(
+        28,
+        {"conv2d": deep_conjunction},
+        "conv2d:c2o2s1x2p1x0g2+bias",
+        "forward",
+        when=("stride_w > 1", "padding_h > 0", "groups > 1", "bias"),
+    ),
+    "dies": Fault(10, {"im2col": dies}, "im2col:d1x2", "forward", "crashed", when=("dilation_w > 1",)),
 }
 
 

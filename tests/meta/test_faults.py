@@ -25,7 +25,10 @@ def run(*arguments: str, folder: Path = HERE, **environment: str) -> subprocess.
 
 @pytest.mark.parametrize("name", faulty.FAULTS)
 def test_the_gate_finds_the_fault_once_and_small(name: str, tmp_path: Path) -> None:
-    """One failure, in the right check, no larger than what a person wrote; its script tells when it is gone."""
+    """One failure, in the right check, no larger than what a person wrote, with its true trigger.
+
+    Its script tells when it is gone.
+    """
     fault = faulty.FAULTS[name]
     subject = f"faulty:subject_{name}"
     asked = [
@@ -47,6 +50,13 @@ def test_the_gate_finds_the_fault_once_and_small(name: str, tmp_path: Path) -> N
     assert (failure["check"], failure["symptom"]) == (fault.check, fault.symptom)
     minimal, person = parse_spec(failure["minimal"]), parse_spec(fault.spec)
     assert complexity(minimal)[0] <= complexity(person)[0], failure["minimal"]
+
+    conditions = failure["when"]["conditions"]
+    assert set(fault.when) <= set(conditions)
+    # where data hide a fault, such data are named beside the trigger
+    assert all("fill" in more for more in set(conditions) - set(fault.when)), conditions
+    assert failure["when"]["failing"] >= 0.8 * failure["when"]["having"] > 0
+    assert failure["when"]["passing"] >= 0.8 * failure["when"]["others"]
 
     folder = Path(failure["folder"])
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "failure.json", "repro.py"]
