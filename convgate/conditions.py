@@ -24,7 +24,7 @@ from convgate.operators import OPERATORS, Array
 from convgate.operators.classes import AXIS_NAMES, Axis, axis_of, places_of, span_of
 from convgate.problem import PAIRS
 
-__all__ = ["Conjunction", "shortest"]
+__all__ = ["Condition", "Conjunction", "distinct", "exceptions", "list_conditions", "opposite", "shortest"]
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]

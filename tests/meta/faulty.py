@@ -39,6 +39,8 @@ class Fault:
         Where the gate must see it, and as what.
     when : tuple of str
         The true trigger, as the failure must name it.
+    roughly : bool
+        Whether the trigger has a part that no shape class says, so that the failure names more in its place.
     """
 
     bug_class: int
@@ -47,6 +49,7 @@ class Fault:
     check: str
     symptom: str = "wrong value"
     when: tuple[str, ...] = ()
+    roughly: bool = False
 
     @property
     def operator(self) -> str:
@@ -327,7 +330,7 @@ FAULTS = {
         when=("1 < stride_w < kernel_w", "kernel_w = 3", "padding_w = 1"),
     ),
     "small_buffer": Fault(
-        10, {"avg_pool2d": small_buffer}, "avg_pool2d:s1x2", "forward", when=("stride_w > kernel_w",)
+        10, {"avg_pool2d": small_buffer}, "avg_pool2d:s1x2", "forward", when=("stride_w > kernel_w",), roughly=True
     ),
     "pointwise_whatever_the_stride": Fault(
         11,

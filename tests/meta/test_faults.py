@@ -54,7 +54,8 @@ def test_the_gate_finds_the_fault_once_and_small(name: str, tmp_path: Path) -> N
     conditions = failure["when"]["conditions"]
     assert set(fault.when) <= set(conditions)
     # where data hide a fault, such data are named beside the trigger
-    assert all("fill" in more for more in set(conditions) - set(fault.when)), conditions
+    more = set(conditions) - set(fault.when)
+    assert fault.roughly or all("fill" in condition for condition in more), conditions
     assert failure["when"]["failing"] >= 0.8 * failure["when"]["having"] > 0
     assert failure["when"]["passing"] >= 0.8 * failure["when"]["others"]
 

@@ -1,0 +1,228 @@
+"""When a case fails: conditions that are found by trying cases around it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import impl
+from convgate.case import Case
+from convgate.checks import Result, judge, primary_failure
+from convgate.conditions import Condition, distinct, exceptions, list_conditions, opposite, shortest
+from convgate.features import vector_of
+from convgate.problem import Problem
+from convgate.sources.fuzz import draw_cases
+from convgate.spec import parse_spec
+from convgate.when import Probe, When, describe_when, fails_when, list_probes, probe, sentence
+
+
+def wrong_when(triggered: Callable[[Any], bool]) -> SimpleNamespace:
+    """An average pool whose results are one too large where the trigger says so."""
+
+    def avg_pool2d(x: Any, kernel_size: Any, **options: Any) -> Any:
+        asked = SimpleNamespace(x=x, kernel=kernel_size, **options)
+        return impl.avg_pool2d(x, kernel_size, **options) + x.dtype.type(triggered(asked))
+
+    return SimpleNamespace(avg_pool2d=avg_pool2d)
+
+
+def failure_on(spec: str, subject: Any) -> tuple[Case, Result]:
+    case = parse_spec(spec)
+    failure = primary_failure(judge(case, subject, ["forward", "special_values"]))
+    assert failure is not None
+    return case, failure
+
+
+TRIGGERS: dict[str, tuple[Callable[[Any], bool], str, tuple[str, ...]]] = {
+    "one option of one axis": (lambda a: a.stride[0] > 1, "avg_pool2d:h2w2s2x1", ("stride_h > 1",)),
+    "one option of either axis": (lambda a: max(a.stride) > 1, "avg_pool2d:w2s1x2", ("stride > 1 on either axis",)),
+    "one option of both axes": (lambda a: min(a.stride) > 1, "avg_pool2d:h2w2s2", ("stride > 1 on both axes",)),
+    "an exact value": (lambda a: a.kernel[1] == 3, "avg_pool2d:w3k1x3", ("kernel_w = 3",)),
+    "a flag that is off": (
+        lambda a: not a.count_include_pad and a.ceil_mode,
+        "avg_pool2d:+ceil+nopad",
+        ("ceil_mode", "no count_include_pad"),
+    ),
+    "channels past a block": (lambda a: a.x.shape[1] > 8, "avg_pool2d:c9", ("channels > 8",)),
+    "options of different axes": (
+        lambda a: a.kernel[0] > 1 and a.stride[1] > 1 and len(a.x) > 1,
+        "avg_pool2d:n2h2w2k2x1s1x2",
+        ("kernel_h > 1", "stride_w > 1", "batch > 1"),
+    ),
+    "unequal options": (lambda a: a.kernel[0] != a.kernel[1], "avg_pool2d:w2k1x2", ("kernel_h != kernel_w",)),
+    "the dtype": (lambda a: a.x.dtype == np.float32, "avg_pool2d:f32", ("dtype f32",)),
+    "nothing in particular": (lambda _: True, "avg_pool2d:h2w2", ()),
+}
+
+
+@pytest.mark.parametrize(("triggered", "spec", "conditions"), TRIGGERS.values(), ids=TRIGGERS)
+def test_the_trigger_is_named(triggered: Callable[[Any], bool], spec: str, conditions: tuple[str, ...]) -> None:
+    """Exactly: the trigger alone fails, but for data of NaN, to which one may be added unseen."""
+    subject = wrong_when(triggered)
+    case, failure = failure_on(spec, subject)
+    when = fails_when(case, case, subject, failure)
+    assert when is not None
+    assert set(when.conditions) == set(conditions)
+    assert when.passing == when.others
+    assert when.failing >= 0.98 * when.having > 50
+    assert when.others > 30 or not conditions
+
+
+def test_the_same_failure_is_always_described_the_same() -> None:
+    subject = wrong_when(lambda a: a.stride[1] > a.kernel[1])
+    case, failure = failure_on("avg_pool2d:w2s1x2", subject)
+    assert fails_when(case, case, subject, failure) == fails_when(case, case, subject, failure)
+
+
+def test_a_subject_is_only_asked_about_what_it_supports() -> None:
+    asked: list[Problem] = []
+
+    def supports(problem: Problem) -> bool:
+        asked.append(problem)
+        return problem.batch == 2
+
+    def trigger(call: Any) -> bool:
+        assert len(call.x) == 2
+        return bool(call.stride[1] > 1)
+
+    subject = wrong_when(trigger)
+    subject.supports = supports
+    case, failure = failure_on("avg_pool2d:n2w2s1x2", subject)
+    when = fails_when(case, case, subject, failure)
+    assert when is not None
+    assert when.conditions == ("stride_w > 1",)
+    assert {problem.batch for problem in asked} > {2}
+
+
+def test_the_found_case_stands_in_where_the_minimal_one_has_no_data_with_a_name() -> None:
+    """Three zeros and a one are wrong, which no data give but a few points."""
+    subject = wrong_when(lambda a: ((a.x == 0).sum() == 3 and (a.x == 1).sum() == 1) or a.stride == (3, 3))
+    case, failure = failure_on("avg_pool2d:w4:points@x.0.0.0.0", subject)
+    assert fails_when(case, case, subject, failure) is None
+    found = parse_spec("avg_pool2d:h3w3s3:7")
+    when = fails_when(case, found, subject, failure)
+    assert when is not None
+    assert when.having + when.others > 100
+
+
+def test_a_rule_that_is_not_kept_is_named() -> None:
+    """Of invalid problems only those with a kernel that does not fit are accepted."""
+
+    def im2col(x: Any, kernel_size: Any, **options: Any) -> Any:
+        try:
+            return impl.im2col(x, kernel_size, **options)
+        except ValueError as error:
+            if "spans" in str(error):
+                return np.zeros((1, 1))
+            raise
+
+    subject = SimpleNamespace(im2col=im2col)
+    case = parse_spec("im2col:k1x2")
+    failure = primary_failure(judge(case, subject))
+    assert failure is not None
+    when = fails_when(case, case, subject, failure)
+    assert when is not None
+    (condition,) = when.conditions
+    assert condition.startswith("the problem breaks the rule: kernel_size")
+    assert "1" not in condition
+    assert when.failing == when.having > 1
+    assert when.passing == when.others > 50
+
+
+def test_cases_that_show_nothing_are_neither_failing_nor_passing() -> None:
+    subject = wrong_when(lambda a: a.stride[1] > 1)
+    _, failure = failure_on("avg_pool2d:w2s1x2", subject)
+    assert probe(parse_spec("avg_pool2d:n0"), subject, failure) is None
+
+
+def test_about_as_many_cases_fail_as_pass() -> None:
+    """Also for a fault that needs much to meet, as changes start from cases that fail."""
+    subject = wrong_when(lambda a: a.stride[1] > 1 and a.kernel[0] > 1 and len(a.x) > 1 and a.ceil_mode)
+    case, failure = failure_on("avg_pool2d:n2h2w2k2x1s1x2+ceil", subject)
+    first = probe(case, subject, failure)
+    assert first is not None
+    probes = list(list_probes(first, subject, failure, np.random.PCG64(0)))
+    assert 0.25 < sum(each.fails for each in probes) / len(probes) < 0.75
+    assert len({each.cases[0] for each in probes}) == len(probes)
+
+
+def test_a_sentence_says_how_many_cases_it_speaks_of() -> None:
+    when = When(conditions=("stride_w > kernel_w", "ceil_mode"), having=212, failing=212, others=4310, passing=4310)
+    assert sentence(when) == (
+        "fails when stride_w > kernel_w and ceil_mode (212 of 212), passes otherwise (4,310 of 4,310)"
+    )
+    always = When(conditions=(), having=1300, failing=1299, others=0, passing=0)
+    assert sentence(always) == "fails on 1,299 of the 1,300 cases tried around it"
+
+
+CASES = [
+    [case] for operator in ("conv2d",) for case in draw_cases(operator, 0, 0, 300, impl) if vector_of(case) is not None
+]
+CONDITIONS = distinct(list_conditions(CASES))
+
+
+def length(conditions: Iterable[Condition], met: NDArray[np.bool_], failing: NDArray[np.bool_]) -> float:
+    """Bits of a conjunction and of its exceptions."""
+    said = sum(each.parts * np.log2(len(CONDITIONS)) + each.bits for each in conditions)
+    return float(said + exceptions(met[None], failing)[0])
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.sets(st.sampled_from(range(len(CONDITIONS))), min_size=1, max_size=2))
+def test_what_conditions_bring_about_is_described_as_shortly_as_by_these(numbers: set[int]) -> None:
+    trigger = [CONDITIONS[number] for number in numbers]
+    failing = np.logical_and.reduce([each.met for each in trigger])
+    found = shortest(CASES, failing)
+    named = [each for each in CONDITIONS if each.text in found.conditions]
+    assert (np.logical_and.reduce([each.met for each in named], initial=True) == found.met).all()
+    assert length(named, found.met, failing) <= length(trigger, failing, failing) + 1e-9
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**32))
+def test_what_chance_brings_about_is_not_explained_by_much(seed: int) -> None:
+    """The guard against conditions that only fit the cases at hand."""
+    failing = np.random.PCG64(seed).random_raw(len(CASES)) % 2 == 0
+    assert len(shortest(CASES, failing).conditions) <= 1
+
+
+def test_exceptions_cost_the_bits_that_name_them() -> None:
+    """Of four cases two meet the conjunction, and one of these fails: 2 of 2 ways, and how many, twice."""
+    met = np.array([[True, True, False, False]])
+    failing = np.array([True, False, False, False])
+    # inside: log2 C(2, 1) + log2 3; outside: log2 C(2, 0) + log2 3
+    assert exceptions(met, failing)[0] == pytest.approx(1 + 2 * np.log2(3))
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("stride_w = 1", "stride_w > 1"),
+        ("padding_h = 0", "padding_h > 0"),
+        ("stride_w > kernel_w", "stride_w <= kernel_w"),
+        ("input_w < span_w", "input_w >= span_w"),
+        ("output_w = 2", "output_w != 2"),
+        ("batch = 0", "batch > 0"),
+        ("1 < stride_w < kernel_w", "not 1 < stride_w < kernel_w"),
+        ("layout fortran", "not layout fortran"),
+    ],
+)
+def test_the_opposite_of_a_condition_is_said_in_plain_words(text: str, other: str) -> None:
+    assert opposite(text) == other
+
+
+def test_a_condition_is_met_by_the_case_to_be_explained() -> None:
+    assert all(condition.met[0] and not condition.met.all() for condition in CONDITIONS)
+
+
+def test_what_differs_is_what_is_named() -> None:
+    cases = [parse_spec(f"im2col:k2h3w3:{seed}") for seed in range(40)]
+    failing = [Probe((case,), fails=True) for case in cases]
+    passing = [Probe((replace(case, dtype="f32"),), fails=False) for case in cases]
+    assert describe_when(failing + passing).conditions == ("dtype f64",)
