@@ -196,6 +196,7 @@ def report(run: Path, **files: Path | None) -> None:
     Exit code 0: done, whatever the verdict; 2: the record cannot be read or a file not be written.
     """
     console = Console()
+    require_writable_files(files)
     try:
         record = load_record(run)
     except RecordError as error:

@@ -17,7 +17,8 @@ class Format:
     render: Callable[[RunRecord], str]
 
 
-# Each is an option of the commands, --json FILE and so on. A further format is a file here and a line.
+# Each is an option of gate and report, --json FILE and so on. A further format is a file here and a line, such as
+# "html": Format("a page to look at", html.render),
 FORMATS = {
     "json": Format("the run record", json.render),
     "junit": Format("test results in JUnit XML", junit.render),

@@ -88,7 +88,7 @@ def code(text: str) -> str:
     """Foreign text within a line."""
     one_line = " ".join(visible(cut(text, MOST_CHARACTERS)).split())
     ticks = "`" * (longest_run(one_line) + 1)
-    return f"{ticks} {one_line} {ticks}" if "`" in one_line else f"{ticks}{one_line}{ticks}"
+    return f"{ticks} {one_line} {ticks}" if "`" in one_line or not one_line else f"{ticks}{one_line}{ticks}"
 
 
 def fenced(text: str, language: str) -> str:
