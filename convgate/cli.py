@@ -116,7 +116,7 @@ def tell_github(record: RunRecord) -> None:
     if summary:
         try:
             with Path(summary).open("a", encoding="utf-8") as file:
-                file.write(markdown.render(record))
+                file.write(f"\n{markdown.render(record)}")
         except OSError as error:  # nobody asked for it by name, so it does not change the exit code
             complain(f"the summary of the step could not be written: {error}")
 

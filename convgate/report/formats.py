@@ -17,8 +17,7 @@ class Format:
     render: Callable[[RunRecord], str]
 
 
-# Each is an option of gate and report, --json FILE and so on. A further format is a file here and a line, such as
-# "html": Format("a page to look at", html.render),
+# Each is an option of gate and of report, --json FILE and so on. A further format is a file here and one line below.
 FORMATS = {
     "json": Format("the run record", json.render),
     "junit": Format("test results in JUnit XML", junit.render),
