@@ -21,7 +21,8 @@ DEATHS = ("crashed", "timed_out")
 
 def render(record: RunRecord) -> str:
     """A run as test results, for whatever reads JUnit XML."""
-    suites = [suite_of(record, operator) for operator in record.operators]
+    operators = dict.fromkeys([*record.operators, *(failure.operator for failure in record.failures)])
+    suites = [suite_of(record, operator) for operator in operators]
     if record.verdict == "insufficient":
         suites.append(suite_of_run(record))
     whole = ET.Element("testsuites", name=visible(f"convgate {record.subject}"), time=f"{record.seconds:.3f}")

@@ -221,6 +221,10 @@ def read_junit(found: RunRecord) -> JUnitXml:
     return read
 
 
+def test_junit_leaves_out_no_failure() -> None:
+    assert result_of(record(FAILURE, operators=[], checks=[]), "conv2d", "forward")[0] == "Failure"
+
+
 def result_of(found: RunRecord, operator: str, check: str) -> tuple[str, str, str]:
     """Kind, message and text of the one result of a test case; nothing where it passed."""
     for suite in read_junit(found):
@@ -466,7 +470,7 @@ def test_an_observation_is_one_that_hypothesis_could_have_made(real: RunRecord) 
     for line in found:
         assert line.keys() == names
         for name in names - {"metadata"}:
-            msgspec.convert(line[name], types[name], strict=name != "run_start")
+            msgspec.convert(line[name], types[name])
         assert isinstance(line["metadata"], dict)
         assert line["status"] in get_args(TestCaseStatus)
         assert all(isinstance(value, str) for value in line["features"].values())
@@ -587,7 +591,7 @@ def test_disagreements_beyond_some_are_counted() -> None:
 @given(ANY_TEXT)
 def test_foreign_text_on_a_terminal_is_neither_markup_nor_an_escape(text: str) -> None:
     out = shown(foreign(text))
-    assert out.count("\n".join(f"  {line}" for line in visible(text).split("\n")).expandtabs()) >= 2 or "\t" in text
+    assert "".join(out.split()).count("".join(visible(text).split())) >= 2  # tabs become spaces
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", out)
 
 
