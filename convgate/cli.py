@@ -3,18 +3,22 @@
 import os
 import shlex
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import click
 from rich.console import Console
 from rich.text import Text
 
 from convgate.failures import FailureFileError, list_failures, unreadable_failures
+from convgate.files import writable, write_text
 from convgate.operators import OPERATORS
 from convgate.profiles import PROFILES
+from convgate.record import RecordError, RunRecord, load_record
 from convgate.replay import Replayed, Target, replay, targets_of
-from convgate.report.json import write_json
+from convgate.report import annotations, json, markdown
+from convgate.report.formats import FORMATS
 from convgate.report.terminal import follow, show_record
 from convgate.runner import Plan, run_gate
 from convgate.spec import SpecError
@@ -73,6 +77,50 @@ REPORTS = click.option(
     show_default=True,
     help="Folder for failures and the regression corpus.",
 )
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def output_options(command: Command) -> Command:
+    """An option for each format; the command takes them as ``**files``, format to file."""
+    for name, form in reversed(FORMATS.items()):
+        path = click.Path(path_type=Path, dir_okay=False)
+        command = click.option(f"--{name}", name, type=path, metavar="FILE", help=f"Write {form.what}.")(command)
+    return command
+
+
+def require_writable_files(files: Mapping[str, Path | None]) -> None:
+    """End at once, not after minutes of judging, if a file could not be written."""
+    for path in files.values():
+        if path is not None and not writable(path.parent):
+            give_up(PermissionError(f"{path} cannot be written; choose another file"))
+
+
+def write_files(record: RunRecord, files: Mapping[str, Path | None]) -> list[Path]:
+    """Write the formats that are asked for, and say which files these are."""
+    written = []
+    try:
+        for name, path in files.items():
+            if path is not None:
+                write_text(path, FORMATS[name].render(record))
+                written.append(path)
+    except (OSError, ValueError) as error:  # such as a spec in the record that cannot be read
+        give_up(error)
+    return written
+
+
+def tell_github(record: RunRecord) -> None:
+    """Under GitHub Actions, annotate the run and add to the summary of the step, as others of its commands may."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        click.echo(annotations.render(record), nl=False)
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        try:
+            with Path(summary).open("a", encoding="utf-8") as file:
+                file.write(f"\n{markdown.render(record)}")
+        except OSError as error:  # nobody asked for it by name, so it does not change the exit code
+            complain(f"the summary of the step could not be written: {error}")
+
+
 SUBJECT_HELP = "The code under test, looked up from this folder."
 
 
@@ -94,7 +142,7 @@ def main() -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random cases.")
 @click.option("--jobs", type=Jobs(), default="auto", show_default=True, help="Worker processes.")
 @REPORTS
-@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the run record here.")
+@output_options
 def gate(
     subject: str,
     operators: tuple[str, ...],
@@ -102,7 +150,7 @@ def gate(
     seed: int,
     jobs: int,
     reports: Path,
-    json_file: Path | None,
+    **files: Path | None,
 ) -> None:
     """Judge a subject on random problems.
 
@@ -110,6 +158,7 @@ def gate(
     """
     console = Console()
     plan = Plan(subject=subject, operators=operators, profile=profile, seed=seed, jobs=jobs, reports=reports)
+    require_writable_files(files)
     show_progress = sys.stderr.isatty() and not os.environ.get("CI")
     try:
         record = follow(run_gate(plan), Console(stderr=True), show_progress=show_progress)
@@ -117,13 +166,45 @@ def gate(
         give_up(error)
     except KeyboardInterrupt:
         interrupted()
+    tell_github(record)
     show_record(record, console)
-    if json_file is not None:
-        try:
-            write_json(record, json_file)
-        except OSError as error:
-            give_up(error)
+    write_files(record, files)
     sys.exit(EXIT_CODES[record.verdict])
+
+
+def print_schema(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001 - click's signature
+    """Print the schema and end."""
+    if value:
+        click.echo(json.schema(), nl=False)
+        ctx.exit()
+
+
+@main.command()
+@click.argument("run", metavar="RUN.json", type=click.Path(path_type=Path))
+@output_options
+@click.option(
+    "--schema",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=print_schema,
+    help="Print the JSON Schema of RUN.json and exit.",
+)
+def report(run: Path, **files: Path | None) -> None:
+    """Show a run again from the record that gate --json wrote, or write it in other formats.
+
+    Exit code 0: done, whatever the verdict; 2: the record cannot be read or a file not be written.
+    """
+    console = Console()
+    require_writable_files(files)
+    try:
+        record = load_record(run)
+    except RecordError as error:
+        give_up(error)
+    for path in write_files(record, files):
+        console.print(Text(f"wrote {path}"), soft_wrap=True)
+    if not any(files.values()):
+        show_record(record, console)
 
 
 @main.command("replay")
@@ -150,7 +231,7 @@ def replay_command(what: str, subject: str | None, reports: Path) -> None:
     except KeyboardInterrupt:
         interrupted()
     for complaint in complaints:
-        Console(stderr=True).print(Text(f"convgate: {complaint}", "red"), soft_wrap=True)
+        complain(complaint)
     if not targets and not complaints:
         console.print(f"No failures are saved in {reports}. Run convgate gate to look for some.")
     states = {each.state for each in replayed}
@@ -180,7 +261,7 @@ def failures(reports: Path) -> None:
     console = Console()
     saved, complaints = list_failures(reports), unreadable_failures(reports)
     for complaint in complaints:
-        Console(stderr=True).print(Text(f"convgate: {complaint}", "red"), soft_wrap=True)
+        complain(complaint)
     for folder, failure in saved:
         line = Text.assemble(
             f"{failure.found_at}  ", (failure.subject, "bold"), f"  {failure.check}, {failure.symptom}  "
@@ -204,8 +285,13 @@ def interrupted() -> NoReturn:
 
 def give_up(error: Exception) -> NoReturn:
     """Say what is wrong and end with the exit code for wrong usage."""
-    Console(stderr=True).print(Text(f"convgate: {error}", "red"), soft_wrap=True)
+    complain(str(error))
     sys.exit(USAGE)
+
+
+def complain(message: str) -> None:
+    """Say on standard error what is wrong."""
+    Console(stderr=True).print(Text(f"convgate: {message}", "red"), soft_wrap=True)
 
 
 if __name__ == "__main__":

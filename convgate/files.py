@@ -7,13 +7,19 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["INCOMPLETE", "sweep", "write_folder", "write_text"]
+__all__ = ["INCOMPLETE", "sweep", "writable", "write_folder", "write_text"]
 
 # Where folders stand until they are whole. What a killed process leaves here nobody reads.
 INCOMPLETE = ".incomplete"
 STALE_SECONDS = 3600.0
 # Another process may put the same folder there at the same moment.
 TRIES = 20
+
+
+def writable(folder: Path) -> bool:
+    """Whether files can be put into a folder, which need not be there yet."""
+    there = next((path for path in (folder.absolute(), *folder.absolute().parents) if path.exists()), folder)
+    return there.is_dir() and os.access(there, os.W_OK)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -4,7 +4,6 @@ The cases and verdicts depend on the subject, the profile and the seed alone: sh
 workers there are, and their tallies are added in the order of the shards.
 """
 
-import os
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
@@ -22,7 +21,7 @@ from convgate.events import Event, FailureSaved, Minimizing, RunFinished, RunSta
 from convgate.explain import Picture
 from convgate.failures import FAILURES, Failure, fingerprint, make_failure, save_failure
 from convgate.features import vector_of
-from convgate.files import sweep
+from convgate.files import sweep, writable
 from convgate.minimize import complexity, minimize
 from convgate.operators import OPERATORS
 from convgate.profiles import PROFILES, SHARD
@@ -198,8 +197,7 @@ def operators_of_isolated(subject: str) -> tuple[str, ...]:
 
 def require_writable(folder: Path) -> None:
     """Raise at once, not after minutes of judging, if failures could not be saved."""
-    there = next((path for path in (folder.absolute(), *folder.absolute().parents) if path.exists()), folder)
-    if not (there.is_dir() and os.access(there, os.W_OK)):
+    if not writable(folder):
         raise PermissionError(f"{folder} cannot be written to; choose another folder with --reports")
 
 

@@ -1,15 +1,33 @@
-"""The run record as a JSON file."""
+"""The run record as JSON, and the JSON Schema that it keeps to."""
 
-from pathlib import Path
+from inspect import cleandoc
+from typing import Any
 
 import msgspec
 
-from convgate.files import write_text
 from convgate.record import RunRecord
 
-__all__ = ["write_json"]
+__all__ = ["render", "schema"]
 
 
-def write_json(record: RunRecord, path: Path) -> None:
-    """Write a run record, whole or not at all."""
-    write_text(path, msgspec.json.format(msgspec.json.encode(record), indent=2).decode() + "\n")
+def render(record: RunRecord) -> str:
+    """The whole record; `convgate.record.load_record` reads it."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=2).decode() + "\n"
+
+
+def schema() -> str:
+    """The JSON Schema (draft 2020-12) of a run record: what stands in ``docs/run-record.schema.json``."""
+    (of_record,), definitions = msgspec.json.schema_components([RunRecord], ref_template="#/$defs/{name}")
+    for definition in definitions.values():
+        definition["description"] = cleandoc(definition["description"])
+    version = RunRecord.__dataclass_fields__["format_version"].default
+    definitions["RunRecord"]["properties"]["format_version"] = {"const": version}
+    whole: dict[str, Any] = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:convgate:run-record:{version}",
+        "title": "convgate run record",
+        "description": "One run of convgate gate, as --json writes it.",
+        **of_record,
+        "$defs": definitions,
+    }
+    return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n"

@@ -1,7 +1,10 @@
-"""The run as lines on a terminal: a bar while it runs, a table and the failures at the end."""
+"""The run as lines on a terminal: a bar while it runs, tables and the failures at the end."""
 
+import re
 import shlex
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import cycle
 from pathlib import Path
 
 from rich.console import Console
@@ -9,13 +12,32 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from convgate.checks import VERDICTS
+from convgate.coverage import STRENGTHS
 from convgate.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
-from convgate.record import RunRecord
+from convgate.grids import Grid, side_by_side
+from convgate.record import RunRecord, SavedFailure
+from convgate.report.words import (
+    BAD,
+    case_counts,
+    fails_when,
+    in_words,
+    occurring,
+    percent,
+    title_of,
+    visible,
+    way_counts,
+)
 
 __all__ = ["follow", "show_record"]
 
 COLOURS = {"conforms": "green", "fails": "red", "insufficient": "yellow"}
+# Failures shown with their data; the others have a line each.
+MOST_DRAWN = 5
+MOST_DISAGREEMENTS = 5
+# A marked entry of a grid as text, and its colours: of the data, of what is expected and of what came.
+MARKED = re.compile(r"\[[^\]\n]*\]")
+DATA = ("bold cyan",)
+OUTPUTS = ("bold green", "bold red")
 
 
 class CasesPerSecond(ProgressColumn):
@@ -74,54 +96,148 @@ def follow(events: Iterable[Event], console: Console, *, show_progress: bool) ->
 
 
 def show_record(record: RunRecord, console: Console) -> None:
-    """Show the counts by operator and check, then the failures, then the verdict and what to do next."""
-    console.print(table_of(record))
-    for disagreement in record.oracles_disagree[:5]:
-        console.print(
-            Text(f"oracles disagree on {disagreement.spec}: {disagreement.message}", "yellow"), soft_wrap=True
-        )
-    for failure in record.failures:
-        line = Text.assemble(
-            (f"{failure.operator} {failure.check}, {failure.symptom}: ", "bold red"), failure.message, " → "
-        )
-        line.append(f"convgate replay {shlex.quote(failure.folder)}", "bold")
-        console.print(line, soft_wrap=True)
-    verdict = Text(record.verdict, f"bold {COLOURS[record.verdict]}")
-    console.print(
-        Text.assemble(
-            f"{record.subject} ", verdict, f": {record.reason}, in {record.seconds:.1f} s. {next_step(record)}"
-        ),
-        soft_wrap=True,
-    )
+    """Show what was judged and covered, then the failures, then the verdict and what to do next."""
+    if record.operators:
+        console.print(table_of_operators(record))
+        console.print()
+        console.print(table_of_coverage(record))
+        console.print()
+    if any(row.counts.get(verdict) for row in record.checks for verdict in BAD):
+        console.print(table_of_checks(record))
+        console.print()
+    for disagreement in record.oracles_disagree[:MOST_DISAGREEMENTS]:
+        line = f"oracles disagree on {disagreement.spec}: {disagreement.message}"
+        console.print(Text(one_line(line), "yellow"), soft_wrap=True)
+    more = len(record.oracles_disagree) - MOST_DISAGREEMENTS
+    if more > 0:
+        console.print(Text(f"and on {more} more", "yellow"))
+    for failure in record.failures[:MOST_DRAWN]:
+        show_failure(failure, console)
+    for failure in record.failures[MOST_DRAWN:]:
+        title = Text(f"{title_of(failure)}: ", "bold red")
+        console.print(Text.assemble(title, one_line(failure.message), " → ", replay_of(failure)), soft_wrap=True)
+    if len(record.failures) > MOST_DRAWN:
+        console.print()
+    verdict = Text(visible(record.verdict), f"bold {COLOURS.get(record.verdict, '')}")
+    reason = f": {record.reason}, in {record.seconds:.1f} s. {next_step(record)}"
+    console.print(Text.assemble(visible(record.subject), " ", verdict, visible(reason)), soft_wrap=True)
 
 
-def table_of(record: RunRecord) -> Table:
-    """Verdicts by operator and check, without the verdicts that do not occur."""
-    occurring = [verdict for verdict in VERDICTS if record.counts[verdict] or verdict in {"passed", "failed"}]
-    table = Table(title=None, box=None, pad_edge=False)
-    table.add_column("operator")
-    table.add_column("check")
-    for verdict in occurring:
-        table.add_column(verdict.replace("_", " "), justify="right")
+def show_failure(failure: SavedFailure, console: Console) -> None:
+    """What failed, when, on which data, and how to see it again."""
+    console.print(Text(title_of(failure), "bold red"), soft_wrap=True)
+    words = Text(visible(failure.message))
+    when = fails_when(failure)
+    blocks = [
+        Text.assemble((when, "yellow"), "\n", words) if when else words,
+        *drawn(failure.picture.data, DATA, console.width),
+        *drawn(failure.picture.outputs, OUTPUTS, console.width),
+        replay_of(failure),
+    ]
+    for block in blocks:
+        for line in block.split("\n", allow_blank=True):
+            console.print(Text.assemble("  ", line), soft_wrap=True)
+        console.print()
+
+
+def drawn(grids: Sequence[Grid], styles: Sequence[str], width: int) -> Iterator[Text]:
+    """Grids next to each other, or each by itself where there is no room.
+
+    The marked entries are in brackets and in colour, the styles taken in turn.
+    """
+    if not grids:
+        return
+    beside = [side_by_side(*grids)]
+    fits = max(map(len, beside[0].split("\n"))) <= width - 2
+    turn = cycle(styles)
+    for block in beside if fits else [side_by_side(each) for each in grids]:
+        text = Text(visible(block))
+        rows = max(block.find("\n"), 0)
+        text.stylize("dim", 0, rows)
+        for found in MARKED.finditer(text.plain, rows):
+            text.stylize(next(turn), *found.span())
+        yield text
+
+
+def replay_of(failure: SavedFailure) -> Text:
+    """The line that repeats a failure where it is saved."""
+    return Text(visible(f"convgate replay {shlex.quote(failure.folder)}"), "bold")
+
+
+def one_line(text: str) -> str:
+    """Foreign text without its line breaks."""
+    return " ".join(visible(text).split("\n"))
+
+
+def table_of_operators(record: RunRecord) -> Table:
+    """Cases by operator and by what they came to, a line each."""
+    counts = case_counts(record)
+    verdicts = occurring(sum(counts.values(), Counter()))
+    table = new_table("operator", "cases", *map(in_words, verdicts))
+    for operator, of_operator in counts.items():
+        bad = any(of_operator[verdict] for verdict in BAD)
+        numbers = [of_operator.total(), *(of_operator[verdict] for verdict in verdicts)]
+        add_row(table, operator, *map(number_or_dot, numbers), style="red" if bad else "")
+    return table
+
+
+def table_of_coverage(record: RunRecord) -> Table:
+    """How many of the feasible combinations of shape classes are covered, alone, in pairs and in triples."""
+    ways = way_counts(record)
+    table = new_table("shape classes covered", *(f"{t}-way" for t in STRENGTHS))
+    for operator, of_operator in ways.items():
+        found = [of_operator.get(t) for t in STRENGTHS]
+        add_row(
+            table,
+            operator,
+            *(f"{way.covered}/{way.feasible} {percent(way):>5}" if way else "" for way in found),
+            style="",
+        )
+    return table
+
+
+def table_of_checks(record: RunRecord) -> Table:
+    """Results by check, of the operators on which some fail."""
+    failing = {row.operator for row in record.checks if any(row.counts.get(verdict) for verdict in BAD)}
+    rows = [row for row in record.checks if row.operator in failing]
+    verdicts = occurring(sum((Counter(row.counts) for row in rows), Counter()))
+    table = new_table("operator", "check", *map(in_words, verdicts), words=2)
     previous = ""
-    for row in record.checks:
-        bad = any(row.counts[verdict] for verdict in ("failed", "crashed", "timed_out"))
-        counts = [str(row.counts[verdict] or "·") for verdict in occurring]
-        table.add_row(
-            "" if row.operator == previous else row.operator, row.check, *counts, style="red" if bad else None
-        )
+    for row in rows:
+        bad = any(row.counts.get(verdict) for verdict in BAD)
+        numbers = (number_or_dot(row.counts.get(verdict, 0)) for verdict in verdicts)
+        name = "" if row.operator == previous else row.operator
+        add_row(table, name, row.check, *numbers, style="red" if bad else "")
         previous = row.operator
     return table
 
 
+def new_table(*columns: str, words: int = 1) -> Table:
+    """A table of numbers but for the first columns, which hold words."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="left" if place < words else "right", no_wrap=True)
+    return table
+
+
+def add_row(table: Table, *cells: str, style: str) -> None:
+    """A row of plain text."""
+    table.add_row(*(Text(visible(cell)) for cell in cells), style=style)
+
+
+def number_or_dot(number: int) -> str:
+    """A number that is easily seen not to be zero."""
+    return str(number or "·")
+
+
 def next_step(record: RunRecord) -> str:
     """What to do now."""
-    if record.verdict == "fails":
+    if record.verdict == "fails" and record.failures:
         folder = Path(record.failures[0].folder)
         return f"Look at {folder / 'README.md'} next."
     if record.verdict == "insufficient":
         return "Give the subject what is missing, or a supports(problem) that says what it is for."
-    if record.profile == "nightly":
+    following = {"smoke": "pr", "pr": "nightly"}.get(record.profile)
+    if following is None:
         return "Try another --seed."
-    following = {"smoke": "pr", "pr": "nightly"}[record.profile]
     return f"Look closer with --profile {following}, or elsewhere with --seed {record.seed + 1}."

@@ -94,14 +94,14 @@ class Place:
         """Run Python."""
         return self._run(sys.executable, *arguments)
 
-    def __call__(self, *arguments: str) -> Ended:
+    def __call__(self, *arguments: str, **environment: str) -> Ended:
         """Run convgate."""
-        return self._run(str(CONVGATE), *arguments)
+        return self._run(str(CONVGATE), *arguments, **environment)
 
-    def gate(self, *arguments: str) -> Ended:
+    def gate(self, *arguments: str, **environment: str) -> Ended:
         """Run the gate on few cases, in one process unless it is said otherwise."""
         jobs = () if "--jobs" in arguments else ("--jobs", "1")
-        return self("gate", "--profile", "smoke", *jobs, *arguments)
+        return self("gate", "--profile", "smoke", *jobs, *arguments, **environment)
 
     def fix(self) -> None:
         """Take the faults out of the subjects."""
@@ -112,10 +112,11 @@ class Place:
         """The folders of the saved failures."""
         return sorted((self.folder / "reports" / "failures").iterdir())
 
-    def _run(self, *command: str) -> Ended:
-        environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "200"}
+    def _run(self, *command: str, **environment: str) -> Ended:
+        around = {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")}
+        around |= {"PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "200"}
         ended = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=500
+            command, cwd=self.folder, env=around | environment, capture_output=True, text=True, check=False, timeout=500
         )
         return Ended(ended.returncode, ended.stdout, ended.stderr)
 
@@ -183,17 +184,15 @@ def test_nothing_but_the_result_is_printed_where_there_is_no_terminal(gate: Gate
     assert "\x1b" not in ended.out
 
 
-def test_the_table_and_the_verdict_and_what_to_do_next_are_printed(gate: Gate) -> None:
-    lines = gate(*CONFORMING).ended.out.splitlines()
-    assert lines[0].split() == ["operator", "check", "passed", "failed", "vacuous"]
-    assert [line.split()[1 if line.startswith("col2im") else 0] for line in lines[1:-1]] == [
-        "forward",
-        "special_values",
-        "purity",
-        "identity",
-        "layout",
-        "invalid_arguments",
-    ]
+def test_counts_coverage_the_verdict_and_what_to_do_next_are_printed(gate: Gate) -> None:
+    run = gate(*CONFORMING)
+    lines = run.ended.out.splitlines()
+    assert lines[0].split() == ["operator", "cases", "passed", "failed", "vacuous"]
+    assert lines[1].split()[:2] == ["col2im", str(run.record["cases"])]
+    assert lines[3].split() == ["shape", "classes", "covered", "1-way", "2-way", "3-way"]
+    two_way = next(way for way in run.record["coverage"] if way["t"] == 2)
+    assert lines[4].split()[4:7] == [f"{two_way['covered']}/{two_way['feasible']}", "100", "%"]
+    assert len(lines) == 7
     assert "Look closer with --profile pr, or elsewhere with --seed 1." in lines[-1]
 
 
@@ -282,6 +281,92 @@ def test_a_record_s_counts_add_up(gate: Gate) -> None:
         for verdict in VERDICTS:
             assert record["counts"][verdict] == sum(row["counts"][verdict] for row in record["checks"])
         assert (record["counts"]["failed"] > 0) == (record["verdict"] == "fails")
+
+
+FILES = {"json": "run.json", "junit": "junit.xml", "markdown": "summary.md", "observations": "observed.jsonl"}
+
+
+def test_a_record_is_written_in_any_format_afterwards_as_by_the_gate(place: Place) -> None:
+    options = [part for name, file in FILES.items() for part in (f"--{name}", f"by_gate/{file}")]
+    assert place.gate(*FAILING, *options).code == 1
+    again = [part for name, file in FILES.items() for part in (f"--{name}", f"by_report/{file}")]
+    ended = place("report", "by_gate/run.json", *again)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.splitlines() == [f"wrote by_report/{file}" for file in FILES.values()]
+    for file in FILES.values():
+        text = (place.folder / "by_gate" / file).read_text()
+        assert text == (place.folder / "by_report" / file).read_text()
+        assert "col2im" in text
+
+
+@pytest.mark.parametrize("arguments", [CONFORMING, FAILING], ids=["conforming", "failing"])
+def test_a_report_shows_a_run_as_the_gate_did(gate: Gate, arguments: tuple[str, ...]) -> None:
+    run = gate(*arguments)
+    ended = run.place("report", "run.json")
+    assert (ended.code, ended.out, ended.err) == (0, run.ended.out, "")
+
+
+def test_a_report_of_what_is_no_record_ends_with_2(place: Place) -> None:
+    (place.folder / "other.json").write_text('{"format_version": 1}')
+    (place.folder / "broken.json").write_text("{")
+    for name, words in (
+        ("absent.json", "absent.json cannot be read"),
+        ("other.json", "other.json has format version 1; this convgate reads 2"),
+        ("broken.json", "broken.json is no run record"),
+    ):
+        ended = place("report", name)
+        assert (ended.code, ended.out) == (2, "")
+        assert words in ended.err
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_judged(place: Place, name: str) -> None:
+    ended = place.gate(*FAILING, f"--{name}", "mine.py/under_a_file")
+    assert (ended.code, ended.out) == (2, "")
+    assert "mine.py/under_a_file cannot be written; choose another file" in ended.err
+    assert not (place.folder / "reports").exists()
+
+
+def test_a_report_that_cannot_be_written_ends_with_2(gate: Gate) -> None:
+    ended = gate(*CONFORMING).place("report", "run.json", "--junit", "run.json/under_a_file")
+    assert (ended.code, ended.out) == (2, "")
+    assert "run.json/under_a_file cannot be written" in ended.err
+
+
+def test_a_case_that_cannot_be_read_is_told_and_no_file_is_left(gate: Gate, tmp_path: Path) -> None:
+    place = copy_of(gate(*CONFORMING), tmp_path)
+    record = record_of(place)
+    record["judged"][0]["spec"] = "col2im:q9"
+    (place.folder / "run.json").write_text(json.dumps(record))
+    ended = place("report", "run.json", "--observations", "observed.jsonl")
+    assert ended.code == 2
+    assert "q9 in 'col2im:q9'" in ended.err
+    assert not (place.folder / "observed.jsonl").exists()
+
+
+def test_the_schema_is_printed(place: Place) -> None:
+    ended = place("report", "--schema")
+    assert (ended.code, ended.err) == (0, "")
+    assert json.loads(ended.out)["$id"] == "urn:convgate:run-record:2"
+
+
+def test_under_github_actions_the_run_is_annotated_and_the_summary_of_the_step_added_to(place: Place) -> None:
+    summary = place.folder / "step.md"
+    summary.write_text("# What another command wrote\n")
+    ended = place.gate(*FAILING, GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(summary))
+    assert ended.code == 1
+    lines = ended.out.splitlines()
+    assert lines[0].startswith("::error title=col2im forward%2C wrong value::")
+    assert "mine:wrong fails: " in lines[-1]
+    before, _, after = summary.read_text().partition("\n")
+    assert before == "# What another command wrote"
+    assert "## convgate: `mine:wrong` fails\n" in after
+
+
+def test_a_summary_that_cannot_be_written_does_not_change_the_verdict(place: Place) -> None:
+    ended = place.gate(*CONFORMING, GITHUB_STEP_SUMMARY="mine.py/summary.md")
+    assert ended.code == 0
+    assert "the summary of the step could not be written" in ended.err
 
 
 def untimed(record: dict[str, Any]) -> dict[str, Any]:
@@ -551,7 +636,7 @@ def test_a_subject_that_hangs_fails_and_the_run_comes_to_its_end(place: Place) -
 
 
 def test_help_and_version_are_there(place: Place) -> None:
-    for arguments in (["--help"], ["gate", "-h"], ["replay", "--help"], ["failures", "--help"]):
+    for arguments in (["--help"], ["gate", "-h"], ["replay", "--help"], ["report", "--help"], ["failures", "--help"]):
         ended = place(*arguments)
         assert (ended.code, ended.err) == (0, "")
         assert ended.out.startswith("Usage: convgate")

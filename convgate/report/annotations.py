@@ -1,0 +1,43 @@
+"""Annotations: workflow commands that GitHub Actions reads from standard output and shows with the run.
+
+There is no SARIF beside them: it wants a place in a source file, and a subject is judged from outside.
+"""
+
+from convgate.record import RunRecord
+from convgate.report.words import cut, fails_when, repro, title_of, visible
+
+__all__ = ["render"]
+
+# GitHub shows no more of one step.
+MOST = 10
+MOST_CHARACTERS = 2_000
+
+
+def render(record: RunRecord) -> str:
+    """An error for each failure, and one if too little was verified; nothing for a subject that conforms."""
+    if record.verdict == "insufficient":
+        return command("convgate: too little was verified", record.reason)
+    failures = record.failures
+    shown = failures if len(failures) <= MOST else failures[: MOST - 1]
+    lines = []
+    for failure in shown:
+        parts = (fails_when(failure), cut(failure.message, MOST_CHARACTERS), repro(failure))
+        lines.append(command(title_of(failure), "\n".join(part for part in parts if part)))
+    if len(shown) < len(failures):
+        lines.append(command("convgate", f"and {len(failures) - len(shown)} more failures"))
+    return "".join(lines)
+
+
+def command(title: str, message: str) -> str:
+    """One annotation, escaped as the runner unescapes it."""
+    return f"::error title={escaped_property(visible(title))}::{escaped(visible(message))}\n"
+
+
+def escaped(text: str) -> str:
+    """Text on one line."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def escaped_property(text: str) -> str:
+    """The same where colons and commas end a value."""
+    return escaped(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,26 @@
+"""The formats that a run can be written in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from convgate.record import RunRecord
+from convgate.report import json, junit, markdown, observations
+
+__all__ = ["FORMATS", "Format"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format: what it is, and the function from a record to the text of a file."""
+
+    what: str
+    render: Callable[[RunRecord], str]
+
+
+# Each is an option of gate and of report, --json FILE and so on. A further format is a file here and one line below.
+FORMATS = {
+    "json": Format("the run record", json.render),
+    "junit": Format("test results in JUnit XML", junit.render),
+    "markdown": Format("a summary in Markdown", markdown.render),
+    "observations": Format("every case as JSON Lines, as Hypothesis's observability has them", observations.render),
+}

@@ -1,0 +1,106 @@
+"""JUnit XML: a test suite for each operator, a test case for each of its checks.
+
+A test case has one result, as some readers take no more: all failures of the check together. The record has the time
+of a case, not of a check, so the time stands at the suites.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from xml.etree import ElementTree as ET
+
+from convgate.coverage import operator_of
+from convgate.record import RunRecord, SavedFailure
+from convgate.report.words import BAD, fails_when, in_words, repro, title_of, visible
+
+__all__ = ["render"]
+
+KINDS = ("failure", "error", "skipped")
+DEATHS = ("crashed", "timed_out")
+
+
+def render(record: RunRecord) -> str:
+    """A run as test results, for whatever reads JUnit XML."""
+    operators = dict.fromkeys([*record.operators, *(failure.operator for failure in record.failures)])
+    suites = [suite_of(record, operator) for operator in operators]
+    if record.verdict == "insufficient":
+        suites.append(suite_of_run(record))
+    whole = ET.Element("testsuites", name=visible(f"convgate {record.subject}"), time=f"{record.seconds:.3f}")
+    for suite in suites:
+        cases = suite.findall("testcase")
+        suite.set("tests", str(len(cases)))
+        for kind, name in zip(KINDS, ("failures", "errors", "skipped"), strict=True):
+            suite.set(name, str(len(suite.findall(f"testcase/{kind}"))))
+    for name in ("tests", "failures", "errors", "skipped"):
+        whole.set(name, str(sum(int(suite.get(name, "0")) for suite in suites)))
+    whole.extend(suites)
+    ET.indent(whole)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(whole, encoding="unicode")}\n'
+
+
+def suite_of(record: RunRecord, operator: str) -> ET.Element:
+    """The checks of one operator."""
+    suite = new_suite(record, operator)
+    seconds = sum(each.seconds for each in record.judged if operator_of(each.spec) == operator)
+    suite.set("time", f"{seconds:.3f}")
+    counts = {row.check: row.counts for row in record.checks if row.operator == operator}
+    failures: dict[str, list[SavedFailure]] = defaultdict(list)
+    for failure in record.failures:
+        if failure.operator == operator:
+            failures[failure.check].append(failure)
+    for check in dict.fromkeys([*counts, *failures]):
+        case = new_case(suite, record, check)
+        add_result(case, counts.get(check, {}), failures[check])
+    return suite
+
+
+def suite_of_run(record: RunRecord) -> ET.Element:
+    """That too little was verified, which no check tells."""
+    suite = new_suite(record, "run")
+    add(new_case(suite, record, "verified enough"), "error", record.reason, record.verdict)
+    return suite
+
+
+def new_suite(record: RunRecord, name: str) -> ET.Element:
+    """A suite without test cases."""
+    timestamp = datetime.fromisoformat(record.started_at).replace(tzinfo=None).isoformat()
+    suite = ET.Element("testsuite", name=visible(name), timestamp=timestamp)
+    properties = ET.SubElement(suite, "properties")
+    facts = {"subject": record.subject, "profile": record.profile, "seed": str(record.seed), **record.versions}
+    for key, value in facts.items():
+        ET.SubElement(properties, "property", name=visible(key), value=visible(value))
+    return suite
+
+
+def new_case(suite: ET.Element, record: RunRecord, check: str) -> ET.Element:
+    """A test case without a result, which is one that passed."""
+    classname = f"convgate.{visible(record.subject)}.{suite.get('name')}"
+    return ET.SubElement(suite, "testcase", classname=classname, name=visible(check))
+
+
+def add_result(case: ET.Element, counts: dict[str, int], failures: Sequence[SavedFailure]) -> None:
+    """What the check came to, unless it passed."""
+    told = ", ".join(f"{number} {in_words(verdict)}" for verdict, number in counts.items() if number)
+    if failures:
+        died = any(in_words(verdict) == failure.symptom for verdict in DEATHS for failure in failures)
+        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+        text = "\n\n".join(map(text_of_failure, failures))
+        add(case, "error" if died else "failure", failures[0].message + more, failures[0].symptom, text)
+    elif any(counts.get(verdict) for verdict in BAD):
+        died = any(counts.get(verdict) for verdict in DEATHS)
+        message = f"{told}; the failures of other checks of this operator explain them"
+        add(case, "error" if died else "failure", message, "explained elsewhere")
+    elif not counts.get("passed"):
+        add(case, "skipped", f"nothing was verified: {told}", "not verified")
+
+
+def add(case: ET.Element, kind: str, message: str, symptom: str, text: str = "") -> None:
+    """Give a test case its result."""
+    found = ET.SubElement(case, kind, message=visible(message), type=visible(symptom))
+    found.text = visible(text) or None
+
+
+def text_of_failure(failure: SavedFailure) -> str:
+    """A failure in a few lines."""
+    lines = (title_of(failure), fails_when(failure), failure.message, repro(failure), f"minimal: {failure.minimal}")
+    return "\n".join(line for line in lines if line)
