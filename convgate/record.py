@@ -20,6 +20,7 @@ __all__ = [
     "SavedFailure",
     "Tally",
     "WayCount",
+    "conforming_reason",
     "load_record",
     "verdict_of",
 ]
@@ -284,7 +285,12 @@ def verdict_of(tally: Tally, operators: Iterable[str], missing: Iterable[str]) -
         cases, verified = tally.cases[operator], tally.verified[operator]
         if 2 * verified < cases or not cases:
             return "insufficient", f"{operator}: only {verified} of {cases} cases verified anything; half are needed"
-    reason = f"{counts['passed']} checks passed on {tally.cases.total()} cases"
+    return "conforms", conforming_reason(tally, operators)
+
+
+def conforming_reason(tally: Tally, operators: Iterable[str]) -> str:
+    """How many checks passed on how many cases, and what was left open."""
+    reason = f"{total_counts(tally)['passed']} checks passed on {tally.cases.total()} cases"
     silent = [
         f"{operator} {check}"
         for operator in operators
@@ -293,4 +299,4 @@ def verdict_of(tally: Tally, operators: Iterable[str], missing: Iterable[str]) -
     ]
     if tally.disagreements:
         reason += f", {len(tally.disagreements)} left open as the oracles disagree"
-    return "conforms", reason + (f" (unsupported, so not judged: {', '.join(silent)})" if silent else "")
+    return reason + (f" (unsupported, so not judged: {', '.join(silent)})" if silent else "")
