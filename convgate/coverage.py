@@ -41,7 +41,8 @@ class Coverage:
     """The combinations of shape classes that some cases of one operator have.
 
     A case counts if the subject was seen to be right or wrong on it. One that passed but shows nothing, as all that it
-    should give is zero, does not; an empty batch, which can show no more than its shape, counts for what it is.
+    should give is zero, does not; an empty batch, which can show no more than its shape, counts for what it is: for
+    the combinations that say that the batch is empty, and for no others.
 
     Parameters
     ----------
@@ -77,7 +78,8 @@ class Coverage:
         ways = self.space.ways(t)
         found = np.zeros(ways.total, bool)
         for start in range(0, len(vectors), AT_ONCE):
-            found[ways.codes(vectors[start : start + AT_ONCE])] = True
+            some = vectors[start : start + AT_ONCE]
+            found[ways.codes(some)[self.space.shown(some, t)]] = True
         return found
 
     def count(self, t: int) -> WayCount:

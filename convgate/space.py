@@ -6,7 +6,8 @@ parts that do not depend on each other are enumerated apart and combined. A comb
 one has either: the classes compare options with each other and with 0, 1 and 2, and beyond the sizes here nothing new
 turns up (a test enumerates further and finds the same).
 
-An axis on which nothing can be seen, as all its windows lie in padding and give zero, counts as none.
+An axis on which nothing can be seen, as all its windows lie in padding and give zero, counts as none. Nor does an empty
+batch show anything of combinations that it is no part of.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -207,6 +208,7 @@ class Space:
         self.pairs = equal_pairs(operator)
         self.axis_count = len(found.axis_features)
         first = 2 * self.axis_count + len(self.pairs)
+        self.batch = [feature.name for feature in self.features].index("batch")
         self.mode_feature = -1
         self.tables: list[Table] = []
         for block in found.blocks:
@@ -234,6 +236,15 @@ class Space:
             sizes = self.sizes[features]
             self._ways[t] = Ways(features, sizes, np.concatenate([[0], np.cumsum(sizes.prod(axis=1))]))
         return self._ways[t]
+
+    def shown(self, vectors: Ints, t: int) -> Bools:
+        """Which of their combinations of `t` features cases show something of: vectors x subsets.
+
+        An empty batch has no values, so all that it shows is what becomes of an empty batch.
+        """
+        of_batch = (self.ways(t).features == self.batch).any(axis=1)
+        found: Bools = (vectors[:, [self.batch]] > 0) | of_batch
+        return found
 
     def feasible(self, t: int) -> Bools:
         """Which combinations of `t` features there are, by their numbers."""
