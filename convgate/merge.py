@@ -19,7 +19,7 @@ from convgate.record import (
     total_counts,
 )
 
-__all__ = ["MergeError", "differing_versions", "merge", "record_of", "versions_here"]
+__all__ = ["MergeError", "differing_versions", "merge", "record_of", "united", "versions_here"]
 
 # From the best to the worst.
 VERDICTS = ("conforms", "insufficient", "fails")

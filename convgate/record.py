@@ -1,5 +1,6 @@
 """The record of a run: what was judged and what came out."""
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ __all__ = [
     "conforming_reason",
     "load_record",
     "verdict_of",
+    "verdict_of_case",
 ]
 
 FORMAT_VERSION = 2
@@ -141,9 +143,19 @@ class Disagreement:
 
 @dataclass(frozen=True, kw_only=True)
 class SavedFailure(Failure):
-    """A failure as a run record has it: what stands in its failure.json, and `folder`, where that is."""
+    """A failure as a run record has it: what stands in its failure.json, and `folder`, where that is.
+
+    Tests judge cases without saving failures; then the folder is empty.
+    """
 
     folder: str
+
+    @property
+    def replay(self) -> str:
+        """The command that judges it again."""
+        if self.folder:
+            return f"convgate replay {shlex.quote(self.folder)}"
+        return f"convgate replay {shlex.quote(self.minimal)} --subject {shlex.quote(self.subject)}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,5 @@
 """The run as lines on a terminal: a bar while it runs, a table and the failures at the end."""
 
-import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -84,7 +83,7 @@ def show_record(record: RunRecord, console: Console) -> None:
         line = Text.assemble(
             (f"{failure.operator} {failure.check}, {failure.symptom}: ", "bold red"), failure.message, " → "
         )
-        line.append(f"convgate replay {shlex.quote(failure.folder)}", "bold")
+        line.append(failure.replay, "bold")
         console.print(line, soft_wrap=True)
     verdict = Text(record.verdict, f"bold {COLOURS[record.verdict]}")
     console.print(
