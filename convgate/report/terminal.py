@@ -116,11 +116,11 @@ def table_of(record: RunRecord) -> Table:
 def next_step(record: RunRecord) -> str:
     """What to do now."""
     if record.verdict == "fails":
-        folder = Path(record.failures[0].folder)
-        return f"Look at {folder / 'README.md'} next."
+        saved = next((failure.folder for failure in record.failures if failure.folder), None)
+        return f"Look at {Path(saved) / 'README.md'} next." if saved else "Replay a failing case next."
     if record.verdict == "insufficient":
         return "Give the subject what is missing, or a supports(problem) that says what it is for."
-    if record.profile == "nightly":
+    following = {"smoke": "pr", "pr": "nightly"}.get(record.profile)
+    if following is None:
         return "Try another --seed."
-    following = {"smoke": "pr", "pr": "nightly"}[record.profile]
     return f"Look closer with --profile {following}, or elsewhere with --seed {record.seed + 1}."

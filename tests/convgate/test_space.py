@@ -211,7 +211,7 @@ def small_poolings() -> tuple[Problem, ...]:
 
 def enumerate_poolings() -> Iterator[Problem]:
     rule = OPERATORS["avg_pool2d"].broken_rule
-    pairs = [list(product(values, repeat=2)) for values in (range(1, 8), (1, 2), (1, 2, 3), (0, 1))]
+    pairs = [list(product(values, values)) for values in (range(1, 8), (1, 2), (1, 2, 3), (0, 1))]
     for size, kernel, stride, padding in product(*pairs):
         for ceil_mode in (False, True):
             problem = Problem(
