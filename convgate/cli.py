@@ -1,9 +1,11 @@
 """The command line."""
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -11,13 +13,16 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from convgate.coverage import coverage_of, shortfalls
 from convgate.failures import FailureFileError, list_failures, unreadable_failures
 from convgate.files import writable, write_text
+from convgate.merge import MergeError, merge
 from convgate.operators import OPERATORS
 from convgate.profiles import PROFILES
 from convgate.record import RecordError, RunRecord, load_record
 from convgate.replay import Replayed, Target, replay, targets_of
 from convgate.report import annotations, json, markdown
+from convgate.report.coverage import show_coverage, show_difference, show_shortfalls
 from convgate.report.formats import FORMATS
 from convgate.report.terminal import follow, show_record
 from convgate.runner import Plan, run_gate
@@ -28,6 +33,7 @@ __all__ = ["main"]
 
 EXIT_CODES = {"conforms": 0, "fails": 1, "insufficient": 3}
 USAGE = 2
+INSUFFICIENT = EXIT_CODES["insufficient"]
 INTERRUPTED = 130
 DEFAULT_REPORTS = Path("reports")
 
@@ -65,6 +71,29 @@ class Operators(click.ParamType[tuple[str, ...]]):
         return names
 
 
+class Required(click.ParamType[dict[int, Fraction]]):
+    """Least coverage: strengths, each with a percentage."""
+
+    name = "T-way=PERCENT,..."
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> dict[int, Fraction]:
+        """Split and check the requirements."""
+        if isinstance(value, dict):
+            return value
+        found: dict[int, Fraction] = {}
+        for part in str(value).split(","):
+            match = re.fullmatch(r"([123])-way=([0-9]+(?:\.[0-9]+)?)%?", part.strip())
+            if match is None:
+                self.fail(f"{part.strip()!r} is not of the form 2-way=100 (1-way, 2-way or 3-way; percent)", param, ctx)
+            t, percentage = int(match[1]), Fraction(match[2])
+            if percentage > 100:
+                self.fail(f"{part.strip()!r} asks for more than all; 100 is the most", param, ctx)
+            if t in found:
+                self.fail(f"{t}-way is given twice; leave one of them out", param, ctx)
+            found[t] = percentage
+        return found
+
+
 def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -76,6 +105,13 @@ REPORTS = click.option(
     default=DEFAULT_REPORTS,
     show_default=True,
     help="Folder for failures and the regression corpus.",
+)
+REQUIRE = click.option(
+    "--require",
+    "required",
+    type=Required(),
+    default={},
+    help="Least coverage of every operator, such as 2-way=100,3-way=99; below it the exit code is 3.",
 )
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -142,6 +178,7 @@ def main() -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random cases.")
 @click.option("--jobs", type=Jobs(), default="auto", show_default=True, help="Worker processes.")
 @REPORTS
+@REQUIRE
 @output_options
 def gate(
     subject: str,
@@ -150,6 +187,7 @@ def gate(
     seed: int,
     jobs: int,
     reports: Path,
+    required: dict[int, Fraction],
     **files: Path | None,
 ) -> None:
     """Judge a subject on random problems.
@@ -169,7 +207,9 @@ def gate(
     tell_github(record)
     show_record(record, console)
     write_files(record, files)
-    sys.exit(EXIT_CODES[record.verdict])
+    lacking = shortfalls(record.coverage, required)
+    show_shortfalls(lacking, console)
+    sys.exit(EXIT_CODES[record.verdict] or (INSUFFICIENT if lacking else 0))
 
 
 def print_schema(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001 - click's signature
@@ -275,6 +315,46 @@ def failures(reports: Path) -> None:
         console.print(f"{len(saved)} saved. See which are fixed with: convgate replay all{where}")
     else:
         console.print(f"No failures are saved in {reports}. Run convgate gate to look for some.")
+
+
+@main.command()
+@click.argument(
+    "files", nargs=-1, required=True, metavar="A.json [B.json ...]", type=click.Path(path_type=Path, dir_okay=False)
+)
+@click.option(
+    "--missing", type=click.IntRange(min=0), default=10, show_default=True, help="How many combinations to show."
+)
+@click.option(
+    "--against", type=click.Path(path_type=Path, dir_okay=False), help="An earlier run: show what was lost and gained."
+)
+@REQUIRE
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the merged run record here.")
+def coverage(
+    files: tuple[Path, ...], missing: int, against: Path | None, required: dict[int, Fraction], output: Path | None
+) -> None:
+    """Merge the records of runs and show which combinations of shape classes they cover.
+
+    Exit code 0: all is well, whatever the runs' verdict; 2: a record cannot be read, or they are of different
+    subjects; 3: less is covered than required.
+    """
+    console = Console()
+    try:
+        record = merge([load_record(file) for file in files])
+        earlier = load_record(against) if against is not None else None
+        if output is not None:
+            write_text(output, json.render(record))
+        now = coverage_of(record.judged, record.operators)
+    except (RecordError, MergeError, SpecError, OSError) as error:
+        give_up(error)
+    show_coverage(record, now, console, missing=missing)
+    if earlier is not None:
+        both = [name for name in OPERATORS if name in {*record.operators, *earlier.operators}]
+        then, now = coverage_of(earlier.judged, both), coverage_of(record.judged, both)
+        console.print(Text(f"against {against}:"), soft_wrap=True)
+        show_difference(then, now, console, missing=missing)
+    lacking = shortfalls(record.coverage, required)
+    show_shortfalls(lacking, console)
+    sys.exit(INSUFFICIENT if lacking else 0)
 
 
 def interrupted() -> NoReturn:

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
+from math import ceil
 
 import numpy as np
 
@@ -11,7 +13,7 @@ from convgate.record import JudgedCase, WayCount
 from convgate.space import Bools, Ints, Space, space_of
 from convgate.spec import format_spec, parse_spec
 
-__all__ = ["STRENGTHS", "Coverage", "Gap", "coverage_of", "operator_of"]
+__all__ = ["FAILING", "STRENGTHS", "Coverage", "Gap", "coverage_of", "operator_of", "percent", "shortfalls"]
 
 STRENGTHS = (1, 2, 3)
 FAILING = {"failed", "crashed", "timed_out"}
@@ -39,7 +41,8 @@ class Coverage:
     """The combinations of shape classes that some cases of one operator have.
 
     A case counts if the subject was seen to be right or wrong on it. One that passed but shows nothing, as all that it
-    should give is zero, does not; an empty batch, which can show no more than its shape, counts for what it is.
+    should give is zero, does not; an empty batch, which can show no more than its shape, counts for what it is: for
+    the combinations that say that the batch is empty, and for no others.
 
     Parameters
     ----------
@@ -75,7 +78,8 @@ class Coverage:
         ways = self.space.ways(t)
         found = np.zeros(ways.total, bool)
         for start in range(0, len(vectors), AT_ONCE):
-            found[ways.codes(vectors[start : start + AT_ONCE])] = True
+            some = vectors[start : start + AT_ONCE]
+            found[ways.codes(some)[self.space.shown(some, t)]] = True
         return found
 
     def count(self, t: int) -> WayCount:
@@ -94,7 +98,15 @@ class Coverage:
 
     def gaps(self, t: int) -> Iterator[Gap]:
         """The same in words, each with a case that would cover it."""
-        for code in self.missing(t):
+        return self.described(t, self.missing(t))
+
+    def lost(self, earlier: "Coverage", t: int) -> Ints:
+        """Numbers of the feasible combinations of `t` features that an earlier run covers and this one does not."""
+        return np.flatnonzero(self.space.feasible(t) & earlier.covered(t) & ~self.covered(t))
+
+    def described(self, t: int, codes: Ints) -> Iterator[Gap]:
+        """Combinations of `t` features, given by their numbers, in words, each with a case that would cover it."""
+        for code in codes:
             members = self.space.ways(t).members(int(code))
             case = self.space.witness(members)
             yield Gap(self.space.words(members), format_spec(case) if case is not None else "")
@@ -127,3 +139,37 @@ def coverage_of(judged: Iterable[JudgedCase], operators: Iterable[str]) -> Mappi
 def operator_of(spec: str) -> str:
     """The operator that a spec begins with."""
     return spec.partition(":")[0]
+
+
+def percent(covered: int, feasible: int) -> str:
+    """A share in percent, rounded down: 100 % is said only of what is complete; of nothing there is no share."""
+    if not feasible:
+        return "none"
+    hundredths = 10_000 * covered // feasible
+    return f"{hundredths / 100:.2f}".rstrip("0").rstrip(".") + " %"
+
+
+def shortfalls(counts: Iterable[WayCount], required: Mapping[int, Fraction]) -> list[str]:
+    """What coverage lacks, a sentence for each operator and strength.
+
+    Parameters
+    ----------
+    counts : iterable of WayCount
+        Of every operator, at every strength.
+    required : dict
+        Strength to the least percentage of the feasible combinations, compared exactly.
+    """
+    found = []
+    counts = list(counts)
+    if not counts and required:
+        return ["no operator was judged, so nothing is covered"]
+    for each in counts:
+        asked = required.get(each.t, Fraction(0))
+        least = ceil(asked * each.feasible / 100)
+        if each.covered < least:
+            found.append(
+                f"{each.operator} {each.t}-way: {each.covered:,} of {each.feasible:,} covered "
+                f"({percent(each.covered, each.feasible)}), "
+                f"{float(asked):.12g} % required: {least - each.covered:,} more needed"
+            )
+    return found

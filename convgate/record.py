@@ -1,5 +1,6 @@
 """The record of a run: what was judged and what came out."""
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,8 +21,10 @@ __all__ = [
     "SavedFailure",
     "Tally",
     "WayCount",
+    "conforming_reason",
     "load_record",
     "verdict_of",
+    "verdict_of_case",
 ]
 
 FORMAT_VERSION = 2
@@ -140,9 +143,19 @@ class Disagreement:
 
 @dataclass(frozen=True, kw_only=True)
 class SavedFailure(Failure):
-    """A failure as a run record has it: what stands in its failure.json, and `folder`, where that is."""
+    """A failure as a run record has it: what stands in its failure.json, and `folder`, where that is.
+
+    Tests judge cases without saving failures; then the folder is empty.
+    """
 
     folder: str
+
+    @property
+    def replay(self) -> str:
+        """The command that judges it again."""
+        if self.folder:
+            return f"convgate replay {shlex.quote(self.folder)}"
+        return f"convgate replay {shlex.quote(self.minimal)} --subject {shlex.quote(self.subject)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,7 +297,12 @@ def verdict_of(tally: Tally, operators: Iterable[str], missing: Iterable[str]) -
         cases, verified = tally.cases[operator], tally.verified[operator]
         if 2 * verified < cases or not cases:
             return "insufficient", f"{operator}: only {verified} of {cases} cases verified anything; half are needed"
-    reason = f"{counts['passed']} checks passed on {tally.cases.total()} cases"
+    return "conforms", conforming_reason(tally, operators)
+
+
+def conforming_reason(tally: Tally, operators: Iterable[str]) -> str:
+    """How many checks passed on how many cases, and what was left open."""
+    reason = f"{total_counts(tally)['passed']} checks passed on {tally.cases.total()} cases"
     silent = [
         f"{operator} {check}"
         for operator in operators
@@ -293,4 +311,4 @@ def verdict_of(tally: Tally, operators: Iterable[str], missing: Iterable[str]) -
     ]
     if tally.disagreements:
         reason += f", {len(tally.disagreements)} left open as the oracles disagree"
-    return "conforms", reason + (f" (unsupported, so not judged: {', '.join(silent)})" if silent else "")
+    return reason + (f" (unsupported, so not judged: {', '.join(silent)})" if silent else "")

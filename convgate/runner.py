@@ -10,32 +10,21 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from platform import python_version
 
 from convgate.case import Case, case_rule
 from convgate.checks import CHECKS, Result
-from convgate.coverage import STRENGTHS, coverage_of, operator_of
+from convgate.coverage import operator_of
 from convgate.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
 from convgate.explain import Picture
 from convgate.failures import FAILURES, Failure, fingerprint, make_failure, save_failure
 from convgate.features import vector_of
 from convgate.files import sweep, writable
+from convgate.merge import record_of, versions_here
 from convgate.minimize import complexity, minimize
 from convgate.operators import OPERATORS
 from convgate.profiles import PROFILES, SHARD
-from convgate.record import (
-    Disagreement,
-    JudgedCase,
-    RunRecord,
-    SavedFailure,
-    Tally,
-    WayCount,
-    counts_by_check,
-    total_counts,
-    verdict_of,
-)
+from convgate.record import JudgedCase, SavedFailure, Tally, verdict_of
 from convgate.repro import repro_source
 from convgate.sources.corpus import read_corpus
 from convgate.spec import format_spec, parse_spec
@@ -148,42 +137,20 @@ def run_gate(plan: Plan) -> Iterator[Event]:
             yield FailureSaved(failure, folder)
     verdict, reason = verdict_of(tally, operators, missing)
     yield RunFinished(
-        RunRecord(
+        record_of(
+            tally,
             subject=plan.subject,
-            operators=list(operators),
+            operators=operators,
             profile=plan.profile,
             seed=plan.seed,
             verdict=verdict,
             reason=reason + given_up(tally, shards),
-            cases=tally.cases.total(),
             started_at=started_at,
-            seconds=round(time.monotonic() - started, 3),
-            counts=total_counts(tally),
-            checks=counts_by_check(tally, operators),
+            seconds=time.monotonic() - started,
             failures=failures,
-            coverage=counts_of_coverage(tally, operators),
-            judged=tally.judged,
-            oracles_disagree=disagreements_of(tally),
-            versions=versions(),
+            versions=versions_here(),
         )
     )
-
-
-def counts_of_coverage(tally: Tally, operators: Sequence[str]) -> list[WayCount]:
-    """How many combinations of shape classes are covered: alone, in pairs, in triples."""
-    coverage = coverage_of(tally.judged, operators)
-    return [coverage[operator].count(t) for operator in operators for t in STRENGTHS]
-
-
-def disagreements_of(tally: Tally) -> list[Disagreement]:
-    """The cases on which no subject can be judged."""
-    return [Disagreement(spec=spec, check=result.check, message=result.message) for spec, result in tally.disagreements]
-
-
-def versions() -> dict[str, str]:
-    """Versions of what the cases and verdicts depend on."""
-    names = ("convgate", "hypothesis", "numpy", "torch")
-    return {"python": python_version(), **{name: version(name) for name in names}}
 
 
 def operators_of_isolated(subject: str) -> tuple[str, ...]:

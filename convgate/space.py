@@ -2,17 +2,18 @@
 
 What is feasible is found by construction. All axes with small options are enumerated and sorted into their classes; a
 combination of classes is feasible if some height, some width and some choice of the other options have it, so the
-parts that do not depend on each other are enumerated apart and combined. A combination that no small axis has no large
-one has either: the classes compare options with each other and with 0, 1 and 2, and beyond the sizes here nothing new
-turns up (a test enumerates further and finds the same).
+parts that do not depend on each other are enumerated apart and combined. The classes compare options with each other
+and with 0, 1 and 2, so beyond the sizes here nothing new turns up, up to three classes at a time (a test enumerates
+further and finds the same).
 
-An axis on which nothing can be seen, as all its windows lie in padding and give zero, counts as none.
+An axis on which nothing can be seen, as all its windows lie in padding and give zero, counts as none. Nor does an empty
+batch show anything of combinations that it is no part of.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import combinations, product
+from itertools import chain, combinations, product
 from typing import Any
 
 import numpy as np
@@ -21,14 +22,28 @@ from numpy.typing import NDArray
 from convgate.case import Case, case_rule
 from convgate.features import axis_classes, data_choices, equal_pairs, features_of
 from convgate.operators import OPERATORS
-from convgate.operators.classes import Axis, padding_windows, places_of, span_of
-from convgate.problem import PAIRS, Problem
+from convgate.operators.classes import Axis, padding_windows, places_of
+from convgate.problem import PAIRS, Problem, span
 
 __all__ = ["Axes", "Bools", "Ints", "Member", "Rows", "Space", "Stream", "Ways", "axes_of", "space_of"]
 
 MOST_KERNEL = 4
 MOST_DILATION = 3
 MOST_PLACES = 3
+# The larger axes without which some three classes would not be seen together, as two odd kernels that differ: size,
+# kernel, stride, padding, dilation. They were found by enumerating up to kernels of 6 with 8 places.
+LARGER = (
+    (2, 1, 1, 1, 1),
+    (3, 2, 1, 1, 1),
+    (4, 3, 2, 3, 1),
+    (1, 5, 1, 2, 1),
+    (3, 5, 1, 2, 1),
+    (5, 5, 3, 2, 1),
+    (2, 5, 4, 2, 1),
+    (5, 6, 4, 3, 1),
+    (1, 6, 5, 3, 2),
+    (5, 6, 7, 3, 1),
+)
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -132,7 +147,7 @@ def axes_of(operator: str, most_kernel: int = MOST_KERNEL) -> Axes:
     operator : str
         Name of the operator.
     most_kernel : int
-        The largest kernel; the largest stride, padding and size follow it.
+        The largest kernel of those that are all tried; the largest stride, padding and size follow it.
     """
     found = sorted(set(enumerate_axes(operator, most_kernel)), key=lambda pair: (sum(pair[1]), pair))
     axes = tuple(axis for _, axis in found)
@@ -147,18 +162,24 @@ def axes_of(operator: str, most_kernel: int = MOST_KERNEL) -> Axes:
 def enumerate_axes(operator: str, most_kernel: int) -> Iterator[tuple[bool, Axis]]:
     """The same one by one, each with the operator's axis mode."""
     found = OPERATORS[operator]
-    modes = (False, True) if found.axis_mode else (False,)
-    dilations = range(1, MOST_DILATION + 1) if "dilation" in found.options else (1,)
-    for mode, kernel, dilation in product(modes, range(1, most_kernel + 1), dilations):
+    most_dilation = MOST_DILATION if "dilation" in found.options else 1
+    for mode in (False, True) if found.axis_mode else (False,):
+        ceil_mode = mode and found.axis_mode == "ceil_mode"
+        few = (axis for axis in small_axes(most_kernel, most_dilation, ceil_mode) if places_of(axis) <= MOST_PLACES)
+        for axis in chain(few, (Axis(*options, ceil_mode) for options in LARGER)):
+            problem = problem_of(operator, axis, axis, {found.axis_mode: mode} if found.axis_mode else {})
+            if found.broken_rule(problem) is None:
+                empty, windows = padding_windows(axis)
+                if empty < windows or found.padding_shows(problem):
+                    yield mode, axis
+
+
+def small_axes(most_kernel: int, most_dilation: int, ceil_mode: bool) -> Iterator[Axis]:
+    """All axes with small options, valid or not."""
+    for kernel, dilation in product(range(1, most_kernel + 1), range(1, most_dilation + 1)):
         for stride, padding in product(range(1, kernel + 3), range(kernel + 2)):
-            plain = Axis(1, kernel, stride, padding, dilation, ceil_mode=mode and found.axis_mode == "ceil_mode")
-            for size in range(1, span_of(plain) + MOST_PLACES * stride + 1):
-                axis = plain._replace(size=size)
-                problem = problem_of(operator, axis, axis, {found.axis_mode: mode} if found.axis_mode else {})
-                if found.broken_rule(problem) is None and places_of(axis) <= MOST_PLACES:
-                    empty, windows = padding_windows(axis)
-                    if empty < windows or found.padding_shows(problem):
-                        yield mode, axis
+            for size in range(1, span(kernel, dilation) + MOST_PLACES * stride + 1):
+                yield Axis(size, kernel, stride, padding, dilation, ceil_mode)
 
 
 def problem_of(operator: str, height: Axis, width: Axis, options: Mapping[str, Any]) -> Problem:
@@ -207,6 +228,7 @@ class Space:
         self.pairs = equal_pairs(operator)
         self.axis_count = len(found.axis_features)
         first = 2 * self.axis_count + len(self.pairs)
+        self.batch = [feature.name for feature in self.features].index("batch")
         self.mode_feature = -1
         self.tables: list[Table] = []
         for block in found.blocks:
@@ -234,6 +256,15 @@ class Space:
             sizes = self.sizes[features]
             self._ways[t] = Ways(features, sizes, np.concatenate([[0], np.cumsum(sizes.prod(axis=1))]))
         return self._ways[t]
+
+    def shown(self, vectors: Ints, t: int) -> Bools:
+        """Which of their combinations of `t` features cases show something of: vectors x subsets.
+
+        An empty batch has no values, so all that it shows is what becomes of an empty batch.
+        """
+        of_batch = (self.ways(t).features == self.batch).any(axis=1)
+        found: Bools = (vectors[:, [self.batch]] > 0) | of_batch
+        return found
 
     def feasible(self, t: int) -> Bools:
         """Which combinations of `t` features there are, by their numbers."""

@@ -30,7 +30,9 @@ __all__ = [
     "judge_shard",
     "judge_spec",
     "minimize_group",
+    "plainest",
     "prepare",
+    "smallest",
 ]
 
 # Symptoms for which the values of the data matter, and not only the shapes.

@@ -210,7 +210,7 @@ def count_classes(name: str) -> tuple[str, ...]:
 
 BATCH = Block(
     (Feature("batch", ("batch = 0", "batch = 1", "batch > 1"), lambda problem: min(problem.batch, 2)),),
-    tuple({"batch": batch} for batch in (0, 1, 2, 3)),
+    tuple({"batch": batch} for batch in (1, 2, 3, 0)),  # a witness takes the first that fits
 )
 CHANNELS = Block(
     (Feature("channels", count_classes("channels"), lambda problem: count_class(problem.channels)),),

@@ -7,15 +7,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from convgate.coverage import STRENGTHS
-from convgate.record import RunRecord, SavedFailure
+from convgate.coverage import STRENGTHS, percent
+from convgate.record import RunRecord, SavedFailure, WayCount
 from convgate.report.words import (
     case_counts,
     cut,
     fails_when,
     in_words,
     occurring,
-    percent,
     repro,
     title_of,
     visible,
@@ -67,9 +66,14 @@ def table_of(record: RunRecord) -> str:
     for operator, of_operator in counts.items():
         numbers = [of_operator.total(), *(of_operator[verdict] for verdict in verdicts)]
         covered = [ways.get(operator, {}).get(t) for t in STRENGTHS]
-        shares = [f"{way.covered:,} of {way.feasible:,} ({percent(way)})" if way else "" for way in covered]
+        shares = [share_of(way) if way else "" for way in covered]
         rows.append(row([escaped(operator), *(f"{number:,}" for number in numbers), *shares]))
     return "\n".join(rows)
+
+
+def share_of(way: WayCount) -> str:
+    """How much is covered."""
+    return f"{way.covered:,} of {way.feasible:,} ({percent(way.covered, way.feasible)})"
 
 
 def row(cells: Sequence[str]) -> str:

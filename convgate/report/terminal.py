@@ -1,7 +1,6 @@
 """The run as lines on a terminal: a bar while it runs, tables and the failures at the end."""
 
 import re
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import cycle
@@ -12,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from convgate.coverage import STRENGTHS
+from convgate.coverage import STRENGTHS, percent
 from convgate.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
 from convgate.grids import Grid, side_by_side
 from convgate.record import RunRecord, SavedFailure
@@ -22,7 +21,6 @@ from convgate.report.words import (
     fails_when,
     in_words,
     occurring,
-    percent,
     title_of,
     visible,
     way_counts,
@@ -161,7 +159,7 @@ def drawn(grids: Sequence[Grid], styles: Sequence[str], width: int) -> Iterator[
 
 def replay_of(failure: SavedFailure) -> Text:
     """The line that repeats a failure where it is saved."""
-    return Text(visible(f"convgate replay {shlex.quote(failure.folder)}"), "bold")
+    return Text(visible(failure.replay), "bold")
 
 
 def one_line(text: str) -> str:
@@ -190,7 +188,7 @@ def table_of_coverage(record: RunRecord) -> Table:
         add_row(
             table,
             operator,
-            *(f"{way.covered}/{way.feasible} {percent(way):>5}" if way else "" for way in found),
+            *(f"{way.covered}/{way.feasible} {percent(way.covered, way.feasible):>7}" if way else "" for way in found),
             style="",
         )
     return table
@@ -232,9 +230,9 @@ def number_or_dot(number: int) -> str:
 
 def next_step(record: RunRecord) -> str:
     """What to do now."""
-    if record.verdict == "fails" and record.failures:
-        folder = Path(record.failures[0].folder)
-        return f"Look at {folder / 'README.md'} next."
+    if record.verdict == "fails":
+        saved = next((failure.folder for failure in record.failures if failure.folder), None)
+        return f"Look at {Path(saved) / 'README.md'} next." if saved else "Replay a failing case next."
     if record.verdict == "insufficient":
         return "Give the subject what is missing, or a supports(problem) that says what it is for."
     following = {"smoke": "pr", "pr": "nightly"}.get(record.profile)

@@ -17,7 +17,6 @@ __all__ = [
     "fails_when",
     "in_words",
     "occurring",
-    "percent",
     "repro",
     "title_of",
     "visible",
@@ -80,8 +79,3 @@ def way_counts(record: RunRecord) -> dict[str, dict[int, WayCount]]:
     for way in record.coverage:
         found.setdefault(way.operator, {})[way.t] = way
     return found
-
-
-def percent(way: WayCount) -> str:
-    """How much is covered; 100 % only if nothing is missing."""
-    return f"{100 * way.covered // way.feasible} %" if way.feasible else "none"

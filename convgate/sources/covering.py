@@ -8,7 +8,7 @@ be solved for constraints; and what is missing can always be added, as feasible 
 import numpy as np
 
 from convgate.case import Case, case_rule
-from convgate.space import Bools, Ints, Rows, Space, Ways, space_of
+from convgate.space import Bools, Ints, Rows, Space, space_of
 
 __all__ = ["covering_cases"]
 
@@ -41,18 +41,19 @@ def covering_cases(operator: str, strength: int, seed: int) -> list[Case]:
         target = ways.members(int(np.argmax(missing)))
         best = None
         while best is None:
-            best = most_missing(space.draw(stream, CANDIDATES, target), space, ways, missing)
+            best = most_missing(space.draw(stream, CANDIDATES, target), space, strength, missing)
         for rows in space.variations(best, stream, CANDIDATES):
-            better = most_missing(rows, space, ways, missing)
+            better = most_missing(rows, space, strength, missing)
             best = best if better is None else better
-        missing[ways.codes(space.rows(best[None]).vectors)] = False
+        vectors = space.rows(best[None]).vectors
+        missing[ways.codes(vectors)[space.shown(vectors, strength)]] = False
         found.append(space.case(best, seed=int(stream.random_raw() % 2**16)))
     return found
 
 
-def most_missing(rows: Rows, space: Space, ways: Ways, missing: Bools) -> Ints | None:
+def most_missing(rows: Rows, space: Space, strength: int, missing: Bools) -> Ints | None:
     """Of some cases the one that has most of what is missing; None if there are no data for any of them."""
-    gains = missing[ways.codes(rows.vectors)].sum(axis=1)
+    gains = (missing[space.ways(strength).codes(rows.vectors)] & space.shown(rows.vectors, strength)).sum(axis=1)
     for row in np.argsort(-gains, kind="stable"):
         picks: Ints = rows.picks[row]
         if case_rule(space.case(picks, seed=0)) is None:

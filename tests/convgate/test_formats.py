@@ -31,7 +31,7 @@ from convgate.report import annotations, junit, markdown, observations
 from convgate.report import json as json_format
 from convgate.report.formats import FORMATS
 from convgate.report.terminal import show_record
-from convgate.report.words import percent, visible
+from convgate.report.words import visible
 from convgate.runner import Plan, run_gate
 from convgate.when import When, sentence
 
@@ -611,19 +611,6 @@ def test_foreign_text_on_a_terminal_is_neither_markup_nor_an_escape(text: str) -
     out = shown(foreign(text))
     assert "".join(out.split()).count("".join(visible(text).split())) >= 2  # tabs become spaces
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", out)
-
-
-def test_a_hundred_per_cent_means_all() -> None:
-    def share(covered: int, feasible: int) -> str:
-        return percent(WayCount(operator="conv2d", t=1, covered=covered, feasible=feasible))
-
-    assert [share(0, 3), share(1, 3), share(999_999, 1_000_000), share(3, 3), share(0, 0)] == [
-        "0 %",
-        "33 %",
-        "99 %",
-        "100 %",
-        "none",
-    ]
 
 
 # -- all of them --

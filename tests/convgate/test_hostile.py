@@ -191,8 +191,10 @@ def test_the_minimal_case_is_one_that_the_subject_supports(tmp_path: Path) -> No
     ended = gate(tmp_path, "three")
     assert ended.returncode == 1
     assert "im2col forward, wrong value" in ended.stdout
-    (folder,) = (tmp_path / "reports" / "failures").iterdir()
-    assert '"minimal": "im2col:h3w3k3s1x2' in (folder / "failure.json").read_text()
+    folders = list((tmp_path / "reports" / "failures").iterdir())
+    assert folders
+    for folder in folders:
+        assert '"minimal": "im2col:h3w3k3s1x2' in (folder / "failure.json").read_text()
 
 
 def test_supports_that_raises_is_said_and_is_no_verdict(tmp_path: Path) -> None:

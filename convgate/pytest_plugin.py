@@ -1,0 +1,108 @@
+"""The pytest plugin: judge cases inside of a test suite, and leave one record of them.
+
+pytest imports this in every session of every project that has convgate installed, so all that is heavy is imported when
+a test first asks for it.
+"""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from convgate.case import Case
+    from convgate.testing import Judged
+
+__all__ = ["convgate_judge"]
+
+KEY = "convgate"
+
+
+class Session:
+    """What the tests of this process, and of workers that have ended, have judged."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.judged: list[Judged] = []
+        self.started = time.monotonic()
+        self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        self.message = ""
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what a worker of pytest-xdist has judged; one that crashed has nothing to hand over."""
+        from convgate.testing import decode  # noqa: PLC0415 - heavy
+
+        self.judged += decode(getattr(node, "workeroutput", {}).get(KEY, "[]"))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Hand over what was judged, in a worker; otherwise write the record."""
+        from convgate.testing import encode  # noqa: PLC0415 - heavy
+
+        output = getattr(session.config, "workeroutput", None)
+        if output is not None:
+            output[KEY] = encode(self.judged)
+            return
+        try:
+            self.write()
+        except (ValueError, OSError) as error:
+            self.message = f"{self.file} was not written: {error}"
+            if session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+    def write(self) -> None:
+        """Write the record."""
+        from convgate.files import write_text  # noqa: PLC0415 - heavy
+        from convgate.report.json import render  # noqa: PLC0415 - heavy
+        from convgate.testing import record_of_session  # noqa: PLC0415 - heavy
+
+        seconds = time.monotonic() - self.started
+        record = record_of_session(self.judged, started_at=self.started_at, seconds=seconds)
+        write_text(self.file, render(record))
+        self.message = f"{record.subject} {record.verdict}: {record.reason}; see convgate coverage {self.file}"
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say what was written."""
+        terminalreporter.write_line(f"convgate: {self.message}")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option."""
+    parser.getgroup("convgate").addoption(
+        "--convgate-record", metavar="FILE", help="write the record of all cases that tests judged to FILE"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Record what is judged, if that is asked for."""
+    file = config.getoption("--convgate-record")
+    if file is not None:
+        config.pluginmanager.register(Session(config.invocation_params.dir / file), "convgate-session")
+
+
+@pytest.fixture
+def convgate_judge(request: pytest.FixtureRequest) -> "Callable[[Case | str, Any], str]":
+    """Judge a case: ``convgate_judge(case_or_spec, subject)``, the subject an object or ``"module:attribute"``.
+
+    A failing case fails the test. What is returned is the case's verdict otherwise: "passed", "vacuous", "unsupported"
+    or "oracles_disagree".
+    """
+    session = request.config.pluginmanager.get_plugin("convgate-session")
+
+    def judge(case: "Case | str", subject: Any) -> str:
+        __tracebackhide__ = True
+        from convgate.testing import judge_in_test  # noqa: PLC0415 - heavy
+
+        judgement = judge_in_test(case, subject)
+        if session is not None:
+            session.judged.append(judgement.judged)
+        if judgement.report:
+            pytest.fail(judgement.report, pytrace=False)
+        return judgement.verdict
+
+    return judge

@@ -1,0 +1,95 @@
+"""Coverage on a terminal: how much of what is feasible is covered, what is missing, and what was lost and gained."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from convgate.coverage import STRENGTHS, Coverage, Gap, percent
+from convgate.merge import differing_versions
+from convgate.record import RunRecord
+
+__all__ = ["show_coverage", "show_difference", "show_shortfalls"]
+
+Coverages = Mapping[str, Coverage]
+
+
+def show_coverage(record: RunRecord, coverage: Coverages, console: Console, *, missing: int) -> None:
+    """Show the coverage of a record by operator and strength, and the first gaps.
+
+    Parameters
+    ----------
+    record : RunRecord
+        Of one run or merged.
+    coverage : dict
+        Operator to its coverage.
+    console : Console
+        Where to show it.
+    missing : int
+        How many gaps to show.
+    """
+    different = len({each.spec for each in record.judged})
+    repeated = "" if different == record.cases else f", {different:,} of them different"
+    line = f"{record.subject}: {record.cases:,} cases judged{repeated}; {record.verdict}: {record.reason}"
+    console.print(Text(line), soft_wrap=True)
+    for name, versions in differing_versions(record).items():
+        console.print(Text(f"the runs had different versions of {name}: {', '.join(versions)}", "yellow"))
+    table = headed("operator", *(f"{t}-way" for t in STRENGTHS))
+    counts = {(each.operator, each.t): each for each in record.coverage}
+    for operator in record.operators:
+        row = [counts[operator, t] for t in STRENGTHS]
+        cells = [f"{each.covered:,}/{each.feasible:,}  {percent(each.covered, each.feasible)}" for each in row]
+        table.add_row(operator, *cells)
+    console.print(table)
+    total = sum(each.feasible - each.covered for each in record.coverage)
+    gaps = chain.from_iterable(coverage[operator].gaps(t) for t in STRENGTHS for operator in coverage)
+    show_gaps(f"{total:,} feasible combinations are missing", total, gaps, console, most=missing)
+
+
+def show_difference(earlier: Coverages, now: Coverages, console: Console, *, missing: int) -> None:
+    """Show what was covered earlier and is not now, and the other way round, by operator and strength.
+
+    Parameters
+    ----------
+    earlier, now : dict
+        Operator to its coverage; the same operators.
+    console : Console
+        Where to show it.
+    missing : int
+        How many of the lost combinations to show.
+    """
+    lost = {(operator, t): now[operator].lost(earlier[operator], t) for t in STRENGTHS for operator in now}
+    table = headed("operator", *(f"{t}-way" for t in STRENGTHS))
+    for operator in now:
+        gained = [len(earlier[operator].lost(now[operator], t)) for t in STRENGTHS]
+        cells = [f"{len(lost[operator, t]):,} lost, {more:,} gained" for t, more in zip(STRENGTHS, gained, strict=True)]
+        table.add_row(operator, *cells)
+    console.print(table)
+    total = sum(map(len, lost.values()))
+    gaps = chain.from_iterable(now[operator].described(t, codes) for (operator, t), codes in lost.items())
+    show_gaps(f"{total:,} combinations were covered earlier and are not now", total, gaps, console, most=missing)
+
+
+def show_gaps(words: str, total: int, gaps: Iterator[Gap], console: Console, *, most: int) -> None:
+    """Show how many gaps there are and the first of them, each with the spec that would cover it."""
+    shown = list(islice(gaps, most)) if total else []
+    console.print(Text(words + ("" if not shown else ":" if len(shown) == total else f"; the first {len(shown)}:")))
+    for gap in shown:
+        console.print(Text.assemble("  ", " and ".join(gap.conditions), "  → ", (gap.spec, "bold")), soft_wrap=True)
+
+
+def show_shortfalls(complaints: Iterable[str], console: Console) -> None:
+    """Show what is below the required coverage, a line each."""
+    for complaint in complaints:
+        console.print(Text(f"too little covered: {complaint}", "bold yellow"), soft_wrap=True)
+
+
+def headed(first: str, *others: str) -> Table:
+    """A plain table of numbers with the operators on the left."""
+    table = Table(title=None, box=None, pad_edge=False)
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table

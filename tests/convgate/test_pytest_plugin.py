@@ -1,0 +1,201 @@
+"""The pytest plugin in real pytest runs, alone and with workers of pytest-xdist."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convgate.record import RunRecord, load_record
+
+ROOT = Path(__file__).parents[2]
+SPECS = ["im2col", "im2col:k2:f32", "im2col:n2h5w7k3s2p1", "im2col:n0", "col2im:c3k2x1p1x0:f32", "col2im:h4w3k2s2x1"]
+
+MINE = """
+import impl
+
+im2col = impl.im2col
+
+def col2im(columns, input_shape, kernel_size, **options):
+    return impl.col2im(columns, input_shape, kernel_size, **options) + (options["stride"][0] > 1)
+"""
+CORRECT = f"""
+import pytest
+
+@pytest.mark.parametrize("spec", {SPECS[:5]})
+def test_it(spec, convgate_judge):
+    assert convgate_judge(spec, "mine") == ("vacuous" if "n0" in spec else "passed")
+"""
+WRONG = f"""
+import pytest
+
+@pytest.mark.parametrize("spec", {SPECS})
+def test_it(spec, convgate_judge):
+    convgate_judge(spec, "mine")
+"""
+CRASHING = (
+    WRONG
+    + """
+
+def test_that_ends_its_process(convgate_judge):
+    import os, time
+    time.sleep(2)
+    os._exit(1)
+"""
+)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A pytest run that has ended."""
+
+    code: int
+    out: str
+    folder: Path
+
+    @property
+    def record(self) -> RunRecord:
+        """What it left."""
+        return load_record(self.folder / "run.json")
+
+
+def run(folder: Path, tests: str, *arguments: str) -> Ended:
+    """Run pytest with no plugin but the one and pytest-xdist, whatever else is installed."""
+    folder.mkdir(exist_ok=True)
+    (folder / "mine.py").write_text(MINE)
+    (folder / "test_mine.py").write_text(tests)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "pytest", "-p", "convgate.pytest_plugin", "--rootdir", ".", *arguments]
+    ended = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=200
+    )
+    return Ended(ended.returncode, ended.stdout + ended.stderr, folder)
+
+
+RECORD = ("--convgate-record", "run.json")
+TWO = ("-p", "xdist.plugin", "-n", "2")
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """A run in one process in which one case fails."""
+    return run(tmp_path_factory.mktemp("plain"), WRONG, *RECORD)
+
+
+@pytest.fixture(scope="module")
+def spread(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """The same over two workers."""
+    return run(tmp_path_factory.mktemp("spread"), WRONG, *RECORD, *TWO)
+
+
+def contents(record: RunRecord) -> dict[str, Any]:
+    """A record without times."""
+    found = vars(record) | {"judged": Counter((each.spec, each.verdict) for each in record.judged)}
+    found["failures"] = [vars(each) | {"found_at": ""} for each in record.failures]
+    return {name: value for name, value in found.items() if name not in {"started_at", "seconds"}}
+
+
+def test_a_failing_case_fails_its_test_with_the_smallest_case_and_no_traceback(plain: Ended) -> None:
+    assert plain.code == pytest.ExitCode.TESTS_FAILED
+    assert "1 failed, 5 passed" in plain.out
+    assert "col2im forward, wrong value: " in plain.out
+    assert "expected y" in plain.out
+    assert "actual y" in plain.out
+    assert "found as col2im:h4w3k2s2x1" in plain.out
+    assert "Traceback" not in plain.out
+    assert "def judge" not in plain.out
+
+
+def test_the_record_has_every_case_that_was_judged(plain: Ended) -> None:
+    record = plain.record
+    assert sorted(each.spec for each in record.judged) == sorted(SPECS)
+    assert (record.subject, record.profile, record.operators) == ("mine", "pytest", ["im2col", "col2im"])
+    assert (record.verdict, record.reason) == ("fails", "1 of 6 cases fail")
+    assert f"convgate: mine fails: 1 of 6 cases fail; see convgate coverage {plain.folder / 'run.json'}" in plain.out
+    (failure,) = record.failures
+    assert (failure.found, failure.cases, failure.folder) == ("col2im:h4w3k2s2x1", 1, "")
+    assert failure.replay == f"convgate replay {failure.minimal} --subject mine"
+
+
+def test_workers_leave_the_same_record(plain: Ended, spread: Ended) -> None:
+    assert spread.code == plain.code
+    assert "2 workers" in spread.out
+    assert contents(spread.record) == contents(plain.record)
+
+
+def test_a_worker_that_crashes_does_not_lose_what_others_judged(tmp_path: Path) -> None:
+    ended = run(tmp_path, CRASHING, *RECORD, *TWO)
+    assert ended.code == pytest.ExitCode.TESTS_FAILED
+    assert "crashed" in ended.out
+    assert ended.record.cases > 0
+    assert {each.spec for each in ended.record.judged} <= set(SPECS)
+
+
+def test_correct_cases_pass_and_say_their_verdict(tmp_path: Path) -> None:
+    ended = run(tmp_path, CORRECT, *RECORD)
+    assert ended.code == pytest.ExitCode.OK, ended.out
+    assert ended.record.verdict == "conforms"
+
+
+def test_without_the_option_nothing_is_written(tmp_path: Path) -> None:
+    ended = run(tmp_path, CORRECT, "-p", "no:cacheprovider")
+    assert ended.code == pytest.ExitCode.OK, ended.out
+    assert "convgate:" not in ended.out
+    assert {path.name for path in tmp_path.iterdir()} == {"mine.py", "test_mine.py"}
+
+
+def test_a_session_that_judged_nothing_leaves_no_record_and_does_not_pass(tmp_path: Path) -> None:
+    ended = run(tmp_path, "def test_nothing(): pass\n", *RECORD)
+    assert ended.code == pytest.ExitCode.USAGE_ERROR
+    assert "was not written: a record is of one subject, and these tests judged none" in ended.out
+    assert not (tmp_path / "run.json").exists()
+
+
+def test_two_subjects_do_not_go_into_one_record(tmp_path: Path) -> None:
+    two = 'def test_two(convgate_judge):\n    convgate_judge("im2col", "mine")\n    convgate_judge("im2col", "impl")\n'
+    ended = run(tmp_path, two, *RECORD)
+    assert ended.code == pytest.ExitCode.USAGE_ERROR
+    assert "these tests judged impl, mine" in ended.out
+
+
+def test_a_subject_may_be_any_object_and_a_case_any_case(tmp_path: Path) -> None:
+    tests = """
+import mine
+from types import SimpleNamespace
+from convgate.spec import parse_spec
+
+class Mine:
+    def im2col(self, *arguments, **options):
+        return mine.im2col(*arguments, **options)
+
+def test_module(convgate_judge):
+    assert convgate_judge(parse_spec("im2col:k2"), mine) == "passed"
+
+def test_instance(convgate_judge):
+    assert convgate_judge("im2col:k2", Mine()) == "passed"
+
+def test_what_it_lacks(convgate_judge):
+    assert convgate_judge("conv2d", Mine()) == "unsupported"
+"""
+    ended = run(tmp_path, tests)
+    assert ended.code == pytest.ExitCode.OK, ended.out
+
+
+def test_the_plugin_loads_nothing_heavy_until_a_case_is_judged() -> None:
+    heavy = {"hypothesis", "msgspec", "numpy", "rich", "torch"}
+    code = f"import sys, convgate.pytest_plugin; print(*{heavy} & {{*sys.modules}})"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == ""
+
+
+def test_the_plugin_is_found_by_pytest() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    module = import_module(project["entry-points"]["pytest11"]["convgate"])
+    assert callable(module.pytest_configure)
