@@ -70,7 +70,7 @@ class CoverageMap:
     missing : int
         How many there are.
     details : dict
-        For the script: the features' classes, and the state of each pair of classes.
+        For the script: the features' classes, the state of each pair of classes, and cases for the missing ones.
     """
 
     operator: str
@@ -92,11 +92,14 @@ def coverage_map(coverage: Coverage, counts: list[WayCount]) -> CoverageMap:
         What the record has of the operator.
     """
     features = coverage.space.features
-    pairs = [(int(a), int(b)) for a, b in coverage.space.ways(2).features]
-    states = list(pair_states(coverage))
+    pairs = coverage.space.ways(2).features.tolist()
     rows = [Row(feature.name, []) for feature in features]
-    for (a, b), letters in zip(pairs, states, strict=True):
+    gaps = coverage.gaps(2)  # in the order of the pairs
+    details: dict[str, Any] = {}
+    for (a, b), letters in zip(pairs, pair_states(coverage), strict=True):
         rows[b].squares.append(square(f"{features[a].name} and {features[b].name}", letters))
+        specs = [gap.spec for gap in islice(gaps, letters.count("m"))]
+        details[f"{a} {b}"] = {"states": letters, "specs": specs}
     # with classes three at a time it takes a while to see that nothing is missing
     open_ = [count.t for count in counts if count.covered < count.feasible]
     return CoverageMap(
@@ -108,8 +111,7 @@ def coverage_map(coverage: Coverage, counts: list[WayCount]) -> CoverageMap:
         details={
             "features": [feature.name for feature in features],
             "classes": [feature.classes for feature in features],
-            "pairs": {f"{a} {b}": letters for (a, b), letters in zip(pairs, states, strict=True)},
-            "specs": [gap.spec for gap in coverage.gaps(2)],
+            "pairs": details,
         },
     )
 

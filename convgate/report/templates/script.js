@@ -83,7 +83,7 @@
 
   function classTable(operator, first, second) {
     const { features, classes, pairs } = details[operator];
-    const letters = pairs[`${first} ${second}`];
+    const letters = pairs[`${first} ${second}`].states;
     const wide = classes[second].length;
     const at = (i, j) => states[letters[i * wide + j]];
     // the feature with more classes goes down
@@ -99,23 +99,15 @@
       element("thead", {}, head), element("tbody", {}, ...body));
   }
 
-  // The specs stand in the order of the missing pairs of classes.
   function missing(operator, first, second) {
-    const { classes, pairs, specs } = details[operator];
-    const found = [];
-    let number = 0;
-    for (const [key, letters] of Object.entries(pairs)) {
-      for (let place = 0; place < letters.length; place += 1) {
-        if (letters[place] !== "m") continue;
-        if (key === `${first} ${second}`) {
-          const across = classes[second].length;
-          const words = [classes[first][Math.floor(place / across)], classes[second][place % across]];
-          found.push({ words, spec: specs[number] });
-        }
-        number += 1;
-      }
-    }
-    return found;
+    const { classes, pairs } = details[operator];
+    const { states: letters, specs } = pairs[`${first} ${second}`];
+    const wide = classes[second].length;
+    const places = [...letters].flatMap((letter, place) => (letter === "m" ? [place] : []));
+    return places.map((place, number) => ({
+      words: [classes[first][Math.floor(place / wide)], classes[second][place % wide]],
+      spec: specs[number],
+    }));
   }
 
   for (const map of folded) {
