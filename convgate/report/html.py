@@ -116,7 +116,7 @@ def render(record: RunRecord) -> str:
     style, script = part("style.css"), part("script.js")
     return environment.get_template("page.html").render(
         record=record,
-        reason=re.sub(r"\b\d{4,}\b", lambda found: f"{int(found[0]):,}", record.reason),
+        reason=reason_in_words(record),
         covered=coverage_in_words(maps),
         judged=judged_in_words(record),
         command=command_of(record),
@@ -164,6 +164,12 @@ def coverage_in_words(maps: Sequence[CoverageMap]) -> str:
         covered, feasible = total(maps, t)
         words.append(f"all {feasible:,} {name}" if covered == feasible else f"{covered:,} of {feasible:,} {name}")
     return f"The cases cover {' and '.join(words)}."
+
+
+def reason_in_words(record: RunRecord) -> str:
+    """The reason as the beginning of a sentence, its numbers grouped; the name of an operator stays small."""
+    text = re.sub(r"\b\d{4,}\b", lambda found: f"{int(found[0]):,}", record.reason)
+    return text if text.startswith(tuple(record.operators)) else text[:1].upper() + text[1:]
 
 
 def judged_in_words(record: RunRecord) -> str:

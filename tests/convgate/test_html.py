@@ -199,7 +199,7 @@ def test_a_run_that_verified_too_little_does_not_look_like_a_pass(opened: Opened
     reason = "im2col: only 3 of 97 cases verified anything; half are needed"
     page = opened(replace(passing, verdict="insufficient", reason=reason))
     assert "impl is not verified" in text(page, "h1")
-    assert "Im2col: only 3 of 97 cases" in text(page, "header")
+    assert "im2col: only 3 of 97 cases" in text(page, "header")
 
 
 def test_a_failure_says_first_when_it_fails(opened: Opened, failing: RunRecord) -> None:
@@ -335,7 +335,7 @@ def test_a_click_on_a_square_shows_the_classes_of_its_two_features(opened: Opene
         ["failing", "failing", "failing"],
     ]
     assert page.locator(".classes thead th").all_inner_texts() == ["kernel_w = 1", "kernel_w even", "kernel_w odd, > 1"]
-    assert page.locator(".heat [aria-pressed]").count() == 1
+    assert page.locator(".heat [aria-current]").count() == 1
 
 
 def test_the_map_is_walked_with_arrow_keys_and_opened_with_enter(opened: Opened, passing: RunRecord) -> None:

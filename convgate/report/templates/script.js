@@ -129,10 +129,11 @@
 
     const open = (button) => {
       const [column, row] = place(button);
-      chosen?.removeAttribute("aria-pressed");
+      chosen?.removeAttribute("aria-current");
       chosen = button;
-      chosen.setAttribute("aria-pressed", "true");
+      chosen.setAttribute("aria-current", "true");
       map.querySelector(".detail").replaceChildren(element("div", { class: "scroll" }, classTable(operator, column, row)));
+      status.textContent = `${button.getAttribute("aria-label")}. The table of their classes is after the map.`;
       map.querySelector(".closing").replaceChildren(...missing(operator, column, row).map(({ words, spec }) =>
         element("li", {}, `${words.join(" and ")} would be covered by `,
           element("div", { class: "copyable" }, element("code", {}, spec), copyButton("the spec")))));
