@@ -569,7 +569,7 @@ def test_foreign_names_stay_text(opened: Opened, failing: RunRecord, *, bypass_c
         oracles_disagree=[Disagreement(spec=ATTACK, check=ATTACK, message=ATTACK)],
         versions={ATTACK: ATTACK},
     )
-    page = opened(record, bypass_csp=bypass_csp)
+    page = opened(record, width=360, bypass_csp=bypass_csp)
     page.get_by_role("button", name="Copy the line that repeats it").first.click()
     page.get_by_text("Copied: ").wait_for(state="attached")
     page.get_by_role("radio", name="im2col").check()
@@ -583,6 +583,7 @@ def test_foreign_names_stay_text(opened: Opened, failing: RunRecord, *, bypass_c
     assert drawn.count("<script>window.hacked=1</script>") > 20
     assert "{{7*7}}" in drawn
     assert "49{%" not in drawn
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def test_the_policy_of_the_page_lets_no_other_script_run(opened: Opened, passing: RunRecord, browser: Browser) -> None:

@@ -169,6 +169,7 @@
       move(button);
       open(button);
     });
+    map.querySelector(".heat").addEventListener("mouseleave", () => chosen && point(chosen));
     for (const kind of ["focusin", "mouseover"]) {
       map.querySelector(".heat").addEventListener(kind, ({ target }) => {
         const button = target.closest("button");
