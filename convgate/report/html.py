@@ -107,7 +107,13 @@ def render(record: RunRecord) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": "{:,}".format, "quote": shlex.quote, "share": share, "sentence": sentence}
+    environment.filters |= {
+        "number": "{:,}".format,
+        "percent": percent,
+        "quote": shlex.quote,
+        "sentence": sentence,
+        "share": share,
+    }
     coverage = coverage_of(record.judged, record.operators)
     maps = [
         coverage_map(coverage[operator], [count for count in record.coverage if count.operator == operator])
@@ -146,9 +152,14 @@ def content_hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def share(part_: int, whole: int) -> float:
+def share(covered: int, feasible: int) -> float:
     """Percentage, to one place; 100 only if it is all."""
-    return 100.0 if part_ >= whole else int(1000 * part_ / whole) / 10
+    return 100.0 if covered >= feasible else 1000 * covered // feasible / 10
+
+
+def percent(number: float) -> str:
+    """A percentage in words."""
+    return "100 %" if number == 100 else f"{number:.1f} %"
 
 
 def total(maps: Iterable[CoverageMap], t: int) -> tuple[int, int]:
