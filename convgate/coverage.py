@@ -54,8 +54,8 @@ class Coverage:
 
     def __init__(self, operator: str, passing: Iterable[Vector], failing: Iterable[Vector]) -> None:
         self.operator = operator
+        self._passing = np.array(sorted(set(passing)), np.int64)
         self._failing = np.array(sorted(set(failing)), np.int64)
-        self._counted = np.array(sorted({*passing, *map(tuple, self._failing.tolist())}), np.int64)
         self._covered: dict[int, Bools] = {}
 
     @cached_property
@@ -66,8 +66,12 @@ class Coverage:
     def covered(self, t: int) -> Bools:
         """Which combinations of `t` features some case has, by their numbers in ``space.ways(t)``."""
         if t not in self._covered:
-            self._covered[t] = self.having(self._counted, t)
+            self._covered[t] = self.passing(t) | self.failing(t)
         return self._covered[t]
+
+    def passing(self, t: int) -> Bools:
+        """Which combinations of `t` features some passing case has."""
+        return self.having(self._passing, t)
 
     def failing(self, t: int) -> Bools:
         """Which combinations of `t` features some failing case has."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from convgate.record import RunRecord
-from convgate.report import json, junit, markdown, observations
+from convgate.report import html, json, junit, markdown, observations
 
 __all__ = ["FORMATS", "Format"]
 
@@ -20,6 +20,7 @@ class Format:
 # Each is an option of gate and of report, --json FILE and so on. A further format is a file here and one line below.
 FORMATS = {
     "json": Format("the run record", json.render),
+    "html": Format("a page to look at", html.render),
     "junit": Format("test results in JUnit XML", junit.render),
     "markdown": Format("a summary in Markdown", markdown.render),
     "observations": Format("every case as JSON Lines, as Hypothesis's observability has them", observations.render),

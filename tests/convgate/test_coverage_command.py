@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from convgate.checks import Result as Checked
 from convgate.cli import main
 from convgate.coverage import coverage_of, percent, shortfalls
+from convgate.files import write_text
 from convgate.merge import record_of
 from convgate.record import RunRecord, Tally, WayCount, load_record
 from convgate.report.json import render

@@ -1,0 +1,137 @@
+"""Coverage of one operator as a map: a square for each pair of features, and in it each pair of their classes."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+import numpy as np
+
+from convgate.coverage import Coverage, Gap
+from convgate.record import WayCount
+
+__all__ = ["STATES", "CoverageMap", "Row", "Square", "coverage_map"]
+
+# What can be said of a pair of classes, the gravest first. The names are also those of the style sheet's classes.
+STATES = {
+    "broken": "every case of it fails",
+    "failing": "some of its cases fail",
+    "missing": "no case has it",
+    "covered": "all its cases pass",
+    "infeasible": "no problem has it",
+}
+LETTERS = {name[0]: name for name in STATES}
+# So many gaps are worth reading; closing these closes others too.
+MOST_GAPS = 50
+
+
+@dataclass(frozen=True)
+class Square:
+    """What became of all pairs of classes of two features.
+
+    Parameters
+    ----------
+    state : str
+        The gravest of its pairs of classes: a key of `STATES`.
+    share : float
+        How many of the feasible pairs of classes have it, from 0 to 1.
+    words : str
+        How many pairs of classes there are of each state.
+    """
+
+    state: str
+    share: float
+    words: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A feature, and its squares with each of the features before it."""
+
+    feature: str
+    squares: list[Square]
+
+
+@dataclass(frozen=True)
+class CoverageMap:
+    """What the page shows of one operator's coverage.
+
+    Parameters
+    ----------
+    operator : str
+        Its name.
+    counts : list of WayCount
+        What is covered of the classes alone, in pairs and in triples.
+    rows : list of Row
+        The squares.
+    gaps : list of Gap
+        The first missing combinations, the smallest first.
+    missing : int
+        How many there are.
+    details : dict
+        For the script: the features' classes, the state of each pair of classes, and cases for the missing ones.
+    """
+
+    operator: str
+    counts: list[WayCount]
+    rows: list[Row]
+    gaps: list[Gap]
+    missing: int
+    details: dict[str, Any]
+
+
+def coverage_map(coverage: Coverage, counts: list[WayCount]) -> CoverageMap:
+    """Draw up one operator's coverage.
+
+    Parameters
+    ----------
+    coverage : Coverage
+        Of its cases.
+    counts : list of WayCount
+        What the record has of the operator.
+    """
+    features = coverage.space.features
+    pairs = coverage.space.ways(2).features.tolist()
+    rows = [Row(feature.name, []) for feature in features]
+    gaps = coverage.gaps(2)  # in the order of the pairs
+    details: dict[str, Any] = {}
+    for (a, b), letters in zip(pairs, pair_states(coverage), strict=True):
+        rows[b].squares.append(square(f"{features[a].name} and {features[b].name}", letters))
+        specs = [gap.spec for gap in islice(gaps, letters.count("m"))]
+        details[f"{a} {b}"] = {"states": letters, "specs": specs}
+    # with classes three at a time it takes a while to see that nothing is missing
+    open_ = [count.t for count in counts if count.covered < count.feasible]
+    return CoverageMap(
+        operator=coverage.operator,
+        counts=counts,
+        rows=rows,
+        gaps=list(islice(chain.from_iterable(coverage.gaps(t) for t in open_), MOST_GAPS)),
+        missing=sum(count.feasible - count.covered for count in counts),
+        details={
+            "features": [feature.name for feature in features],
+            "classes": [feature.classes for feature in features],
+            "pairs": details,
+        },
+    )
+
+
+def pair_states(coverage: Coverage) -> Iterator[str]:
+    """For each pair of features the states of its pairs of classes, row by row, a letter each."""
+    ways, passing, failing = coverage.space.ways(2), coverage.passing(2), coverage.failing(2)
+    letters = np.full(ways.total, "i")
+    letters[coverage.space.feasible(2)] = "m"
+    letters[passing] = "c"
+    letters[failing] = "b"
+    letters[failing & passing] = "f"
+    for start, end in zip(ways.offsets[:-1], ways.offsets[1:], strict=True):
+        yield "".join(letters[start:end])
+
+
+def square(name: str, letters: str) -> Square:
+    """Sum up the pairs of classes of two features."""
+    numbers = Counter(letters)
+    states = [state for letter, state in LETTERS.items() if numbers[letter]]
+    counts = ", ".join(f"{numbers[state[0]]} {state}" for state in states)
+    feasible = len(letters) - numbers["i"]
+    return Square(states[0], numbers[states[0][0]] / feasible if feasible else 1.0, f"{name}: {counts}")

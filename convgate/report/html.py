@@ -1,0 +1,224 @@
+"""The run as one HTML page that needs nothing else: no network, and its script only for comfort."""
+
+import base64
+import hashlib
+import re
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from convgate.checks import VERDICTS
+from convgate.coverage import coverage_of, operator_of
+from convgate.operators import OPERATORS
+from convgate.record import JudgedCase, RunRecord
+from convgate.report.heatmap import STATES, CoverageMap, coverage_map
+from convgate.when import sentence
+
+__all__ = ["ORACLES", "render"]
+
+BAD = {"failed", "crashed", "timed_out"}
+SLOWEST = 10
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """What stands behind some checks.
+
+    Parameters
+    ----------
+    name : str
+        As a heading.
+    checks : dict
+        Each of its checks, and what that asks, in words.
+    """
+
+    name: str
+    checks: dict[str, str]
+
+
+ORACLES = (
+    Oracle(
+        "The definition and PyTorch",
+        {
+            "forward": "the result",
+            "grad_input": "the gradient of the input",
+            "grad_weight": "the gradient of the weight",
+            "grad_bias": "the gradient of the bias",
+            "special_values": "NaN and infinities where they must be, and nowhere else",
+        },
+    ),
+    Oracle("Exact finite differences", {"finite_difference": "gradients against differences of the results"}),
+    Oracle(
+        "Identities",
+        {
+            "adjoint": "backward is the transpose of forward",
+            "identity": "linearity, shifts, batches, groups",
+            "layout": "the same whatever the layout in memory",
+            "purity": "inputs stay as they are, results do not change",
+        },
+    ),
+    Oracle("The rules of the arguments", {"invalid_arguments": "what is invalid is refused"}),
+)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many results there are of each verdict that occurs."""
+
+    by_verdict: Counter[str]
+
+    @property
+    def passed(self) -> int:
+        """How many passed."""
+        return self.by_verdict["passed"]
+
+    @property
+    def others(self) -> list[tuple[str, int, bool]]:
+        """Of each other verdict its words, its number, and whether it is a failure."""
+        return [
+            (verdict.replace("_", " "), number, verdict in BAD)
+            for verdict in VERDICTS
+            if verdict != "passed" and (number := self.by_verdict[verdict])
+        ]
+
+
+def render(record: RunRecord) -> str:
+    """The page of a run.
+
+    Parameters
+    ----------
+    record : RunRecord
+        The run.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    environment = Environment(
+        loader=PackageLoader("convgate.report"),
+        autoescape=True,  # subjects, messages and specs are foreign
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": "{:,}".format,
+        "percent": percent,
+        "quote": shlex.quote,
+        "sentence": sentence,
+        "share": share,
+    }
+    coverage = coverage_of(record.judged, record.operators)
+    maps = [
+        coverage_map(coverage[operator], [count for count in record.coverage if count.operator == operator])
+        for operator in record.operators
+    ]
+    style, script = part("style.css"), part("script.js")
+    return environment.get_template("page.html").render(
+        record=record,
+        reason=reason_in_words(record),
+        covered=coverage_in_words(maps),
+        judged=judged_in_words(record),
+        command=command_of(record),
+        failing=Counter(failure.operator for failure in record.failures),
+        oracles=ORACLES,
+        counts=counts_of(record),
+        pairs_share=share(*total(maps, 2)),
+        maps=maps,
+        states=STATES,
+        details={each.operator: each.details for each in maps},
+        slowest=list(slowest(record)),
+        bad=BAD,
+        style=Markup(style),  # noqa: S704 - our own files
+        script=Markup(script),  # noqa: S704
+        style_hash=content_hash(style),
+        script_hash=content_hash(script),
+    )
+
+
+def part(name: str) -> str:
+    """A file that stands in the page as it is."""
+    return (files("convgate.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def content_hash(text: str) -> str:
+    """What a content security policy calls an inline script or style: nothing but this one runs."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def share(covered: int, feasible: int) -> float:
+    """Percentage, to one place; 100 only if it is all."""
+    return 100.0 if covered >= feasible else 1000 * covered // feasible / 10
+
+
+def percent(number: float) -> str:
+    """A percentage in words."""
+    return "100 %" if number == 100 else f"{number:.1f} %"
+
+
+def total(maps: Iterable[CoverageMap], t: int) -> tuple[int, int]:
+    """Covered and feasible combinations of `t` features of all operators."""
+    counts = [count for each in maps for count in each.counts if count.t == t]
+    return sum(count.covered for count in counts), sum(count.feasible for count in counts)
+
+
+def coverage_in_words(maps: Sequence[CoverageMap]) -> str:
+    """One sentence on pairs and triples."""
+    words = []
+    for t, name in ((2, "feasible pairs of shape classes"), (3, "triples")):
+        covered, feasible = total(maps, t)
+        words.append(f"all {feasible:,} {name}" if covered == feasible else f"{covered:,} of {feasible:,} {name}")
+    return f"The cases cover {' and '.join(words)}."
+
+
+def reason_in_words(record: RunRecord) -> str:
+    """The reason as the beginning of a sentence, its numbers grouped; the name of an operator stays small."""
+    text = re.sub(r"\b\d{4,}\b", lambda found: f"{int(found[0]):,}", record.reason)
+    return text if text.startswith(tuple(record.operators)) else text[:1].upper() + text[1:]
+
+
+def judged_in_words(record: RunRecord) -> str:
+    """What was held against what, as one sentence."""
+    checks = {row.check for row in record.checks}
+    against = [oracle.name[0].lower() + oracle.name[1:] for oracle in ORACLES if checks & oracle.checks.keys()]
+    return f"{listed(record.operators)}, held against {listed(against)}, in profile {record.profile}."
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as a sentence lists them."""
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words) or "nothing"
+
+
+def command_of(record: RunRecord) -> str:
+    """The command that makes the same run again, from the same folder."""
+    words = ["convgate", "gate", "--subject", record.subject, "--profile", record.profile, "--seed", str(record.seed)]
+    if record.operators != list(OPERATORS):
+        words += ["--operators", ",".join(record.operators)]
+    return shlex.join(words)
+
+
+def counts_of(record: RunRecord) -> dict[tuple[str, str], Counts]:
+    """Verdicts by operator and check, by operator and oracle's name, and the same of all operators under ""."""
+    oracle_of = {check: oracle.name for oracle in ORACLES for check in oracle.checks}
+    found: dict[tuple[str, str], Counts] = {}
+    for row in record.checks:
+        for key in ((row.operator, row.check), ("", row.check), ("", oracle_of.get(row.check, ""))):
+            found.setdefault(key, Counts(Counter())).by_verdict.update(row.counts)
+    return found
+
+
+def slowest(record: RunRecord) -> Iterator[tuple[JudgedCase, str, bool]]:
+    """The slowest cases of each operator, with it, and whether they are among the slowest of all."""
+    by_time = sorted(record.judged, key=lambda case: case.seconds, reverse=True)
+    seen: Counter[str] = Counter()
+    for rank, case in enumerate(by_time):
+        operator = operator_of(case.spec)
+        seen[operator] += 1
+        if seen[operator] <= SLOWEST:
+            yield case, operator, rank < SLOWEST
