@@ -24,9 +24,21 @@ from convgate.relations import (
 from convgate.subjects.loader import supports
 from convgate.trial import RAISED, Trial
 
-__all__ = ["CHECKS", "OUTPUTS", "RELATIONS", "VERDICTS", "Result", "judge", "judge_whatever_data", "primary_failure"]
+__all__ = [
+    "CHECKS",
+    "FAILING",
+    "OUTPUTS",
+    "RELATIONS",
+    "VERDICTS",
+    "Result",
+    "judge",
+    "judge_whatever_data",
+    "primary_failure",
+]
 
 VERDICTS = ("passed", "failed", "unsupported", "vacuous", "crashed", "timed_out", "oracles_disagree")
+# Those that fail a run.
+FAILING = frozenset({"failed", "crashed", "timed_out"})
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ from math import ceil
 
 import numpy as np
 
+from convgate.checks import FAILING
 from convgate.features import Vector, vector_of
 from convgate.record import JudgedCase, WayCount
 from convgate.space import Bools, Ints, Space, space_of
 from convgate.spec import format_spec, parse_spec
 
-__all__ = ["FAILING", "STRENGTHS", "Coverage", "Gap", "coverage_of", "operator_of", "percent", "shortfalls"]
+__all__ = ["STRENGTHS", "Coverage", "Gap", "coverage_of", "operator_of", "percent", "shortfalls"]
 
 STRENGTHS = (1, 2, 3)
-FAILING = {"failed", "crashed", "timed_out"}
 # Vectors whose combinations are numbered at once: some megabytes.
 AT_ONCE = 500
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from importlib.metadata import version
 from platform import python_version
 
-from convgate.checks import Result
-from convgate.coverage import FAILING, STRENGTHS, coverage_of, operator_of
+from convgate.checks import FAILING, Result
+from convgate.coverage import STRENGTHS, coverage_of, operator_of
 from convgate.operators import OPERATORS
 from convgate.record import (
     Disagreement,

@@ -12,8 +12,8 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from convgate.checks import VERDICTS
-from convgate.coverage import coverage_of, operator_of
+from convgate.checks import FAILING, VERDICTS
+from convgate.coverage import coverage_of, operator_of, percent
 from convgate.operators import OPERATORS
 from convgate.record import JudgedCase, RunRecord
 from convgate.report.heatmap import STATES, CoverageMap, coverage_map
@@ -21,7 +21,6 @@ from convgate.when import sentence
 
 __all__ = ["ORACLES", "render"]
 
-BAD = {"failed", "crashed", "timed_out"}
 SLOWEST = 10
 
 
@@ -81,7 +80,7 @@ class Counts:
     def others(self) -> list[tuple[str, int, bool]]:
         """Of each other verdict its words, its number, and whether it is a failure."""
         return [
-            (verdict.replace("_", " "), number, verdict in BAD)
+            (verdict.replace("_", " "), number, verdict in FAILING)
             for verdict in VERDICTS
             if verdict != "passed" and (number := self.by_verdict[verdict])
         ]
@@ -106,13 +105,11 @@ def render(record: RunRecord) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters |= {
         "number": "{:,}".format,
-        "percent": percent,
-        "quote": shlex.quote,
         "sentence": sentence,
-        "share": share,
     }
     coverage = coverage_of(record.judged, record.operators)
     maps = [
@@ -129,12 +126,13 @@ def render(record: RunRecord) -> str:
         failing=Counter(failure.operator for failure in record.failures),
         oracles=ORACLES,
         counts=counts_of(record),
-        pairs_share=share(*total(maps, 2)),
+        pairs_share=percent(*total(maps, 2)),
+        percent=percent,
         maps=maps,
         states=STATES,
         details={each.operator: each.details for each in maps},
         slowest=list(slowest(record)),
-        bad=BAD,
+        bad=FAILING,
         style=Markup(style),  # noqa: S704 - our own files
         script=Markup(script),  # noqa: S704
         style_hash=content_hash(style),
@@ -150,16 +148,6 @@ def part(name: str) -> str:
 def content_hash(text: str) -> str:
     """What a content security policy calls an inline script or style: nothing but this one runs."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
-
-
-def share(covered: int, feasible: int) -> float:
-    """Percentage, to one place; 100 only if it is all."""
-    return 100.0 if covered >= feasible else 1000 * covered // feasible / 10
-
-
-def percent(number: float) -> str:
-    """A percentage in words."""
-    return "100 %" if number == 100 else f"{number:.1f} %"
 
 
 def total(maps: Iterable[CoverageMap], t: int) -> tuple[int, int]:

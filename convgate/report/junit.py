@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from xml.etree import ElementTree as ET
 
+from convgate.checks import FAILING
 from convgate.coverage import operator_of
 from convgate.record import RunRecord, SavedFailure
-from convgate.report.words import BAD, fails_when, in_words, repro, title_of, visible
+from convgate.report.words import fails_when, in_words, repro, title_of, visible
 
 __all__ = ["render"]
 
@@ -86,7 +87,7 @@ def add_result(case: ET.Element, counts: dict[str, int], failures: Sequence[Save
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         text = "\n\n".join(map(text_of_failure, failures))
         add(case, "error" if died else "failure", failures[0].message + more, failures[0].symptom, text)
-    elif any(counts.get(verdict) for verdict in BAD):
+    elif any(counts.get(verdict) for verdict in FAILING):
         died = any(counts.get(verdict) for verdict in DEATHS)
         message = f"{told}; the failures of other checks of this operator explain them"
         add(case, "error" if died else "failure", message, "explained elsewhere")

@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 
 from convgate.case import Case
+from convgate.checks import FAILING
 from convgate.features import features_of, vector_of
 from convgate.record import JudgedCase, RunRecord
-from convgate.report.words import BAD, in_words
+from convgate.report.words import in_words
 from convgate.spec import parse_spec
 
 __all__ = ["render"]
@@ -38,7 +39,7 @@ def observations(record: RunRecord) -> Iterator[dict[str, Any]]:
     messages = {(each.spec, "oracles_disagree"): each.message for each in record.oracles_disagree}
     for failure in record.failures:
         said = f"{failure.check}, {failure.symptom}: {failure.message}"
-        messages |= {(failure.found, verdict): said for verdict in BAD}
+        messages |= {(failure.found, verdict): said for verdict in FAILING}
     for judged in record.judged:
         case = parse_spec(judged.spec)
         yield {
@@ -68,7 +69,7 @@ def classes_of(case: Case) -> dict[str, str]:
 
 def status_of(judged: JudgedCase) -> str:
     """The verdict as the form knows it."""
-    if judged.verdict in BAD:
+    if judged.verdict in FAILING:
         return "failed"
     return "passed" if judged.verdict == "passed" else "gave_up"
 

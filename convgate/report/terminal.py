@@ -11,12 +11,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
+from convgate.checks import FAILING
 from convgate.coverage import STRENGTHS, percent
 from convgate.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
 from convgate.grids import Grid, side_by_side
 from convgate.record import RunRecord, SavedFailure
 from convgate.report.words import (
-    BAD,
     case_counts,
     fails_when,
     in_words,
@@ -100,7 +100,7 @@ def show_record(record: RunRecord, console: Console) -> None:
         console.print()
         console.print(table_of_coverage(record))
         console.print()
-    if any(row.counts.get(verdict) for row in record.checks for verdict in BAD):
+    if any(row.counts.get(verdict) for row in record.checks for verdict in FAILING):
         console.print(table_of_checks(record))
         console.print()
     for disagreement in record.oracles_disagree[:MOST_DISAGREEMENTS]:
@@ -173,7 +173,7 @@ def table_of_operators(record: RunRecord) -> Table:
     verdicts = occurring(sum(counts.values(), Counter()))
     table = new_table("operator", "cases", *map(in_words, verdicts))
     for operator, of_operator in counts.items():
-        bad = any(of_operator[verdict] for verdict in BAD)
+        bad = any(of_operator[verdict] for verdict in FAILING)
         numbers = [of_operator.total(), *(of_operator[verdict] for verdict in verdicts)]
         add_row(table, operator, *map(number_or_dot, numbers), style="red" if bad else "")
     return table
@@ -196,13 +196,13 @@ def table_of_coverage(record: RunRecord) -> Table:
 
 def table_of_checks(record: RunRecord) -> Table:
     """Results by check, of the operators on which some fail."""
-    failing = {row.operator for row in record.checks if any(row.counts.get(verdict) for verdict in BAD)}
+    failing = {row.operator for row in record.checks if any(row.counts.get(verdict) for verdict in FAILING)}
     rows = [row for row in record.checks if row.operator in failing]
     verdicts = occurring(sum((Counter(row.counts) for row in rows), Counter()))
     table = new_table("operator", "check", *map(in_words, verdicts), words=2)
     previous = ""
     for row in rows:
-        bad = any(row.counts.get(verdict) for verdict in BAD)
+        bad = any(row.counts.get(verdict) for verdict in FAILING)
         numbers = (number_or_dot(row.counts.get(verdict, 0)) for verdict in verdicts)
         name = "" if row.operator == previous else row.operator
         add_row(table, name, row.check, *numbers, style="red" if bad else "")

@@ -11,7 +11,6 @@ from convgate.record import RunRecord, WayCount
 from convgate.when import sentence
 
 __all__ = [
-    "BAD",
     "case_counts",
     "cut",
     "fails_when",
@@ -23,8 +22,6 @@ __all__ = [
     "way_counts",
 ]
 
-# Verdicts that fail a run.
-BAD = ("failed", "crashed", "timed_out")
 # What XML forbids, terminals obey and readers do not see: controls but for tabs and new lines, changes of direction,
 # halves of characters, and no characters.
 INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]")

@@ -283,7 +283,13 @@ def test_a_record_s_counts_add_up(gate: Gate) -> None:
         assert (record["counts"]["failed"] > 0) == (record["verdict"] == "fails")
 
 
-FILES = {"json": "run.json", "junit": "junit.xml", "markdown": "summary.md", "observations": "observed.jsonl"}
+FILES = {
+    "json": "run.json",
+    "html": "run.html",
+    "junit": "junit.xml",
+    "markdown": "summary.md",
+    "observations": "observed.jsonl",
+}
 
 
 def test_a_record_is_written_in_any_format_afterwards_as_by_the_gate(place: Place) -> None:

@@ -353,7 +353,7 @@ def test_markdown_tells_verdict_failures_and_coverage() -> None:
     assert text.count("### conv2d forward, wrong value") == 2
     assert text.count("12 of 12") == 1
     assert text.count(f"```sh\nconvgate replay {FAILURE.minimal} --subject mine:net.conv\n```") == 2
-    assert "| conv2d | 2 | 1 | 1 | 0 | 1 of 1,000 (0 %) | 2 of 2,000 (0 %) | 3 of 3,000 (0 %) |" in text
+    assert "| conv2d | 2 | 1 | 1 | 0 | 1 of 1,000 (0.1 %) | 2 of 2,000 (0.1 %) | 3 of 3,000 (0.1 %) |" in text
 
 
 def test_markdown_s_conditions_read_as_they_are_said() -> None:
@@ -377,7 +377,7 @@ def test_a_reader_finds_the_numbers_below_their_heads(real: RunRecord) -> None:
     head, *rows = cells_by_row(record(FAILURE))
     assert head == ["operator", "cases", "passed", "failed", "vacuous", "1-way", "2-way", "3-way"]
     assert rows[1][:5] == ["im2col", "2", "1", "0", "1"]
-    assert rows[1][7] == "3 of 3,000 (0 %)"
+    assert rows[1][7] == "3 of 3,000 (0.1 %)"
     head, row = cells_by_row(real)
     verdicts = Counter(each.verdict for each in real.judged)
     assert row[1:3] == [str(real.cases), str(verdicts["passed"])]
@@ -552,7 +552,7 @@ def test_a_run_in_which_all_passed_takes_a_line_for_each_operator() -> None:
         ["im2col", "2", "1", "·", "1"],
     ]
     assert lines[4].split() == ["shape", "classes", "covered", "1-way", "2-way", "3-way"]
-    assert lines[5].split() == ["conv2d", "1/1000", "0", "%", "2/2000", "0", "%", "3/3000", "0", "%"]
+    assert lines[5].split() == ["conv2d", "1/1000", "0.1", "%", "2/2000", "0.1", "%", "3/3000", "0.1", "%"]
     assert lines[-1].startswith("mine:net.conv conforms: 4 checks passed on 4 cases, in 1.2 s. ")
     assert len(lines) == 9
 
