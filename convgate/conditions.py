@@ -116,7 +116,8 @@ def longer(beam: Sequence[Draft], met: Bools, costs: Floats, failing: Bools) -> 
                 found.setdefault(
                     frozenset(numbers), (float(totals[number]), Draft(numbers, both[number], float(bits[number])))
                 )
-    ranked = sorted(found.values(), key=lambda pair: (pair[0], pair[1].numbers))
+    # between equals the conditions that are listed first, whatever the order in which they were taken
+    ranked = sorted(found.values(), key=lambda pair: (round(pair[0], 6), sorted(pair[1].numbers)))
     return [draft for _, draft in ranked[:BEAM]]
 
 

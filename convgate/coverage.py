@@ -66,24 +66,29 @@ class Coverage:
     def covered(self, t: int) -> Bools:
         """Which combinations of `t` features some case has, by their numbers in ``space.ways(t)``."""
         if t not in self._covered:
-            self._covered[t] = self.passing(t) | self.failing(t)
+            self._covered[t] = self.passing(t) + self.failing(t) > 0
         return self._covered[t]
 
-    def passing(self, t: int) -> Bools:
-        """Which combinations of `t` features some passing case has."""
+    def passing(self, t: int) -> Ints:
+        """How many vectors of passing cases have each combination of `t` features."""
         return self.having(self._passing, t)
 
-    def failing(self, t: int) -> Bools:
-        """Which combinations of `t` features some failing case has."""
+    def failing(self, t: int) -> Ints:
+        """How many vectors of failing cases have each combination of `t` features."""
         return self.having(self._failing, t)
 
-    def having(self, vectors: Ints, t: int) -> Bools:
-        """Which combinations of `t` features some vectors have."""
+    @property
+    def failing_rate(self) -> float:
+        """How many of all vectors are those of failing cases."""
+        return len(self._failing) / max(1, len(self._failing) + len(self._passing))
+
+    def having(self, vectors: Ints, t: int) -> Ints:
+        """How many of some vectors have each combination of `t` features."""
         ways = self.space.ways(t)
-        found = np.zeros(ways.total, bool)
+        found = np.zeros(ways.total, np.int64)
         for start in range(0, len(vectors), AT_ONCE):
             some = vectors[start : start + AT_ONCE]
-            found[ways.codes(some)[self.space.shown(some, t)]] = True
+            found += np.bincount(ways.codes(some)[self.space.shown(some, t)], minlength=ways.total)
         return found
 
     def count(self, t: int) -> WayCount:

@@ -60,8 +60,8 @@ def equal_pairs(operator: str) -> tuple[str, ...]:
 
 @cache
 def data_choices(operator: str) -> dict[str, tuple[str, ...]]:
-    """What a case has beside its problem."""
-    return {"dtype": tuple(sorted(DTYPES)), "layout": tuple(LAYOUTS), "fill": OPERATORS[operator].fills}
+    """What a case has beside its problem, the plainest choice first."""
+    return {"dtype": tuple(sorted(DTYPES, reverse=True)), "layout": tuple(LAYOUTS), "fill": OPERATORS[operator].fills}
 
 
 @cache

@@ -28,6 +28,6 @@ class Profile:
 
 PROFILES = {
     "smoke": Profile(2, {"conv2d": 6, "avg_pool2d": 4, "max_pool2d": 4, "im2col": 2, "col2im": 2}),
-    "pr": Profile(3, {"conv2d": 140, "avg_pool2d": 85, "max_pool2d": 85, "im2col": 25, "col2im": 25}),
+    "pr": Profile(3, {"conv2d": 120, "avg_pool2d": 75, "max_pool2d": 75, "im2col": 15, "col2im": 15}),
     "nightly": Profile(3, {"conv2d": 2400, "avg_pool2d": 1200, "max_pool2d": 1200, "im2col": 300, "col2im": 300}),
 }

@@ -118,6 +118,8 @@ def simpler_axis(problem: Problem, axis: int) -> Iterator[Problem]:
         yield put(**fewer, stride=stride - 1)
         yield put(**fewer, padding=now["padding"] - 1)
         yield put(**fewer, stride=stride - 1, size=size - 1)
+        # a pool's padding is at most half of its kernel
+        yield put(kernel_size=now["kernel_size"] - 2, padding=now["padding"] - 1)
 
 
 def smaller(value: int, least: int) -> Iterator[int]:

@@ -15,7 +15,7 @@ __all__ = ["STATES", "CoverageMap", "Row", "Square", "coverage_map"]
 
 # What can be said of a pair of classes, the gravest first. The names are also those of the style sheet's classes.
 STATES = {
-    "broken": "every case of it fails",
+    "broken": "every case of it fails, and not by chance",
     "failing": "some of its cases fail",
     "missing": "no case has it",
     "covered": "all its cases pass",
@@ -34,14 +34,15 @@ class Square:
     ----------
     state : str
         The gravest of its pairs of classes: a key of `STATES`.
-    share : float
-        How many of the feasible pairs of classes have it, from 0 to 1.
+    weight : float
+        From 0 to 1: where cases fail, the rate at which those of the worst pair of classes do; otherwise how many of
+        the feasible pairs of classes have the state.
     words : str
         How many pairs of classes there are of each state.
     """
 
     state: str
-    share: float
+    weight: float
     words: str
 
 
@@ -96,8 +97,8 @@ def coverage_map(coverage: Coverage, counts: list[WayCount]) -> CoverageMap:
     rows = [Row(feature.name, []) for feature in features]
     gaps = coverage.gaps(2)  # in the order of the pairs
     details: dict[str, Any] = {}
-    for (a, b), letters in zip(pairs, pair_states(coverage), strict=True):
-        rows[b].squares.append(square(f"{features[a].name} and {features[b].name}", letters))
+    for (a, b), (letters, rate) in zip(pairs, pair_states(coverage), strict=True):
+        rows[b].squares.append(square(f"{features[a].name} and {features[b].name}", letters, rate))
         specs = [gap.spec for gap in islice(gaps, letters.count("m"))]
         details[f"{a} {b}"] = {"states": letters, "specs": specs}
     # with classes three at a time it takes a while to see that nothing is missing
@@ -116,22 +117,33 @@ def coverage_map(coverage: Coverage, counts: list[WayCount]) -> CoverageMap:
     )
 
 
-def pair_states(coverage: Coverage) -> Iterator[str]:
-    """For each pair of features the states of its pairs of classes, row by row, a letter each."""
+def pair_states(coverage: Coverage) -> Iterator[tuple[str, float]]:
+    """For each pair of features the states of its pairs of classes, row by row, a letter each; and the worst rate.
+
+    The rate is how many of the cases of a pair of classes fail: high where these classes are what matters. It is
+    estimated by Laplace's rule of succession, so that a single case does not weigh much. A pair of classes is broken if
+    all its n cases fail, and n so many that at the rate r of the whole run chance would not do that to any of the P
+    pairs: r**n < 1 / P.
+    """
     ways, passing, failing = coverage.space.ways(2), coverage.passing(2), coverage.failing(2)
     letters = np.full(ways.total, "i")
     letters[coverage.space.feasible(2)] = "m"
-    letters[passing] = "c"
-    letters[failing] = "b"
-    letters[failing & passing] = "f"
+    letters[passing > 0] = "c"
+    letters[failing > 0] = "f"
+    overall = coverage.failing_rate
+    by_chance = overall ** np.where(passing == 0, failing, 0)
+    letters[(failing > 0) & ((by_chance < 1 / ways.total) | (overall == 1))] = "b"
+    rates = np.where(failing > 0, (failing + 1) / (passing + failing + 2), 0)
     for start, end in zip(ways.offsets[:-1], ways.offsets[1:], strict=True):
-        yield "".join(letters[start:end])
+        yield "".join(letters[start:end]), float(rates[start:end].max())
 
 
-def square(name: str, letters: str) -> Square:
+def square(name: str, letters: str, rate: float) -> Square:
     """Sum up the pairs of classes of two features."""
     numbers = Counter(letters)
     states = [state for letter, state in LETTERS.items() if numbers[letter]]
     counts = ", ".join(f"{numbers[state[0]]} {state}" for state in states)
     feasible = len(letters) - numbers["i"]
+    if numbers["f"] or numbers["b"]:
+        return Square(states[0], rate, f"{name}: {counts}")
     return Square(states[0], numbers[states[0][0]] / feasible if feasible else 1.0, f"{name}: {counts}")
