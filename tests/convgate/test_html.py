@@ -6,6 +6,8 @@ Pictures of it are written to the folder that CONVGATE_SCREENSHOTS names.
 import os
 import re
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -44,6 +46,8 @@ from convgate.sources.fuzz import draw_cases
 from convgate.spec import format_spec, parse_spec
 from convgate.when import When
 
+SCREENSHOTS = os.environ.get("CONVGATE_SCREENSHOTS", "")
+EXAMPLES = Path(__file__).parents[2] / "examples"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 QUIET = (
     "--headless",
@@ -153,20 +157,21 @@ def page_of(record: bytes) -> str:
 
 @pytest.fixture
 def opened(browser: Browser, tmp_path: Path) -> Iterator[Opened]:
-    """Open a record's page; at the end nothing may have been fetched, and nothing complained."""
+    """Open a record's page, or one that is there; at the end nothing may have been fetched, and nothing complained."""
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    def opening(record: RunRecord, *, width: int = 1200, **options: Any) -> Page:
-        file = tmp_path / f"{len(contexts)}.html"
-        file.write_text(page_of(msgspec.json.encode(record)), encoding="utf-8")
+    def opening(page: RunRecord | Path, *, width: int = 1200, **options: Any) -> Page:
+        file = page if isinstance(page, Path) else tmp_path / f"{len(contexts)}.html"
+        if isinstance(page, RunRecord):
+            file.write_text(page_of(msgspec.json.encode(page)), encoding="utf-8")
         contexts.append(browser.new_context(viewport={"width": width, "height": 900}, **options))
-        page = contexts[-1].new_page()
-        page.on("request", lambda request: complaints.append(request.url) if request.url != file.as_uri() else None)
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(file.as_uri())
-        return page
+        tab = contexts[-1].new_page()
+        tab.on("request", lambda request: complaints.append(request.url) if request.url != file.as_uri() else None)
+        tab.on("console", lambda message: complaints.append(message.text))
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.goto(file.as_uri())
+        return tab
 
     yield opening
     for context in contexts:
@@ -636,17 +641,52 @@ def test_the_same_record_gives_the_same_page(passing: RunRecord) -> None:
     assert render(passing) == render(passing)
 
 
-# what it looks like
+# the gate's own pages
 
 
-@pytest.mark.skipif(not os.environ.get("CONVGATE_SCREENSHOTS"), reason="CONVGATE_SCREENSHOTS names no folder")
-def test_pictures_are_taken(opened: Opened, failing: RunRecord, passing: RunRecord) -> None:
-    folder = Path(os.environ["CONVGATE_SCREENSHOTS"])
+@pytest.fixture(scope="module")
+def made_by_the_gate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The pages of a passing and of a failing run; larger runs where pictures of them are wanted."""
+    folder = tmp_path_factory.mktemp("gate")
+    profile = "pr" if SCREENSHOTS else "smoke"
+    for name, subject, code in (("passing", "impl", 0), ("failing", "faulty_subject", 1)):
+        asked = ["gate", "--subject", subject, "--profile", profile, "--html", f"{name}.html"]
+        command = [sys.executable, "-m", "convgate.cli", *asked]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(EXAMPLES), os.environ.get("PYTHONPATH", "")])}
+        ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        assert ended.returncode == code, ended.stdout + ended.stderr
+    return {name: folder / f"{name}.html" for name in ("passing", "failing")}
+
+
+def test_the_page_of_a_passing_run_of_the_gate_opens(opened: Opened, made_by_the_gate: dict[str, Path]) -> None:
+    page = opened(made_by_the_gate["passing"])
+    assert "impl conforms" in text(page, "h1")
+    assert "feasible pairs of shape classes" in text(page, "header")
+    assert page.locator("article.failure").count() == 0
+    assert page.locator("details.map").count() == 5
+    assert page.locator("details.map button.failing, details.map button.broken").count() == 0
+
+
+def test_the_page_of_a_failing_run_of_the_gate_opens(opened: Opened, made_by_the_gate: dict[str, Path]) -> None:
+    """Both bugs are there, each with its trigger first, and with the wrong entry marked."""
+    page = opened(made_by_the_gate["failing"])
+    assert "faulty_subject fails" in text(page, "h1")
+    headings = page.locator("article.failure h3").all_inner_texts()
+    assert any(each.startswith("Fails when output_w > 1 and stride_h != stride_w (") for each in headings)
+    assert any(
+        "overhang kept on either axis and count_include_pad and no divisor_override" in each for each in headings
+    )
+    assert page.locator("article.failure .actual .marked").count() == len(headings) == 2
+
+
+@pytest.mark.skipif(not SCREENSHOTS, reason="CONVGATE_SCREENSHOTS names no folder")
+def test_pictures_are_taken(opened: Opened, made_by_the_gate: dict[str, Path]) -> None:
+    folder = Path(SCREENSHOTS)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, record in (("failing", failing), ("passing", passing)):
+    for name, file in made_by_the_gate.items():
         for kind, width, scheme in (("light", 1200, "light"), ("dark", 1200, "dark"), ("phone", 390, "light")):
-            page = opened(record, width=width, color_scheme=scheme)
+            page = opened(file, width=width, color_scheme=scheme)
             page.screenshot(path=folder / f"{name}-{kind}.png")
-            page.get_by_role("button", name="kernel_w and stride_w:").click()
+            page.get_by_role("button", name="stride_w and equal_stride:").first.click()
             page.locator(".board").first.screenshot(path=folder / f"{name}-{kind}-map.png")
     assert {path.stat().st_size < MEGABYTE / 4 for path in folder.glob("*.png")} == {True}
