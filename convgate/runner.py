@@ -8,29 +8,25 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from convgate.case import Case, case_rule
+from convgate.case import Case
 from convgate.checks import CHECKS, Result
-from convgate.coverage import operator_of
+from convgate.distinct import EXERCISE_SECONDS, distinct_failures, groups_of
 from convgate.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
-from convgate.explain import Picture
-from convgate.failures import FAILURES, Failure, fingerprint, make_failure, save_failure
-from convgate.features import vector_of
+from convgate.failures import FAILURES, Failure, save_failure
 from convgate.files import sweep, writable
 from convgate.merge import record_of, versions_here
-from convgate.minimize import complexity, minimize
 from convgate.operators import OPERATORS
 from convgate.profiles import PROFILES, SHARD
-from convgate.record import JudgedCase, SavedFailure, Tally, verdict_of
+from convgate.record import SavedFailure, Tally, verdict_of
 from convgate.repro import repro_source
 from convgate.sources.corpus import read_corpus
 from convgate.spec import format_spec, parse_spec
 from convgate.subjects.isolation import Dead, Workers, open_workers
 from convgate.subjects.loader import SubjectError, operators_of
-from convgate.when import Probe, describe_when
 from convgate.worker import (
     Found,
     Shard,
@@ -38,7 +34,6 @@ from convgate.worker import (
     exercise,
     judge_shard,
     judge_spec,
-    minimize_group,
     prepare,
     specs_of,
 )
@@ -49,17 +44,12 @@ __all__ = ["Plan", "run_gate"]
 CASE_SECONDS = 5.0
 SHARD_SECONDS = 20.0
 LOADING_SECONDS = 60.0
-MINIMIZING_SECONDS = 300.0
 COVERING_SECONDS = 300.0
 DEATHS = {"crashed", "timed_out"}
 # Shards handed to the workers ahead of time, for each of them.
 AHEAD = 3
 # A subject that dies or hangs so often on one operator is not asked about it again.
 MOST_DEAD = 3
-# For the calls of one check, without oracles.
-EXERCISE_SECONDS = 3.0
-# Each candidate that hangs costs EXERCISE_SECONDS, so a minimum found within so many of them must do.
-MOST_DEAD_CANDIDATES = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,7 +211,7 @@ def shards_of_profile(plan: Plan, operators: Sequence[str]) -> Iterator[Shard]:
 def judge_shards(workers: Workers, subject: str, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Tally]]:
     """Judge shards in parallel; tallies come in the order of the shards."""
     pending = deque(shards)
-    running: deque[tuple[Shard, Future[Tally]]] = deque()
+    running = deque[tuple[Shard, Future[Tally]]]()
     dead: dict[str, int] = defaultdict(int)
     while pending or running:
         while pending and len(running) < AHEAD * workers.jobs:
@@ -276,96 +266,6 @@ def dead_result(check: str, dead: Dead) -> Result:
     """The result of a check whose worker did not come back."""
     symptom = dead.verdict.replace("_", " ")
     return Result(check, dead.verdict, symptom, dead.message, expected="a result", actual=symptom)
-
-
-def groups_of(tally: Tally) -> list[list[tuple[str, Result]]]:
-    """Failing cases by operator and check, those whose worker died apart, in the order in which they were found."""
-    groups: dict[tuple[str, str], list[tuple[str, Result]]] = defaultdict(list)
-    for spec, result in tally.failing:
-        kind = result.check if result.verdict == "failed" else result.verdict
-        groups[spec.partition(":")[0], kind].append((spec, result))
-    return list(groups.values())
-
-
-def distinct_failures(
-    workers: Workers, subject: str, groups: Sequence[Sequence[tuple[str, Result]]], judged: Sequence[JudgedCase]
-) -> Iterator[tuple[Failure, Found]]:
-    """Minimise each group; groups that come to the same minimum are one failure."""
-    futures = [
-        None if is_dead(group) else workers.submit(minimize_group, subject, group, seconds=MINIMIZING_SECONDS)
-        for group in groups
-    ]
-    collected: dict[str, tuple[Found, int]] = {}
-    for group, future in zip(groups, futures, strict=True):
-        several = (
-            minimize_dead(workers, subject, group, judged) if future is None else minimized(workers, group, future)
-        )
-        for found in several:
-            key = fingerprint(subject, parse_spec(found.minimal), found.result)
-            first, cases = collected.get(key, (found, 0))
-            collected[key] = (first, cases + len(group))
-    for found, cases in collected.values():
-        yield (
-            make_failure(
-                subject,
-                found.found,
-                parse_spec(found.minimal),
-                found.result,
-                cases=cases,
-                when=found.when,
-                picture=found.picture,
-            ),
-            found,
-        )
-
-
-def minimized(workers: Workers, group: Sequence[tuple[str, Result]], future: Future[list[Found]]) -> list[Found]:
-    """The failures of a group; its first case as it was found if minimising did not come to an end."""
-    answer = workers.answer(future)
-    if isinstance(answer, Dead):
-        spec, result = group[0]
-        return [Found(spec, spec, result, Picture(f"not minimised: {answer.message}", [], []), None)]
-    return answer
-
-
-def is_dead(group: Sequence[tuple[str, Result]]) -> bool:
-    """Whether the cases of a group killed or blocked their worker."""
-    return group[0][1].verdict != "failed"
-
-
-def minimize_dead(
-    workers: Workers, subject: str, group: Sequence[tuple[str, Result]], judged: Sequence[JudgedCase]
-) -> list[Found]:
-    """Minimise the simplest case that kills or blocks its worker, each candidate in a task of its own.
-
-    When it does is told from the candidates on the way and from the cases of the run, as each more costs a process.
-    """
-    found, result = min(group, key=lambda pair: complexity(parse_spec(pair[0])))
-    deaths = 0
-    tried: dict[Case, bool] = {}
-
-    def still_dead(candidate: Case) -> bool:
-        nonlocal deaths
-        if deaths >= MOST_DEAD_CANDIDATES or case_rule(candidate) is not None:
-            return False
-        answer = workers.call(exercise, subject, format_spec(candidate), result.check, seconds=EXERCISE_SECONDS)
-        deaths += isinstance(answer, Dead)
-        tried[candidate] = isinstance(answer, Dead) and answer.verdict == result.verdict
-        return tried[candidate]
-
-    case = parse_spec(found)
-    plain = replace(case, fill="lattice", points=(), seed=0, layout="contiguous", dtype="f64")
-    least = minimize(plain if still_dead(plain) else case, still_dead, data=False).case
-    if result.check == "special_values" and least.fill == "lattice":
-        result = replace(result, check="forward", output="y")
-    nothing = Picture("The process did not come back, so there is nothing to show.", [], [])
-    operator = least.problem.operator
-    tried |= {
-        parse_spec(each.spec): each.verdict == result.verdict for each in judged if operator_of(each.spec) == operator
-    }
-    others = [Probe((case,), fails=dead) for case, dead in tried.items() if case != least and vector_of(case)]
-    when = describe_when([Probe((least,), fails=True), *others]) if vector_of(least) else None
-    return [Found(found, format_spec(least), result, nothing, when)]
 
 
 def save(plan: Plan, failure: Failure, found: Found) -> Path:

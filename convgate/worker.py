@@ -33,6 +33,8 @@ __all__ = [
     "plainest",
     "prepare",
     "smallest",
+    "specs_of",
+    "when_of",
 ]
 
 # Symptoms for which the values of the data matter, and not only the shapes.
@@ -67,14 +69,14 @@ class Found:
     picture : Picture
         Its data, and what is expected and what came.
     when : When or None
-        What the failing problems around it have in common.
+        When it fails, if that is known already.
     """
 
     found: str
     minimal: str
     result: Result
     picture: Picture
-    when: When | None
+    when: When | None = None
 
 
 def prepare(subject_name: str) -> None:
@@ -175,12 +177,16 @@ def minimize_group(subject_name: str, group: Sequence[tuple[str, Result]]) -> li
                 format_spec(least),
                 result,
                 picture(least, subject, result),
-                fails_when(least, case, subject, result),
             )
         in_vain = in_vain + 1 if known else 0
         if in_vain == NOTHING_NEW:
             break
     return list(found.values())
+
+
+def when_of(subject_name: str, found: Found) -> When | None:
+    """When a subject fails as it does on a minimal case."""
+    return fails_when(parse_spec(found.minimal), parse_spec(found.found), load_subject(subject_name), found.result)
 
 
 def smallest(case: Case, failure: Result, subject: Any, *, any_symptom: bool = False) -> tuple[Case, Result]:

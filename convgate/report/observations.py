@@ -13,7 +13,7 @@ from convgate.case import Case
 from convgate.checks import FAILING
 from convgate.features import features_of, vector_of
 from convgate.record import JudgedCase, RunRecord
-from convgate.report.words import in_words
+from convgate.report.words import fails_when, in_words
 from convgate.spec import parse_spec
 
 __all__ = ["render"]
@@ -38,7 +38,8 @@ def observations(record: RunRecord) -> Iterator[dict[str, Any]]:
     how = f"convgate gate, profile {record.profile}, seed {record.seed}"
     messages = {(each.spec, "oracles_disagree"): each.message for each in record.oracles_disagree}
     for failure in record.failures:
-        said = f"{failure.check}, {failure.symptom}: {failure.message}"
+        when = fails_when(failure)
+        said = f"{failure.check}, {failure.symptom}: {f'{when}; ' if when else ''}{failure.message}"
         messages |= {(failure.found, verdict): said for verdict in FAILING}
     for judged in record.judged:
         case = parse_spec(judged.spec)

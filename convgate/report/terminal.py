@@ -74,7 +74,7 @@ def follow(events: Iterable[Event], console: Console, *, show_progress: bool) ->
     record = None
     with Progress(*columns, console=console, disable=not show_progress, transient=True) as progress:
         task = progress.add_task("loading", total=None, failing=0)
-        failing = 0
+        failing, saved = 0, 0
         for event in events:
             match event:
                 case RunStarted(subject=subject, cases=cases):
@@ -85,7 +85,8 @@ def follow(events: Iterable[Event], console: Console, *, show_progress: bool) ->
                 case Minimizing():
                     progress.update(task, description="minimising")
                 case FailureSaved():
-                    pass
+                    saved += 1
+                    progress.update(task, description=f"minimising, {saved} saved")
                 case RunFinished(record=finished):
                     record = finished
     if record is None:

@@ -498,7 +498,9 @@ def test_an_observation_tells_the_case_its_classes_and_what_it_came_to() -> None
     first, second, _, last = lines_of(record(FAILURE))
     assert (first["property"], first["representation"]) == ("conv2d (mine:net.conv)", "conv2d:n2k3p1:f32:9")
     assert (first["status"], first["timing"]) == ("failed", {"execute:test": 0.25})
-    assert first["status_reason"] == f"failed: forward, wrong value: {FAILURE.message}"
+    assert FAILURE.when is not None
+    said = f"{sentence(FAILURE.when)}; {FAILURE.message}"
+    assert first["status_reason"] == f"failed: forward, wrong value: {said}"
     assert (first["run_start"], first["arguments"]["problem"]["kernel_size"]) == (1767225600.0, [3, 3])
     assert (first["features"]["kernel_h"], first["features"]["dtype"]) == ("kernel_h odd, > 1", "dtype f32")
     assert (second["status"], second["status_reason"]) == ("passed", "")
