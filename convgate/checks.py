@@ -22,6 +22,7 @@ from convgate.relations import (
     purity_relations,
 )
 from convgate.subjects.loader import supports
+from convgate.text import cut
 from convgate.trial import RAISED, Trial
 
 __all__ = [
@@ -76,6 +77,8 @@ class Result:
     relation: str = ""
 
 
+# Of what a subject says.
+MOST_CHARACTERS = 2_000
 # Outputs by the check that compares them with the oracles.
 OUTPUTS = {"forward": "y", "grad_input": "grad_input", "grad_weight": "grad_weight", "grad_bias": "grad_bias"}
 
@@ -87,7 +90,7 @@ def raised(check: str, error: BaseException, **details: str) -> Result:
         text = " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
     except RAISED:
         text = ""
-    message = f"raised {name}: {text}" if text else f"raised {name}"
+    message = f"raised {name}: {cut(text, MOST_CHARACTERS)}" if text else f"raised {name}"
     return Result(check, "failed", "raised", message, expected="a result", actual=name, **details)
 
 

@@ -4,10 +4,13 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
+from uuid import uuid4
 
 import click
 from rich.console import Console
@@ -144,6 +147,18 @@ def write_files(record: RunRecord, files: Mapping[str, Path | None]) -> list[Pat
     return written
 
 
+@contextmanager
+def without_commands() -> Iterator[None]:
+    """Under GitHub Actions, what is printed here is not read for commands: foreign text could hold some."""
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        yield
+        return
+    token = uuid4().hex
+    click.echo(f"::stop-commands::{token}")
+    yield
+    click.echo(f"::{token}::")
+
+
 def tell_github(record: RunRecord) -> None:
     """Under GitHub Actions, annotate the run and add to the summary of the step, as others of its commands may."""
     if os.environ.get("GITHUB_ACTIONS") == "true":
@@ -160,7 +175,23 @@ def tell_github(record: RunRecord) -> None:
 SUBJECT_HELP = "The code under test, looked up from this folder."
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Commands that end as the README says: an exit code of 1 says that a subject fails, and nothing else."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            interrupted()
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is no verdict
+            traceback.print_exc()
+            give_up(RuntimeError(f"this is a bug of convgate and no verdict: {type(error).__name__}: {error}"))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="convgate")
 def main() -> None:
     """Is this convolution right? Judges convolution and pooling, forward and backward, against their definition."""
@@ -202,10 +233,9 @@ def gate(
         record = follow(run_gate(plan), Console(stderr=True), show_progress=show_progress)
     except (SubjectError, SpecError, OSError) as error:
         give_up(error)
-    except KeyboardInterrupt:
-        interrupted()
     tell_github(record)
-    show_record(record, console)
+    with without_commands():
+        show_record(record, console)
     write_files(record, files)
     lacking = shortfalls(record.coverage, required)
     show_shortfalls(lacking, console)
@@ -268,8 +298,6 @@ def replay_command(what: str, subject: str | None, reports: Path) -> None:
         complaints = unreadable_failures(reports) if what == "all" else []
     except (SubjectError, SpecError, FailureFileError) as error:
         give_up(error)
-    except KeyboardInterrupt:
-        interrupted()
     for complaint in complaints:
         complain(complaint)
     if not targets and not complaints:
@@ -338,20 +366,25 @@ def coverage(
     subjects; 3: less is covered than required.
     """
     console = Console()
+    if len({file.resolve() for file in files}) < len(files):
+        give_up(ValueError("the same file is given twice; its cases would be counted twice"))
     try:
         record = merge([load_record(file) for file in files])
         earlier = load_record(against) if against is not None else None
         if output is not None:
             write_text(output, json.render(record))
+            console.print(f"wrote {output}", soft_wrap=True)
         now = coverage_of(record.judged, record.operators)
+        then = coverage_of(earlier.judged, OPERATORS) if earlier is not None else {}
     except (RecordError, MergeError, SpecError, OSError) as error:
         give_up(error)
     show_coverage(record, now, console, missing=missing)
     if earlier is not None:
         both = [name for name in OPERATORS if name in {*record.operators, *earlier.operators}]
-        then, now = coverage_of(earlier.judged, both), coverage_of(record.judged, both)
-        console.print(Text(f"against {against}:"), soft_wrap=True)
-        show_difference(then, now, console, missing=missing)
+        now = coverage_of(record.judged, both)
+        other = "" if earlier.subject == record.subject else f", which is of {earlier.subject}"
+        console.print(Text(f"against {against}{other}:"), soft_wrap=True)
+        show_difference({name: then[name] for name in both}, now, console, missing=missing)
     lacking = shortfalls(record.coverage, required)
     show_shortfalls(lacking, console)
     sys.exit(INSUFFICIENT if lacking else 0)

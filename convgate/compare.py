@@ -10,6 +10,7 @@ import numpy as np
 
 from convgate.fills import DTYPES, smallest_normal, unit_roundoff
 from convgate.operators import Array
+from convgate.text import cut
 
 __all__ = ["Bound", "Mismatch", "compare", "describe"]
 
@@ -182,6 +183,18 @@ def mismatch_at(index: tuple[int, ...], wrong: Array, symptom: str, actual: Arra
     return Mismatch(symptom, message, index, truth, found)
 
 
+# Characters of a value that is no number.
+MOST_SHOWN = 200
+
+
+def in_python(value: Any) -> str:
+    """What Python shows of it; only its type if it cannot be shown."""
+    try:
+        return cut(repr(value), MOST_SHOWN)
+    except Exception:  # noqa: BLE001 - foreign code
+        return type(value).__name__
+
+
 def describe(value: Any) -> str:
     """A number as a person would write it: integers without a point, fractions as such, floats in full."""
     if isinstance(value, Fraction):
@@ -189,8 +202,8 @@ def describe(value: Any) -> str:
         return f"{value.numerator}/{value.denominator}" if short and value.denominator > 1 else describe(float(value))
     try:
         number = float(value)
-    except (TypeError, ValueError):
-        return repr(value)
+    except Exception:  # noqa: BLE001 - what a subject returns may raise whatever it likes
+        return in_python(value)
     if number.is_integer() and abs(number) < 2**53:
         return str(int(number))
     return f"{value:.17g}" if isinstance(value, float) else str(value)

@@ -23,10 +23,10 @@ from convgate.features import axis_classes, features_of, short_name, vector_of
 from convgate.operators import OPERATORS, Array
 from convgate.operators.classes import AXIS_NAMES, Axis, axis_of, places_of, span_of
 from convgate.problem import PAIRS
+from convgate.space import Bools
 
 __all__ = ["Condition", "Conjunction", "distinct", "exceptions", "list_conditions", "opposite", "shortest"]
 
-Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 # Conjunctions kept at each length, and how long they may become.
@@ -256,20 +256,31 @@ def unions(
         for more in combinations(others, size):
             chosen = sorted((own, *more))
             left = [classes[number] for number in range(len(classes)) if number not in chosen]
-            few = len(left) < len(chosen) and len(left) <= 2
-            text = " and ".join(map(opposite, left)) if few else " or ".join(classes[number] for number in chosen)
+            opposites = [opposite(each) for each in left]
+            few = len(left) < len(chosen) and len(left) <= 2 and None not in opposites
+            either = " or ".join(classes[number] for number in chosen)
+            text = " and ".join(each for each in opposites if each) if few else f"({either})"
             yield text, np.isin(numbers, chosen), UNION
 
 
 COMPARISON = re.compile(r"([^\s<>=]+) (=|>|<|>=|!=) ([^\s<>=]+)")
 OPPOSITES = {">": "<=", "<": ">=", ">=": "<", "!=": "=", "=": "!="}
+# A word for a choice of data.
+CHOICE = re.compile(r"(layout|fill|dtype) \w+")
 
 
-def opposite(text: str) -> str:
-    """A condition that holds where another does not; sizes are at least 1, and counts and paddings at least 0."""
+def opposite(text: str) -> str | None:
+    """A condition that holds where another does not; None where that takes many words.
+
+    Sizes are at least 1, and counts and paddings at least 0.
+    """
+    if text.startswith("no "):
+        return text.removeprefix("no ")
+    if CHOICE.fullmatch(text):
+        return f"not {text}"
     match = COMPARISON.fullmatch(text)
     if match is None:
-        return f"not {text}"
+        return None
     left, sign, right = match.groups()
     least = "0" if left.startswith(("padding", "remainder", "batch")) else "1"
     return f"{left} {'>' if sign == '=' and right == least else OPPOSITES[sign]} {right}"

@@ -79,7 +79,7 @@ class Coverage:
 
     @property
     def failing_rate(self) -> float:
-        """How many of all vectors are those of failing cases."""
+        """The share of the vectors of failing cases among all."""
         return len(self._failing) / max(1, len(self._failing) + len(self._passing))
 
     def having(self, vectors: Ints, t: int) -> Ints:
@@ -92,11 +92,7 @@ class Coverage:
         return found
 
     def count(self, t: int) -> WayCount:
-        """How many of the feasible combinations of `t` features are covered.
-
-        A case with larger options than the space enumerates has no combination that the space lacks, so what is
-        covered is feasible.
-        """
+        """How many of the feasible combinations of `t` features are covered."""
         feasible = self.space.feasible(t)
         covered = int((self.covered(t) & feasible).sum())
         return WayCount(operator=self.operator, t=t, covered=covered, feasible=int(feasible.sum()))

@@ -12,6 +12,7 @@ from convgate.explain import Picture
 from convgate.failures import Failure, fingerprint, make_failure
 from convgate.features import vector_of
 from convgate.minimize import complexity, minimize
+from convgate.operators import OPERATORS
 from convgate.record import JudgedCase, Tally
 from convgate.spec import format_spec, parse_spec
 from convgate.subjects.isolation import Dead, Workers
@@ -26,6 +27,8 @@ WHEN_SECONDS = 120.0
 EXERCISE_SECONDS = 3.0
 # Each candidate that hangs costs EXERCISE_SECONDS, so a minimum found within so many of them must do.
 MOST_DEAD_CANDIDATES = 30
+# What a subject does that does not come back.
+DEATHS = {"crashed": "crashes", "timed_out": "hangs"}
 
 
 def groups_of(tally: Tally) -> list[list[tuple[str, Result]]]:
@@ -54,12 +57,25 @@ def distinct_failures(
             key = fingerprint(subject, parse_spec(found.minimal), found.result)
             first, cases = collected.get(key, (found, 0))
             collected[key] = (first, cases + len(group))
-    asked = [(found, cases, asked_when(workers, subject, found)) for found, cases in collected.values()]
-    for found, cases, asked_for in asked:
+    simplest_first = sorted(collected.values(), key=lambda pair: simplicity(pair[0]))
+    asked = [(found, cases, asked_when(workers, subject, found)) for found, cases in simplest_first]
+    known: set[tuple[str, str, tuple[str, ...]]] = set()
+    for found, cases, future_when in asked:
         least = parse_spec(found.minimal)
-        when = found.when if asked_for is None else answered_when(workers, asked_for)
+        when = found.when if future_when is None else answered_when(workers, future_when)
+        # what fails in the same output under the same conditions is one failure with several symptoms
+        trigger = (least.problem.operator, found.result.output, when.conditions if when else ())
+        if trigger[1] and trigger[2] and trigger in known:
+            continue
+        known.add(trigger)
         failure = make_failure(subject, found.found, least, found.result, cases=cases, when=when, picture=found.picture)
         yield failure, found
+
+
+def simplicity(found: Found) -> tuple[int, ...]:
+    """The order in which failures are told: by operator, then by how simple the minimal case is."""
+    case = parse_spec(found.minimal)
+    return list(OPERATORS).index(case.problem.operator), *complexity(case)
 
 
 def asked_when(workers: Workers, subject: str, found: Found) -> Future[When | None] | None:
@@ -116,9 +132,13 @@ def minimize_dead(
         result = replace(result, check="forward", output="y")
     nothing = Picture("The process did not come back, so there is nothing to show.", [], [])
     operator = least.problem.operator
+    came_back = {"passed", "failed", "vacuous", "oracles_disagree"}
     tried |= {
-        parse_spec(each.spec): each.verdict == result.verdict for each in judged if operator_of(each.spec) == operator
+        parse_spec(each.spec): each.verdict == result.verdict
+        for each in judged
+        if operator_of(each.spec) == operator and each.verdict in {result.verdict, *came_back}
     }
     others = [Probe((case,), fails=dead) for case, dead in tried.items() if case != least and vector_of(case)]
-    when = describe_when([Probe((least,), fails=True), *others]) if vector_of(least) else None
+    words = {"fails": DEATHS[result.verdict], "passes": "comes back"}
+    when = describe_when([Probe((least,), fails=True), *others], **words) if vector_of(least) else None
     return [Found(found, format_spec(least), result, nothing, when)]

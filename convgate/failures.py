@@ -1,6 +1,8 @@
 """Failures: saved, loaded, listed."""
 
 import hashlib
+import re
+import shlex
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,6 +16,7 @@ from convgate.checks import Result
 from convgate.explain import Picture, headline, text_of
 from convgate.files import write_folder
 from convgate.spec import format_spec, parse_spec
+from convgate.text import code, fenced
 from convgate.when import When, sentence
 
 __all__ = [
@@ -24,11 +27,14 @@ __all__ = [
     "list_failures",
     "load_failure",
     "make_failure",
+    "replay_line",
     "save_failure",
     "unreadable_failures",
 ]
 
 FAILURES = "failures"
+# What a subject is asked for by: module or module:attribute.
+NAME = re.compile(r"\w+(\.\w+)*(:\w+(\.\w+)*)?")
 FORMAT_VERSION = 2
 FILE = "failure.json"
 
@@ -139,20 +145,25 @@ def save_failure(reports: Path, failure: Failure, repro: str) -> Path:
     return folder
 
 
+def replay_line(failure: Failure) -> str:
+    """The line that judges it again wherever the subject is; where that has no name to load, how a test does."""
+    if NAME.fullmatch(failure.subject) is None:
+        return f"convgate_judge({failure.minimal!r}, subject)"
+    return f"convgate replay {shlex.quote(failure.minimal)} --subject {failure.subject}"
+
+
 def readme(failure: Failure) -> str:
     """What broke, in one screen."""
     when = f"It {sentence(failure.when)}.\n\n" if failure.when is not None else ""
     return f"""# {failure.operator}: {failure.symptom} in {failure.check}
 
-{when}{failure.message}
+{when}{fenced(failure.message, "text")}
 
-```
-{text_of(failure.picture)}
-```
+{fenced(text_of(failure.picture), "text")}
 
 | | |
 |---|---|
-| subject | `{failure.subject}` |
+| subject | {code(failure.subject)} |
 | minimal case | `{failure.minimal}` |
 | found as | `{failure.found}` |
 | failing cases looked at with it | {failure.cases} |
@@ -160,9 +171,7 @@ def readme(failure: Failure) -> str:
 Repeat it from the folder where the subject is: run this folder's `repro.py` there (it needs only NumPy and the
 subject; under pytest several of them need `--import-mode=importlib`), or
 
-```
-convgate replay {failure.minimal} --subject {failure.subject}
-```
+{fenced(replay_line(failure), "sh")}
 """
 
 

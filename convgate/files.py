@@ -23,7 +23,14 @@ def writable(folder: Path) -> bool:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file under another name beside it, then give it its own: readers see the old or the new, never a part."""
+    """Write a file under another name beside it, then give it its own: readers see the old or the new, never a part.
+
+    What is no regular file, such as a pipe, is written to as it is.
+    """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8", newline="\n")
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     place = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -10,6 +10,7 @@ from convgate.checks import FAILING, Result
 from convgate.coverage import STRENGTHS, coverage_of, operator_of
 from convgate.operators import OPERATORS
 from convgate.record import (
+    RUN_VERDICTS,
     Disagreement,
     RunRecord,
     SavedFailure,
@@ -21,8 +22,6 @@ from convgate.record import (
 
 __all__ = ["MergeError", "differing_versions", "merge", "record_of", "united", "versions_here"]
 
-# From the best to the worst.
-VERDICTS = ("conforms", "insufficient", "fails")
 # Between the values of a merged record's field where the records differ; no value has it inside.
 OR = " | "
 
@@ -106,13 +105,13 @@ def merge(records: Sequence[RunRecord]) -> RunRecord:
     """
     subjects = sorted({record.subject for record in records})
     if len(subjects) != 1:
-        raise MergeError(f"records of one subject can be merged, got {', '.join(subjects) or 'none'}; merge them apart")
+        raise MergeError(f"records of one subject can be merged; these are of {', '.join(subjects) or 'none'}")
     tally = Tally()
     for record in records:
         tally.merge(tally_of(record))
     asked = {operator for record in records for operator in record.operators}
     operators = [operator for operator in OPERATORS if operator in asked]
-    verdict = max((record.verdict for record in records), key=VERDICTS.index)
+    verdict = max((record.verdict for record in records), key=RUN_VERDICTS.index)
     return record_of(
         tally,
         subject=subjects[0],

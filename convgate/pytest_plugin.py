@@ -31,13 +31,16 @@ class Session:
         self.started = time.monotonic()
         self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self.message = ""
+        self.lost = 0
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Take over what a worker of pytest-xdist has judged; one that crashed has nothing to hand over."""
         from convgate.testing import decode  # noqa: PLC0415 - heavy
 
-        self.judged += decode(getattr(node, "workeroutput", {}).get(KEY, "[]"))
+        output = getattr(node, "workeroutput", None)
+        self.lost += output is None
+        self.judged += decode((output or {}).get(KEY, "[]"))
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -47,6 +50,9 @@ class Session:
         output = getattr(session.config, "workeroutput", None)
         if output is not None:
             output[KEY] = encode(self.judged)
+            return
+        if session.exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}:
+            self.message = f"{self.file} was not written, as the tests did not come to their end"
             return
         try:
             self.write()
@@ -62,7 +68,7 @@ class Session:
         from convgate.testing import record_of_session  # noqa: PLC0415 - heavy
 
         seconds = time.monotonic() - self.started
-        record = record_of_session(self.judged, started_at=self.started_at, seconds=seconds)
+        record = record_of_session(self.judged, started_at=self.started_at, seconds=seconds, lost=self.lost)
         write_text(self.file, render(record))
         self.message = f"{record.subject} {record.verdict}: {record.reason}; see convgate coverage {self.file}"
 
@@ -86,23 +92,28 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def convgate_judge(request: pytest.FixtureRequest) -> "Callable[[Case | str, Any], str]":
+def convgate_judge(request: pytest.FixtureRequest) -> "Callable[[Case | str, Any], None]":
     """Judge a case: ``convgate_judge(case_or_spec, subject)``, the subject an object or ``"module:attribute"``.
 
-    A failing case fails the test. What is returned is the case's verdict otherwise: "passed", "vacuous", "unsupported"
-    or "oracles_disagree".
+    A failing case fails the test; one of which nothing can be said, as it is unsupported or shows nothing, skips it.
     """
     session = request.config.pluginmanager.get_plugin("convgate-session")
 
-    def judge(case: "Case | str", subject: Any) -> str:
+    def judge(case: "Case | str", subject: Any) -> None:
         __tracebackhide__ = True
+        from convgate.spec import SpecError  # noqa: PLC0415 - heavy
+        from convgate.subjects.loader import SubjectError  # noqa: PLC0415 - heavy
         from convgate.testing import judge_in_test  # noqa: PLC0415 - heavy
 
-        judgement = judge_in_test(case, subject)
+        try:
+            judgement = judge_in_test(case, subject)
+        except (SpecError, SubjectError) as error:
+            pytest.fail(str(error), pytrace=False)
         if session is not None:
             session.judged.append(judgement.judged)
         if judgement.report:
             pytest.fail(judgement.report, pytrace=False)
-        return judgement.verdict
+        if judgement.verdict != "passed":
+            pytest.skip(f"{judgement.judged.spec} is {judgement.verdict.replace('_', ' ')}")
 
     return judge

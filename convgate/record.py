@@ -4,15 +4,18 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from convgate.checks import CHECKS, VERDICTS, Result
-from convgate.failures import Failure
+from convgate.checks import CHECKS, FAILING, VERDICTS, Result
+from convgate.failures import Failure, replay_line
+from convgate.operators import OPERATORS
 
 __all__ = [
+    "RUN_VERDICTS",
     "CheckCounts",
     "Disagreement",
     "JudgedCase",
@@ -28,6 +31,8 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 2
+# From the best to the worst.
+RUN_VERDICTS = ("conforms", "insufficient", "fails")
 # Checks that can pass whatever the values are.
 WITHOUT_VALUES = {"purity", "layout"}
 
@@ -155,7 +160,7 @@ class SavedFailure(Failure):
         """The command that judges it again."""
         if self.folder:
             return f"convgate replay {shlex.quote(self.folder)}"
-        return f"convgate replay {shlex.quote(self.minimal)} --subject {shlex.quote(self.subject)}"
+        return replay_line(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,11 +249,35 @@ def load_record(path: Path) -> RunRecord:
         version = msgspec.json.decode(raw, type=dict[str, Any]).get("format_version")
         if version != FORMAT_VERSION:
             raise RecordError(f"{path} has format version {version!r}; this convgate reads {FORMAT_VERSION}")
-        return msgspec.json.decode(raw, type=RunRecord)
+        record = msgspec.json.decode(raw, type=RunRecord)
+        require_known(record)
     except OSError as error:
         raise RecordError(f"{path} cannot be read ({error.strerror}); convgate gate --json FILE writes one") from error
     except msgspec.DecodeError as error:
         raise RecordError(f"{path} is no run record: {error}") from error
+    except ValueError as error:
+        raise RecordError(f"{path} cannot be read: {error}") from error
+    return record
+
+
+def require_known(record: RunRecord) -> None:
+    """Raise ValueError if a record has a word that is not one of ours, or a time that is none."""
+    datetime.fromisoformat(record.started_at)
+    operators = {
+        *record.operators,
+        *(row.operator for row in record.checks),
+        *(way.operator for way in record.coverage),
+    }
+    verdicts = {*record.counts, *(verdict for row in record.checks for verdict in row.counts)}
+    verdicts |= {each.verdict for each in record.judged}
+    for what, given, known in (
+        ("verdict of the run", {record.verdict}, RUN_VERDICTS),
+        ("operator", operators, OPERATORS),
+        ("verdict", verdicts, VERDICTS),
+    ):
+        unknown = sorted(given.difference(known))
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is no {what}; known are {', '.join(known)}")
 
 
 def total_counts(tally: Tally) -> dict[str, int]:
@@ -287,15 +316,16 @@ def verdict_of(tally: Tally, operators: Iterable[str], missing: Iterable[str]) -
         Operators that were asked for by name, but that the subject does not have.
     """
     counts = total_counts(tally)
-    bad = counts["failed"] + counts["crashed"] + counts["timed_out"]
-    if bad:
+    if any(counts[verdict] for verdict in FAILING):
         return "fails", f"{len(tally.failing)} of {tally.cases.total()} cases fail"
     absent = list(missing)
     if absent:
         return "insufficient", f"the subject has no {', '.join(absent)}"
     for operator in operators:
         cases, verified = tally.cases[operator], tally.verified[operator]
-        if 2 * verified < cases or not cases:
+        if not cases:
+            return "insufficient", f"{operator}: no case was judged, as the subject's supports() says no to all of them"
+        if 2 * verified < cases:
             return "insufficient", f"{operator}: only {verified} of {cases} cases verified anything; half are needed"
     return "conforms", conforming_reason(tally, operators)
 
@@ -307,8 +337,8 @@ def conforming_reason(tally: Tally, operators: Iterable[str]) -> str:
         f"{operator} {check}"
         for operator in operators
         for check in CHECKS
-        if tally.results[operator, check, "unsupported"] and not tally.results[operator, check, "passed"]
+        if tally.results[operator, check, "unsupported"] > tally.results[operator, check, "passed"]
     ]
     if tally.disagreements:
         reason += f", {len(tally.disagreements)} left open as the oracles disagree"
-    return reason + (f" (unsupported, so not judged: {', '.join(silent)})" if silent else "")
+    return reason + (f" (mostly unsupported, so hardly judged: {', '.join(silent)})" if silent else "")

@@ -123,6 +123,8 @@ def judge_again(target: Target) -> Replayed:
     if not verdicts & {"passed", "vacuous"} or "oracles_disagree" in verdicts:
         return Replayed(target, "error", "cannot be told: " + reason(results))
     passed = sum(result.verdict == "passed" for result in results)
+    if failure is None and not passed:
+        return Replayed(target, "error", "cannot be told: all that it should give is empty or zero")
     state = "passes" if target.failure is None else "fixed"
     return Replayed(target, state, f"{passed} of {len(results)} checks passed with something to see")
 

@@ -17,7 +17,7 @@ from convgate.merge import record_of, united, versions_here
 from convgate.operators import OPERATORS
 from convgate.record import RunRecord, SavedFailure, Tally, verdict_of, verdict_of_case
 from convgate.spec import format_spec, parse_spec
-from convgate.subjects.loader import load_subject
+from convgate.subjects.loader import load_subject, supports
 from convgate.worker import plainest, smallest
 
 __all__ = ["Judged", "Judgement", "decode", "encode", "judge_in_test", "record_of_session"]
@@ -88,7 +88,8 @@ def judge_in_test(case: Case | str, subject: Any) -> Judgement:
     spec, name = format_spec(case), name_of(subject)
     subject = load_subject(subject) if isinstance(subject, str) else subject
     started = time.perf_counter()
-    results = judge(case, subject)
+    asked = supports(subject, case.problem)
+    results = judge(case, subject) if asked else (Result("forward", "unsupported", message="supports() says no"),)
     seconds = time.perf_counter() - started
     primary = primary_failure(results)
     failure, report = None, ""
@@ -124,8 +125,8 @@ def decode(text: str) -> list[Judged]:
     return msgspec.json.decode(text, type=list[Judged])
 
 
-def record_of_session(judged: Iterable[Judged], *, started_at: str, seconds: float) -> RunRecord:
-    """The record of what the tests of a session have judged.
+def record_of_session(judged: Iterable[Judged], *, started_at: str, seconds: float, lost: int = 0) -> RunRecord:
+    """The record of what the tests of a session have judged; not enough if test processes died with what they had.
 
     Raises
     ------
@@ -141,6 +142,9 @@ def record_of_session(judged: Iterable[Judged], *, started_at: str, seconds: flo
         tally.add(operator_of(each.spec), each.spec, each.results, primary_failure(each.results), each.seconds)
     operators = [operator for operator in OPERATORS if tally.cases[operator]]
     verdict, reason = verdict_of(tally, operators, [])
+    if lost:
+        verdict = "insufficient" if verdict == "conforms" else verdict
+        reason += f"; what {lost} test process{'es' if lost > 1 else ''} judged is lost, as they ended too early"
     return record_of(
         tally,
         subject=subjects[0],

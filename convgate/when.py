@@ -14,12 +14,12 @@ import numpy as np
 
 from convgate.case import POINTS, Case, case_rule
 from convgate.checks import OUTPUTS, Result, judge, judge_whatever_data
-from convgate.conditions import shortest
+from convgate.conditions import exceptions, shortest
 from convgate.features import data_choices, vector_of
 from convgate.operators.classes import axis_of, span_of
 from convgate.problem import PAIRS, with_axis
 from convgate.sources.fuzz import draw_cases, draw_invalid
-from convgate.space import Stream, space_of
+from convgate.space import Bools, Stream, space_of
 from convgate.spec import format_spec
 from convgate.subjects.loader import supports
 from convgate.trial import Trial
@@ -36,6 +36,7 @@ SEEDS, LATTICE_SEEDS = 5, 2
 # Changes made at once to a case that fails.
 MOST_CHANGES = 3
 MOST_PLACES = 4
+RAISED = "raised"
 # Proposals for one change, of which some are not valid.
 TRIES = 20
 # A larger case than these tells nothing more, and takes long.
@@ -49,11 +50,14 @@ class When:
     Parameters
     ----------
     conditions : tuple of str
-        In words; all of them hold for the minimal case.
+        In words; all of them hold for the minimal case, or, where that does not fail with any data that have a name,
+        for the case as it was found.
     having, failing : int
         How many of the cases that were tried meet all the conditions, and how many of these fail.
     others, passing : int
         How many do not, and how many of these pass.
+    fails, passes : str
+        What it is to fail here, and to pass: of a subject that crashes, to come back.
     """
 
     conditions: tuple[str, ...]
@@ -61,6 +65,8 @@ class When:
     failing: int
     others: int
     passing: int
+    fails: str = "fails"
+    passes: str = "passes"
 
 
 @dataclass(frozen=True)
@@ -74,10 +80,10 @@ class Probe:
 def sentence(when: When) -> str:
     """What a report says after "It"."""
     if not when.conditions:
-        return f"fails on {when.failing:,} of the {when.having:,} cases tried around it"
+        return f"{when.fails} on {when.failing:,} of the {when.having:,} cases tried around it"
     return (
-        f"fails when {' and '.join(when.conditions)} ({when.failing:,} of {when.having:,}), "
-        f"passes otherwise ({when.passing:,} of {when.others:,})"
+        f"{when.fails} when {' and '.join(when.conditions)} ({when.failing:,} of {when.having:,}), "
+        f"{when.passes} otherwise ({when.passing:,} of {when.others:,})"
     )
 
 
@@ -108,16 +114,25 @@ def fails_when(case: Case, found: Case, subject: Any, failure: Result) -> When |
     return describe_when(list(list_probes(first, subject, failure, stream)))
 
 
-def describe_when(probes: Sequence[Probe]) -> When:
-    """The conditions that tell failing cases from passing ones; the first one is to be explained."""
+def describe_when(probes: Sequence[Probe], **words: str) -> When:
+    """The conditions that tell failing cases from passing ones; the first one is to be explained.
+
+    `words` are those for failing and passing, if they are others.
+    """
     failing = np.array([probe.fails for probe in probes])
     found = shortest([probe.cases for probe in probes], failing)
+    return counted(found.conditions, found.met, failing, **words)
+
+
+def counted(conditions: tuple[str, ...], met: Bools, failing: Bools, **words: str) -> When:
+    """The conditions with how many cases meet them and how many of these fail."""
     return When(
-        conditions=found.conditions,
-        having=int(found.met.sum()),
-        failing=int((found.met & failing).sum()),
-        others=int((~found.met).sum()),
-        passing=int((~found.met & ~failing).sum()),
+        conditions=conditions,
+        having=int(met.sum()),
+        failing=int((met & failing).sum()),
+        others=int((~met).sum()),
+        passing=int((~met & ~failing).sum()),
+        **words,
     )
 
 
@@ -159,15 +174,21 @@ def origins(case: Case, found: Case) -> Iterator[Case]:
 
 
 def probe(case: Case, subject: Any, failure: Result) -> Probe | None:
-    """See whether a case fails in the same check, with whatever data; None if that check shows nothing of it."""
+    """See whether a case fails in the same check, with whatever data; None if that check shows nothing of it.
+
+    To raise is another failure than to be wrong; a wrong shape here and a wrong value there can well be the same.
+    """
     passing = []
     bilinear = case.fill == "lattice" and "max" not in case.problem.operator
     for seed in range(case.seed, case.seed + (LATTICE_SEEDS if bilinear else SEEDS)):
         candidate = replace(case, seed=seed)
-        verdicts = [result.verdict for result in judge_again(candidate, subject, failure)]
-        if "failed" in verdicts:
+        results = list(judge_again(candidate, subject, failure))
+        failures = [result for result in results if result.verdict == "failed"]
+        if any((result.symptom == RAISED) != (failure.symptom == RAISED) for result in failures):
+            return None
+        if failures:
             return Probe((candidate,), fails=True)
-        if "passed" in verdicts:
+        if any(result.verdict == "passed" for result in results):
             passing.append(candidate)
     return Probe(tuple(passing), fails=False) if passing else None
 
@@ -237,7 +258,8 @@ def other_choice(case: Case, stream: Stream) -> Case:
     return replace(case, **change)
 
 
-NUMBERS = re.compile(r" ?\(.*?\)|,? got .*| -?\d+( and -?\d+)?$")
+# What differs from one problem that breaks a rule to the next.
+NUMBERS = re.compile(r" \([^)]*\)|, got .*|(?<=^groups) -?\d+|(?<=channels) -?\d+ and -?\d+")
 
 
 def rule_of(case: Case) -> str:
@@ -250,12 +272,10 @@ def rule_broken(case: Case, subject: Any, failure: Result) -> When:
     """An invalid problem fails by the rule that it breaks, so the others tried are invalid problems too."""
     drawn = [each for each in draw_invalid(case.problem.operator, 0, INVALID) if supports(subject, each.problem)]
     probes = [found for each in [case, *drawn] if (found := probe(each, subject, failure)) is not None]
-    having = [each.fails for each in probes if rule_of(each.cases[0]) == rule_of(case)]
-    others = [each.fails for each in probes if rule_of(each.cases[0]) != rule_of(case)]
-    return When(
-        conditions=(f"the problem breaks the rule: {rule_of(case)}",),
-        having=len(having),
-        failing=sum(having),
-        others=len(others),
-        passing=len(others) - sum(others),
-    )
+    rules = [rule_of(each.cases[0]) for each in probes]
+    met = np.array([[rule == rule_of(case) for rule in rules], [True] * len(rules)])
+    failing = np.array([each.fails for each in probes])
+    named, unnamed = exceptions(met, failing)
+    if named + np.log2(len(set(rules))) < unnamed:
+        return counted((f"the problem breaks the rule: {rule_of(case)}",), met[0], failing)
+    return counted((), met[1], failing)

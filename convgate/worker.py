@@ -163,10 +163,13 @@ def minimize_group(subject_name: str, group: Sequence[tuple[str, Result]]) -> li
     """
     subject = load_subject(subject_name)
     failing = [(parse_spec(spec), result) for spec, result in group]
-    simplest = min(failing, key=lambda pair: complexity(pair[0]))
+    by_simplicity = sorted(failing, key=lambda pair: complexity(pair[0]))
+    # of each symptom the simplest case, so that none is overlooked, then all others
+    first = list({result.symptom: (case, result) for case, result in reversed(by_simplicity)}.values())[::-1]
+    others = [pair for pair in failing if pair not in first]
     found: dict[str, Found] = {}
     in_vain = 0
-    for case, failure in [simplest, *(pair for pair in failing if pair is not simplest)]:
+    for number, (case, failure) in enumerate([*first, *others]):
         least, result = smallest(*plainest(case, subject, failure), subject)
         known = fingerprint(subject_name, least, result) in found
         if not known and found:
@@ -179,7 +182,7 @@ def minimize_group(subject_name: str, group: Sequence[tuple[str, Result]]) -> li
                 picture(least, subject, result),
             )
         in_vain = in_vain + 1 if known else 0
-        if in_vain == NOTHING_NEW:
+        if in_vain >= NOTHING_NEW and number >= len(first):
             break
     return list(found.values())
 

@@ -3,8 +3,10 @@
 There is no SARIF beside them: it wants a place in a source file, and a subject is judged from outside.
 """
 
+from convgate.failures import replay_line
 from convgate.record import RunRecord
-from convgate.report.words import cut, fails_when, repro, title_of, visible
+from convgate.report.words import fails_when, title_of
+from convgate.text import cut, visible
 
 __all__ = ["render"]
 
@@ -21,7 +23,7 @@ def render(record: RunRecord) -> str:
     shown = failures if len(failures) <= MOST else failures[: MOST - 1]
     lines = []
     for failure in shown:
-        parts = (fails_when(failure), cut(failure.message, MOST_CHARACTERS), repro(failure))
+        parts = (fails_when(failure), cut(failure.message, MOST_CHARACTERS), replay_line(failure))
         lines.append(command(title_of(failure), "\n".join(part for part in parts if part)))
     if len(shown) < len(failures):
         lines.append(command("convgate", f"and {len(failures) - len(shown)} more failures"))

@@ -17,9 +17,9 @@ __all__ = ["STATES", "CoverageMap", "Row", "Square", "coverage_map"]
 STATES = {
     "broken": "every case of it fails, and not by chance",
     "failing": "some of its cases fail",
-    "missing": "no case has it",
+    "missing": "no judged case has it",
     "covered": "all its cases pass",
-    "infeasible": "no problem has it",
+    "infeasible": "no problem can show it",
 }
 LETTERS = {name[0]: name for name in STATES}
 # So many gaps are worth reading; closing these closes others too.
@@ -125,9 +125,10 @@ def pair_states(coverage: Coverage) -> Iterator[tuple[str, float]]:
     all its n cases fail, and n so many that at the rate r of the whole run chance would not do that to any of the P
     pairs: r**n < 1 / P.
     """
-    ways, passing, failing = coverage.space.ways(2), coverage.passing(2), coverage.failing(2)
+    ways, feasible = coverage.space.ways(2), coverage.space.feasible(2)
+    passing, failing = coverage.passing(2) * feasible, coverage.failing(2) * feasible
     letters = np.full(ways.total, "i")
-    letters[coverage.space.feasible(2)] = "m"
+    letters[feasible] = "m"
     letters[passing > 0] = "c"
     letters[failing > 0] = "f"
     overall = coverage.failing_rate

@@ -15,8 +15,10 @@ from markupsafe import Markup
 from convgate.checks import FAILING, VERDICTS
 from convgate.coverage import coverage_of, operator_of, percent
 from convgate.operators import OPERATORS
+from convgate.profiles import PROFILES
 from convgate.record import JudgedCase, RunRecord
 from convgate.report.heatmap import STATES, CoverageMap, coverage_map
+from convgate.text import visible
 from convgate.when import sentence
 
 __all__ = ["ORACLES", "render"]
@@ -103,6 +105,7 @@ def render(record: RunRecord) -> str:
         loader=PackageLoader("convgate.report"),
         autoescape=True,  # subjects, messages and specs are foreign
         undefined=StrictUndefined,
+        finalize=shown,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -122,7 +125,7 @@ def render(record: RunRecord) -> str:
         reason=reason_in_words(record),
         covered=coverage_in_words(maps),
         judged=judged_in_words(record),
-        command=command_of(record),
+        command=command_of(record) if record.profile in PROFILES else "",
         failing=Counter(failure.operator for failure in record.failures),
         oracles=ORACLES,
         counts=counts_of(record),
@@ -138,6 +141,11 @@ def render(record: RunRecord) -> str:
         style_hash=content_hash(style),
         script_hash=content_hash(script),
     )
+
+
+def shown(value: object) -> object:
+    """What stands in an expression of a template, foreign text with what cannot be seen written out."""
+    return visible(value) if type(value) is str else value
 
 
 def part(name: str) -> str:

@@ -11,8 +11,10 @@ from xml.etree import ElementTree as ET
 
 from convgate.checks import FAILING
 from convgate.coverage import operator_of
+from convgate.failures import replay_line
 from convgate.record import RunRecord, SavedFailure
-from convgate.report.words import fails_when, in_words, repro, title_of, visible
+from convgate.report.words import fails_when, in_words, title_of
+from convgate.text import visible
 
 __all__ = ["render"]
 
@@ -103,5 +105,11 @@ def add(case: ET.Element, kind: str, message: str, symptom: str, text: str = "")
 
 def text_of_failure(failure: SavedFailure) -> str:
     """A failure in a few lines."""
-    lines = (title_of(failure), fails_when(failure), failure.message, repro(failure), f"minimal: {failure.minimal}")
+    lines = (
+        title_of(failure),
+        fails_when(failure),
+        failure.message,
+        replay_line(failure),
+        f"minimal: {failure.minimal}",
+    )
     return "\n".join(line for line in lines if line)

@@ -8,18 +8,17 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from convgate.coverage import STRENGTHS, percent
+from convgate.failures import replay_line
 from convgate.record import RunRecord, SavedFailure, WayCount
 from convgate.report.words import (
     case_counts,
-    cut,
     fails_when,
     in_words,
     occurring,
-    repro,
     title_of,
-    visible,
     way_counts,
 )
+from convgate.text import code, cut, fenced, visible
 
 __all__ = ["render"]
 
@@ -35,13 +34,13 @@ def render(record: RunRecord) -> str:
 
 def parts(record: RunRecord) -> Iterator[str]:
     """The blocks of the summary."""
-    yield f"## convgate: {code(record.subject)} {escaped(record.verdict)}"
+    yield f"## convgate: {code(cut(record.subject, MOST_CHARACTERS))} {escaped(record.verdict)}"
     profile = escaped(record.profile)
     yield f"**{escaped(record.reason)}**, in {record.seconds:.1f} s (profile {profile}, seed {record.seed})."
     yield from map(block_of, record.failures[:MOST_FAILURES])
     more = len(record.failures) - MOST_FAILURES
     if more > 0:
-        yield f"And {more} more failures."
+        yield f"And {more} more failure{'s' if more > 1 else ''}."
     if record.operators:
         yield table_of(record)
         yield "Cases by what they came to, and how many of the feasible combinations of shape classes they cover."
@@ -53,7 +52,10 @@ def block_of(failure: SavedFailure) -> str:
     lines = [f"### {escaped(title_of(failure))}"]
     if when:
         lines.append(f"It {escaped(cut(when, MOST_CHARACTERS))}.")
-    lines += [fenced(failure.message, "text"), fenced(repro(failure), "sh")]
+    lines += [
+        fenced(cut(failure.message, MOST_CHARACTERS), "text"),
+        fenced(cut(replay_line(failure), MOST_CHARACTERS), "sh"),
+    ]
     return "\n\n".join(lines)
 
 
@@ -86,22 +88,3 @@ def escaped(text: str) -> str:
     one_line = " ".join(visible(text).split())
     # the empty comment keeps an @ from being a mention
     return re.sub(r"([\\`*_{}\[\]<>#|~&$:])", r"\\\1", one_line).replace("@", "@<!-- -->")
-
-
-def code(text: str) -> str:
-    """Foreign text within a line."""
-    one_line = " ".join(visible(cut(text, MOST_CHARACTERS)).split())
-    ticks = "`" * (longest_run(one_line) + 1)
-    return f"{ticks} {one_line} {ticks}" if "`" in one_line or not one_line else f"{ticks}{one_line}{ticks}"
-
-
-def fenced(text: str, language: str) -> str:
-    """Foreign text as a block of code."""
-    whole = visible(cut(text, MOST_CHARACTERS))
-    ticks = "`" * max(3, longest_run(whole) + 1)
-    return f"{ticks}{language}\n{whole}\n{ticks}"
-
-
-def longest_run(text: str) -> int:
-    """Length of the longest run of backticks."""
-    return max(map(len, re.findall("`+", text)), default=0)

@@ -35,7 +35,7 @@ def observations(record: RunRecord) -> Iterator[dict[str, Any]]:
         If a case of the record cannot be read.
     """
     run_start = datetime.fromisoformat(record.started_at).timestamp()
-    how = f"convgate gate, profile {record.profile}, seed {record.seed}"
+    how = f"convgate, profile {record.profile}, seed {record.seed}"
     messages = {(each.spec, "oracles_disagree"): each.message for each in record.oracles_disagree}
     for failure in record.failures:
         when = fails_when(failure)

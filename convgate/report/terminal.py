@@ -15,6 +15,7 @@ from convgate.checks import FAILING
 from convgate.coverage import STRENGTHS, percent
 from convgate.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
 from convgate.grids import Grid, side_by_side
+from convgate.profiles import PROFILES
 from convgate.record import RunRecord, SavedFailure
 from convgate.report.words import (
     case_counts,
@@ -22,9 +23,9 @@ from convgate.report.words import (
     in_words,
     occurring,
     title_of,
-    visible,
     way_counts,
 )
+from convgate.text import visible
 
 __all__ = ["follow", "show_record"]
 
@@ -238,5 +239,5 @@ def next_step(record: RunRecord) -> str:
         return "Give the subject what is missing, or a supports(problem) that says what it is for."
     following = {"smoke": "pr", "pr": "nightly"}.get(record.profile)
     if following is None:
-        return "Try another --seed."
+        return "Try another --seed." if record.profile in PROFILES else "See convgate coverage for what it leaves out."
     return f"Look closer with --profile {following}, or elsewhere with --seed {record.seed + 1}."

@@ -363,7 +363,10 @@ def test_under_github_actions_the_run_is_annotated_and_the_summary_of_the_step_a
     assert ended.code == 1
     lines = ended.out.splitlines()
     assert lines[0].startswith("::error title=col2im forward%2C wrong value::")
-    assert "mine:wrong fails: " in lines[-1]
+    # what is printed in between is not read for commands
+    assert lines[1].startswith("::stop-commands::")
+    assert lines[-1] == lines[1].replace("stop-commands::", "") + "::"
+    assert "mine:wrong fails: " in lines[-2]
     before, _, after = summary.read_text().partition("\n")
     assert before == "# What another command wrote"
     assert "## convgate: `mine:wrong` fails\n" in after

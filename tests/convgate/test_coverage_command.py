@@ -153,7 +153,7 @@ def test_runs_of_different_subjects_are_refused(whole: str, tmp_path: Path) -> N
     write_text(tmp_path / "yours.json", render(record(["im2col"], "yours")))
     ended = coverage(whole, str(tmp_path / "yours.json"))
     assert ended.exit_code == 2
-    assert "got mine, yours" in ended.output
+    assert "these are of mine, yours" in ended.output
 
 
 def test_a_file_that_is_no_record_is_refused(tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ from convgate.report import annotations, junit, markdown, observations
 from convgate.report import json as json_format
 from convgate.report.formats import FORMATS
 from convgate.report.terminal import show_record
-from convgate.report.words import visible
 from convgate.runner import Plan, run_gate
+from convgate.text import visible
 from convgate.when import When, sentence
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "run-record.schema.json"

@@ -11,10 +11,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import impl
 from convgate.checks import judge, primary_failure
-from convgate.explain import Picture
+from convgate.cli import main
+from convgate.explain import picture
 from convgate.failures import make_failure, save_failure
 from convgate.repro import repro_source
 from convgate.spec import parse_spec
@@ -63,8 +65,27 @@ def returns_ragged_lists(*_: Any, **__: Any) -> Any:
     return [[1], [1, 2]]
 
 
-NOTHING = Picture("", [], [])
+def returns_huge_integers(*_: Any, **__: Any) -> Any:
+    return np.full((1, 1, 1, 3), 10**400, object)
+
+
+class NoNumber:
+    """Neither a number nor text."""
+
+    def __float__(self) -> float:
+        raise RuntimeError
+
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+def returns_the_unspeakable(*_: Any, **__: Any) -> Any:
+    return np.full((1, 1, 1, 3), NoNumber(), object)
+
+
 HOSTILE = [
+    returns_huge_integers,
+    returns_the_unspeakable,
     exits,
     interrupts,
     is_unspeakable,
@@ -80,7 +101,9 @@ def test_whatever_a_subject_does_is_a_failure_that_can_be_saved_and_repeated(fun
     subject = SimpleNamespace(col2im=function)
     primary = primary_failure(judge(CASE, subject))
     assert primary is not None
-    failure = make_failure("mine", "col2im:w3k1x2", CASE, primary, cases=1, when=None, picture=NOTHING)
+    failure = make_failure(
+        "mine", "col2im:w3k1x2", CASE, primary, cases=1, when=None, picture=picture(CASE, subject, primary)
+    )
     script = repro_source("mine", CASE, primary, failure.message, failure.minimal, 5)
     folder = save_failure(tmp_path, failure, script)
     (tmp_path / "mine.py").write_text("from impl import *\n")
@@ -247,3 +270,23 @@ def test_an_interrupted_gate_gives_no_verdict(tmp_path: Path) -> None:
     _, err = run.communicate(timeout=60)
     assert run.returncode == 130
     assert "interrupted" in err
+
+
+def test_whatever_is_returned_the_gate_comes_to_a_verdict(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\ndef col2im(columns, input_shape, *args, **options):\n"
+        "    return np.full(input_shape, 10**400, object)\n"
+    )
+    ended = gate(tmp_path, "mine")
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert "col2im forward" in ended.stdout
+
+
+def test_a_bug_of_convgate_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("convgate.cli.run_gate", broken)
+    ended = CliRunner().invoke(main, ["gate"])
+    assert ended.exit_code == 2
+    assert "this is a bug of convgate and no verdict: ZeroDivisionError" in ended.output

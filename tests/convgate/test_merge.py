@@ -226,10 +226,10 @@ def test_versions_that_differ_are_all_named() -> None:
 
 def test_records_of_different_subjects_are_refused() -> None:
     one = record(("im2col", "passed"))
-    with pytest.raises(MergeError, match="one subject can be merged, got mine, yours; merge them apart"):
+    with pytest.raises(MergeError, match="one subject can be merged; these are of mine, yours"):
         merge([one, replace(one, subject="yours")])
 
 
 def test_no_records_are_refused() -> None:
-    with pytest.raises(MergeError, match="got none"):
+    with pytest.raises(MergeError, match="of none"):
         merge([])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from convgate.checks import CHECKS, VERDICTS, Result
 from convgate.record import (
     CheckCounts,
+    RecordError,
     RunRecord,
     Tally,
     WayCount,
@@ -167,12 +168,12 @@ def test_every_operator_must_be_verified_enough_on_its_own() -> None:
 def test_no_cases_are_insufficient() -> None:
     assert verdict_of(Tally(), ["im2col"], []) == (
         "insufficient",
-        "im2col: only 0 of 0 cases verified anything; half are needed",
+        "im2col: no case was judged, as the subject's supports() says no to all of them",
     )
 
 
-def test_a_record_s_file_says_what_the_record_says(tmp_path: Path) -> None:
-    record = RunRecord(
+def a_record() -> RunRecord:
+    return RunRecord(
         subject="mine",
         operators=["im2col"],
         profile="smoke",
@@ -190,6 +191,10 @@ def test_a_record_s_file_says_what_the_record_says(tmp_path: Path) -> None:
         oracles_disagree=[],
         versions={"numpy": "2"},
     )
+
+
+def test_a_record_s_file_says_what_the_record_says(tmp_path: Path) -> None:
+    record = a_record()
     text = json_format.render(record)
     (tmp_path / "run.json").write_text(text)
     read = json.loads(text)
@@ -200,3 +205,22 @@ def test_a_record_s_file_says_what_the_record_says(tmp_path: Path) -> None:
     assert read["seconds"] == 0.5
     assert read["versions"] == {"numpy": "2"}
     assert load_record(tmp_path / "run.json") == record
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"verdict": "splendid"}, "'splendid' is no verdict of the run"),
+        ({"operators": ["conv9d"]}, "'conv9d' is no operator"),
+        ({"judged": [{"spec": "im2col", "verdict": "weird", "seconds": 0.1}]}, "'weird' is no verdict"),
+        ({"started_at": "yesterday"}, "yesterday"),
+        ({"checks": [{"operator": "im2col", "check": "forward", "counts": {"odd": 1}}]}, "'odd' is no verdict"),
+    ],
+)
+def test_a_record_with_words_that_are_not_ours_is_refused(
+    change: dict[str, object], words: str, tmp_path: Path
+) -> None:
+    record = json.loads(json_format.render(a_record()))
+    (tmp_path / "run.json").write_text(json.dumps(record | change))
+    with pytest.raises(RecordError, match=words):
+        load_record(tmp_path / "run.json")

@@ -19,7 +19,7 @@ from convgate.features import vector_of
 from convgate.problem import Problem
 from convgate.sources.fuzz import draw_cases
 from convgate.spec import parse_spec
-from convgate.when import Probe, When, describe_when, fails_when, list_probes, probe, sentence
+from convgate.when import Probe, When, describe_when, fails_when, list_probes, probe, rule_of, sentence
 
 
 def wrong_when(triggered: Callable[[Any], bool]) -> SimpleNamespace:
@@ -209,11 +209,13 @@ def test_exceptions_cost_the_bits_that_name_them() -> None:
         ("input_w < span_w", "input_w >= span_w"),
         ("output_w = 2", "output_w != 2"),
         ("batch = 0", "batch > 0"),
-        ("1 < stride_w < kernel_w", "not 1 < stride_w < kernel_w"),
+        ("1 < stride_w < kernel_w", None),
+        ("kernel_w odd, > 1", None),
+        ("no overhang_w", "overhang_w"),
         ("layout fortran", "not layout fortran"),
     ],
 )
-def test_the_opposite_of_a_condition_is_said_in_plain_words(text: str, other: str) -> None:
+def test_the_opposite_of_a_condition_is_said_in_plain_words(text: str, other: str | None) -> None:
     assert opposite(text) == other
 
 
@@ -226,3 +228,52 @@ def test_what_differs_is_what_is_named() -> None:
     failing = [Probe((case,), fails=True) for case in cases]
     passing = [Probe((replace(case, dtype="f32"),), fails=False) for case in cases]
     assert describe_when(failing + passing).conditions == ("dtype f64",)
+
+
+def test_no_condition_is_a_riddle() -> None:
+    """Neither a negation of several words, nor alternatives that run into what stands beside them."""
+    for condition in CONDITIONS:
+        assert not any(riddle in condition.text for riddle in ("not no", "not 1 <", "not kernel", "not stride"))
+        assert " or " not in condition.text or "(" in condition.text
+
+
+def test_to_raise_is_another_failure_than_to_be_wrong() -> None:
+    """A second bug beside the first neither blurs its conditions nor counts as a pass."""
+
+    def avg_pool2d(x: Any, kernel_size: Any, **options: Any) -> Any:
+        if options["stride"][0] == 2:
+            raise IndexError
+        return impl.avg_pool2d(x, kernel_size, **options) + x.dtype.type(options["stride"][1] > 1)
+
+    subject = SimpleNamespace(avg_pool2d=avg_pool2d)
+    case, failure = failure_on("avg_pool2d:w2s1x2", subject)
+    when = fails_when(case, case, subject, failure)
+    assert when is not None
+    assert when.conditions == ("stride_w > 1",)
+    assert when.passing == when.others
+
+
+def test_a_rule_is_not_blamed_for_what_happens_with_all_rules() -> None:
+    def im2col(*_: Any, **__: Any) -> Any:
+        raise RuntimeError
+
+    subject = SimpleNamespace(im2col=im2col)
+    case = parse_spec("im2col:k1x2")
+    failure = primary_failure(judge(case, subject))
+    assert failure is not None
+    when = fails_when(case, case, subject, failure)
+    assert when is not None
+    assert (when.conditions, when.others) == ((), 0)
+
+
+@pytest.mark.parametrize(
+    ("spec", "rule"),
+    [
+        ("avg_pool2d:+divisor0", "divisor_override must not be 0"),
+        ("conv2d:g2", "groups must divide channels"),
+        ("conv2d:s0x1", "stride must be at least 1"),
+        ("im2col:k1x2", "kernel_size with dilation does not fit size with padding"),
+    ],
+)
+def test_a_rule_is_named_without_the_numbers_at_hand(spec: str, rule: str) -> None:
+    assert rule_of(parse_spec(spec)) == rule
