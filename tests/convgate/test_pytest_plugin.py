@@ -139,7 +139,7 @@ def test_a_worker_that_crashes_does_not_lose_what_others_judged(tmp_path: Path) 
 
 
 def test_correct_cases_pass_and_what_shows_nothing_is_skipped(tmp_path: Path) -> None:
-    ended = run(tmp_path, CORRECT, *RECORD)
+    ended = run(tmp_path, CORRECT, *RECORD, "-rs")
     assert ended.code == pytest.ExitCode.OK, ended.out
     assert "4 passed, 1 skipped" in ended.out
     assert "im2col:n0 is vacuous" in ended.out
@@ -154,7 +154,7 @@ from types import SimpleNamespace
 def test_it(convgate_judge):
     convgate_judge("im2col:s2", SimpleNamespace(im2col=impl.im2col, supports=lambda problem: False))
 """
-    ended = run(tmp_path, tests)
+    ended = run(tmp_path, tests, "-rs")
     assert ended.code == pytest.ExitCode.OK, ended.out
     assert "im2col:s2 is unsupported" in ended.out
 
