@@ -44,7 +44,7 @@ __all__ = ["Plan", "run_gate"]
 CASE_SECONDS = 5.0
 SHARD_SECONDS = 20.0
 LOADING_SECONDS = 60.0
-COVERING_SECONDS = 300.0
+COVERING_SECONDS = 120.0
 DEATHS = {"crashed", "timed_out"}
 # Shards handed to the workers ahead of time, for each of them.
 AHEAD = 3
@@ -189,14 +189,14 @@ def covering_shards(workers: Workers, plan: Plan, operators: Sequence[str]) -> l
     """Cases that cover all feasible combinations of shape classes, two or three at a time, as the profile says."""
     strength = PROFILES[plan.profile].strength
     futures = [
-        workers.submit(covering_specs, operator, strength, plan.seed, seconds=COVERING_SECONDS)
+        workers.submit(covering_specs, plan.subject, operator, strength, plan.seed, seconds=COVERING_SECONDS)
         for operator in operators
     ]
     shards = []
     for operator, future in zip(operators, futures, strict=True):
         specs = workers.answer(future)
         if isinstance(specs, Dead):
-            raise SubjectError(f"the covering cases of {operator} were not found ({specs.message}); run it again")
+            raise SubjectError(f"subject {plan.subject!r}: its supports() did not come back ({specs.message})")
         shards += [Shard(operator, specs=specs[i : i + SHARD]) for i in range(0, len(specs), SHARD)]
     return shards
 

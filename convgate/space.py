@@ -10,8 +10,8 @@ An axis on which nothing can be seen, as all its windows lie in padding and give
 batch show anything of combinations that it is no part of.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain, combinations, product
 from typing import Any
@@ -25,11 +25,13 @@ from convgate.operators import OPERATORS
 from convgate.operators.classes import Axis, padding_windows, places_of
 from convgate.problem import PAIRS, Problem, span
 
-__all__ = ["Axes", "Bools", "Ints", "Member", "Rows", "Space", "Stream", "Ways", "axes_of", "space_of"]
+__all__ = ["Axes", "Bools", "Ints", "Member", "Rows", "Space", "Stream", "Ways", "axes_of", "restricted", "space_of"]
 
 MOST_KERNEL = 4
 MOST_DILATION = 3
 MOST_PLACES = 3
+# Axes that a choice of other options is tried with.
+SAMPLED = 50
 # The larger axes without which some three classes would not be seen together, as two odd kernels that differ: size,
 # kernel, stride, padding, dilation. They were found by enumerating up to kernels of 6 with 8 places.
 LARGER = (
@@ -208,6 +210,45 @@ class Rows:
 def space_of(operator: str) -> "Space":
     """The space of an operator's shape classes."""
     return Space(operator)
+
+
+def restricted(operator: str, supported: Callable[[Problem], bool]) -> "Space":
+    """The space of the axes and choices that a subject supports.
+
+    Whether it supports an axis is asked with that axis in height and width, whether it supports a choice with some of
+    these. What it supports only in other company is not there; if that is everything, all of it is.
+
+    Parameters
+    ----------
+    operator : str
+        Name of the operator.
+    supported : callable
+        Whether the subject supports a problem.
+    """
+    space = Space(operator)
+    mode = OPERATORS[operator].axis_mode
+    everything = space.axes
+    squares = [
+        problem_of(operator, axis, axis, {mode: bool(on)} if mode else {})
+        for axis, on in zip(everything.axes, everything.modes, strict=True)
+    ]
+    kept = np.flatnonzero([supported(problem) for problem in squares])
+    if kept.size:
+        space.axes = Axes(
+            tuple(everything.axes[i] for i in kept),
+            everything.modes[kept],
+            everything.options[kept],
+            everything.classes[kept],
+        )
+    few = [squares[i] for i in (kept if kept.size else np.arange(len(squares)))[:: max(1, len(kept) // SAMPLED)]]
+    for number, table in enumerate(space.tables):
+        if set(table.choices[0]) <= set(data_choices(operator)):
+            continue
+        fits = [any(supported(replace(problem, **choice)) for problem in few) for choice in table.choices]
+        if any(fits):
+            choices = tuple(choice for choice, fit in zip(table.choices, fits, strict=True) if fit)
+            space.tables[number] = Table(table.first, choices, table.classes[fits])
+    return space
 
 
 class Space:
@@ -402,11 +443,10 @@ class Space:
         pool = np.flatnonzero(heights)
         picks = np.zeros((count, 2 + len(self.tables)), np.int64)
         for row in range(count):
-            while True:
+            fits = np.zeros(0, bool)
+            while not fits.any():
                 height = int(pick(stream, pool))
                 fits = self.partners(height, widths, members)
-                if fits.any():
-                    break
             picks[row, 0], picks[row, 1] = height, pick(stream, np.flatnonzero(self.alike(stream, height, fits)))
         for column, fitting in enumerate(choices, 2):
             picks[:, column] = pick(stream, fitting, count)

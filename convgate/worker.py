@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from convgate.case import Case, case_rule
@@ -105,9 +106,12 @@ def judge_shard(subject_name: str, shard: Shard) -> Tally:
     return tally
 
 
-def covering_specs(operator: str, strength: int, seed: int) -> tuple[str, ...]:
-    """The specs of cases that cover all feasible combinations of shape classes."""
-    return tuple(format_spec(case) for case in covering_cases(operator, strength, seed))
+def covering_specs(subject_name: str, operator: str, strength: int, seed: int) -> tuple[str, ...]:
+    """The specs of cases that cover all feasible combinations of shape classes, as far as the subject supports them."""
+    subject = load_subject(subject_name)
+    picky = callable(getattr(subject, "supports", None))
+    cases = covering_cases(operator, strength, seed, partial(supports, subject) if picky else None)
+    return tuple(format_spec(case) for case in cases)
 
 
 def specs_of(subject_name: str, shard: Shard) -> list[str]:
