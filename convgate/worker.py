@@ -162,33 +162,32 @@ def with_direct_failure(case: Case, subject: Any, failure: Result) -> tuple[Case
 def minimize_group(subject_name: str, group: Sequence[tuple[str, Result]]) -> list[Found]:
     """Minimise failing cases of one operator and check until nothing new turns up.
 
-    One fault can show itself as a wrong shape here and as a wrong value there. So a minimum is not new if, were its
-    symptom allowed to change on the way, it would shrink to one that is known.
+    One fault can show itself as a wrong shape here and as a wrong value there. So minima are told apart by what they
+    would shrink to were their symptom allowed to change on the way, and of those that are one the simplest is told.
     """
     subject = load_subject(subject_name)
     failing = [(parse_spec(spec), result) for spec, result in group]
     by_simplicity = sorted(failing, key=lambda pair: complexity(pair[0]))
     # of each symptom the simplest case, so that none is overlooked, then all others
-    first = list({result.symptom: (case, result) for case, result in reversed(by_simplicity)}.values())[::-1]
+    first = list({result.symptom: (case, result) for case, result in reversed(by_simplicity)}.values())
     others = [pair for pair in failing if pair not in first]
-    found: dict[str, Found] = {}
+    found: dict[str, list[Found]] = {}
+    seen: set[str] = set()
     in_vain = 0
     for number, (case, failure) in enumerate([*first, *others]):
         least, result = smallest(*plainest(case, subject, failure), subject)
-        known = fingerprint(subject_name, least, result) in found
-        if not known and found:
-            known = fingerprint(subject_name, *smallest(least, result, subject, any_symptom=True)) in found
+        key = fingerprint(subject_name, least, result)
+        known = key in seen
         if not known:
-            found[fingerprint(subject_name, least, result)] = Found(
-                format_spec(case),
-                format_spec(least),
-                result,
-                picture(least, subject, result),
-            )
+            seen.add(key)
+            root = fingerprint(subject_name, *smallest(least, result, subject, any_symptom=True))
+            known = root in found
+            shown = Found(format_spec(case), format_spec(least), result, picture(least, subject, result))
+            found.setdefault(root, []).append(shown)
         in_vain = in_vain + 1 if known else 0
         if in_vain >= NOTHING_NEW and number >= len(first):
             break
-    return list(found.values())
+    return [min(several, key=lambda each: complexity(parse_spec(each.minimal))) for several in found.values()]
 
 
 def when_of(subject_name: str, found: Found) -> When | None:

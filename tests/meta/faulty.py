@@ -364,7 +364,7 @@ FAULTS = {
         {"avg_pool2d": takes_memory_order},
         "avg_pool2d:c2w2:fortran",
         "forward",
-        when=("input > 1 on either axis", "layout fortran or layout transposed"),
+        when=("input > 1 on either axis", "(layout fortran or layout transposed)"),
     ),
     "pads_with_zero": Fault(
         18,
