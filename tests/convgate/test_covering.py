@@ -1,5 +1,6 @@
 """The covering source: all feasible combinations in few valid cases, the same for the same seed."""
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -11,9 +12,10 @@ from convgate.checks import judge, primary_failure
 from convgate.coverage import coverage_of
 from convgate.features import vector_of
 from convgate.operators import OPERATORS
+from convgate.problem import Problem
 from convgate.record import Tally
 from convgate.sources.covering import covering_cases
-from convgate.space import space_of
+from convgate.space import restricted, space_of
 from convgate.spec import format_spec, parse_spec
 
 covering = cache(covering_cases)
@@ -75,3 +77,33 @@ def test_when_the_covering_cases_are_judged_nearly_all_triples_count(operator: s
     pairs, triples = coverage.count(2), coverage.count(3)
     assert pairs.covered == pairs.feasible
     assert triples.covered >= 0.99 * triples.feasible
+
+
+SUPPORTED: dict[str, Callable[[Problem], bool]] = {
+    "one kernel": lambda problem: problem.kernel_size == (3, 3) and problem.stride == (1, 1) and problem.groups == 1,
+    "no groups, no dilation": lambda problem: problem.groups == 1 and problem.dilation == (1, 1),
+    "what no square has": lambda problem: problem.stride[0] != problem.stride[1],
+    "next to nothing": lambda problem: problem.size == (5, 7),
+}
+
+
+@pytest.mark.parametrize("supported", SUPPORTED.values(), ids=SUPPORTED)
+def test_the_cases_are_among_those_that_a_subject_supports(supported: Callable[[Problem], bool]) -> None:
+    cases = covering_cases("conv2d", 2, 0, supported)
+    assert len(cases) > 10
+    assert all(supported(case.problem) for case in cases)
+
+
+@pytest.mark.parametrize("name", ["one kernel", "no groups, no dilation"])
+def test_of_what_a_subject_supports_everything_is_covered(name: str) -> None:
+    """The channels past a block, layouts and fills too, although few random cases are of the kind."""
+    space = restricted("conv2d", SUPPORTED[name])
+    vectors = np.array([vector_of(case) for case in covering_cases("conv2d", 2, 0, SUPPORTED[name])])
+    covered = np.zeros(space.ways(2).total, bool)
+    covered[space.ways(2).codes(vectors)] = True
+    assert (covered >= space.feasible(2)).all()
+    assert space.feasible(2).sum() < space_of("conv2d").feasible(2).sum()
+
+
+def test_a_subject_that_supports_nothing_gets_no_cases() -> None:
+    assert covering_cases("im2col", 2, 0, lambda _: False) == []

@@ -290,3 +290,31 @@ def test_a_bug_of_convgate_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> Non
     ended = CliRunner().invoke(main, ["gate"])
     assert ended.exit_code == 2
     assert "this is a bug of convgate and no verdict: ZeroDivisionError" in ended.output
+
+
+def test_a_second_bug_beside_the_first_is_a_failure_of_its_own(tmp_path: Path) -> None:
+    """One raises on empty batches, the other is wrong where columns are skipped: each with its own conditions."""
+    (tmp_path / "two.py").write_text(
+        "import impl\n"
+        "def im2col(x, kernel_size, **options):\n"
+        "    if len(x) == 0:\n"
+        "        raise IndexError('no images')\n"
+        "    return impl.im2col(x, kernel_size, **options) + (options['stride'][1] > 1)\n"
+    )
+    ended = gate(tmp_path, "two")
+    assert ended.returncode == 1
+    assert "fails when batch = 0 (" in ended.stdout
+    assert "fails when stride_w > 1 (" in ended.stdout
+    assert ended.stdout.count("convgate replay") == 2
+
+
+def test_a_bug_with_several_symptoms_is_one_failure(tmp_path: Path) -> None:
+    """Another shape here, other values there, and no room for the windows elsewhere."""
+    (tmp_path / "swaps.py").write_text(
+        "import impl\n"
+        "def im2col(x, kernel_size, *, stride, **options):\n"
+        "    return impl.im2col(x, kernel_size, stride=stride[::-1], **options)\n"
+    )
+    ended = gate(tmp_path, "swaps")
+    assert ended.stdout.count("convgate replay") == 1
+    assert "stride_h != stride_w (" in ended.stdout
