@@ -16,7 +16,7 @@ from convgate.coverage import STRENGTHS, percent
 from convgate.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
 from convgate.grids import Grid, side_by_side
 from convgate.profiles import PROFILES
-from convgate.record import RunRecord, SavedFailure
+from convgate.record import RunRecord, SavedFailure, WayCount
 from convgate.report.words import (
     case_counts,
     fails_when,
@@ -187,13 +187,13 @@ def table_of_coverage(record: RunRecord) -> Table:
     table = new_table("shape classes covered", *(f"{t}-way" for t in STRENGTHS))
     for operator, of_operator in ways.items():
         found = [of_operator.get(t) for t in STRENGTHS]
-        add_row(
-            table,
-            operator,
-            *(f"{way.covered}/{way.feasible} {percent(way.covered, way.feasible):>7}" if way else "" for way in found),
-            style="",
-        )
+        add_row(table, operator, *(share_of(way) if way else "" for way in found), style="")
     return table
+
+
+def share_of(way: WayCount) -> str:
+    """How much is covered."""
+    return f"{way.covered:,}/{way.feasible:,} {percent(way.covered, way.feasible):>7}"
 
 
 def table_of_checks(record: RunRecord) -> Table:

@@ -554,7 +554,7 @@ def test_a_run_in_which_all_passed_takes_a_line_for_each_operator() -> None:
         ["im2col", "2", "1", "·", "1"],
     ]
     assert lines[4].split() == ["shape", "classes", "covered", "1-way", "2-way", "3-way"]
-    assert lines[5].split() == ["conv2d", "1/1000", "0.1", "%", "2/2000", "0.1", "%", "3/3000", "0.1", "%"]
+    assert lines[5].split() == ["conv2d", "1/1,000", "0.1", "%", "2/2,000", "0.1", "%", "3/3,000", "0.1", "%"]
     assert lines[-1].startswith("mine:net.conv conforms: 4 checks passed on 4 cases, in 1.2 s. ")
     assert len(lines) == 9
 

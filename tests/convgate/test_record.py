@@ -224,3 +224,13 @@ def test_a_record_with_words_that_are_not_ours_is_refused(
     (tmp_path / "run.json").write_text(json.dumps(record | change))
     with pytest.raises(RecordError, match=words):
         load_record(tmp_path / "run.json")
+
+
+def test_a_check_that_was_mostly_unsupported_is_named_though_some_of_it_passed() -> None:
+    tally = tally_of(*[PASSED] * 4)
+    for number in range(5):
+        tally.add("im2col", f"im2col:{number + 10}", [PASSED, Result("adjoint", "unsupported")], None)
+    tally.add("im2col", "im2col:9", [PASSED, Result("adjoint", "passed")], None)
+    verdict, reason = verdict_of(tally, ["im2col"], [])
+    assert verdict == "conforms"
+    assert reason.endswith("(mostly unsupported, so hardly judged: im2col adjoint)")
