@@ -191,7 +191,7 @@ def test_counts_coverage_the_verdict_and_what_to_do_next_are_printed(gate: Gate)
     assert lines[1].split()[:2] == ["col2im", str(run.record["cases"])]
     assert lines[3].split() == ["shape", "classes", "covered", "1-way", "2-way", "3-way"]
     two_way = next(way for way in run.record["coverage"] if way["t"] == 2)
-    assert lines[4].split()[4:7] == [f"{two_way['covered']}/{two_way['feasible']}", "100", "%"]
+    assert lines[4].split()[4:7] == [f"{two_way['covered']:,}/{two_way['feasible']:,}", "100", "%"]
     assert len(lines) == 7
     assert "Look closer with --profile pr, or elsewhere with --seed 1." in lines[-1]
 
