@@ -26,7 +26,7 @@ from convgate.trial import Trial
 
 __all__ = ["Probe", "When", "describe_when", "fails_when", "sentence"]
 
-# Cases tried around a failure: as many more make the conditions of the planted faults no better.
+# Cases tried around a failure: enough to name the triggers of the planted faults.
 NEAR = 500
 DRAWN = 150
 INVALID = 150
