@@ -318,3 +318,18 @@ def test_a_bug_with_several_symptoms_is_one_failure(tmp_path: Path) -> None:
     ended = gate(tmp_path, "swaps")
     assert ended.stdout.count("convgate replay") == 1
     assert "stride_h != stride_w (" in ended.stdout
+
+
+def test_what_raises_and_what_is_wrong_under_the_same_conditions_is_one_failure(tmp_path: Path) -> None:
+    """It is the data that decide which of the two it is."""
+    (tmp_path / "either.py").write_text(
+        "import impl\n"
+        "def im2col(x, kernel_size, *, stride, **options):\n"
+        "    y = impl.im2col(x, kernel_size, stride=stride, **options)\n"
+        "    if stride[1] > 1 and x.sum() > 0:\n"
+        "        raise IndexError\n"
+        "    return y + (stride[1] > 1)\n"
+    )
+    ended = gate(tmp_path, "either")
+    assert ended.stdout.count("convgate replay") == 1
+    assert "fails when stride_w > 1" in ended.stdout
