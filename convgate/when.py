@@ -39,6 +39,8 @@ MOST_PLACES = 4
 RAISED = "raised"
 # Proposals for one change, of which some are not valid.
 TRIES = 20
+# Counts up to a block and one more, and such as leave tails of some lengths behind steps of 2, 4 and 8.
+AROUND_BLOCKS = (2, 3, 4, 6, 8, 9, 10, 12, 16, 17, 20, 24, 32, 33, 40, 64, 65)
 # A larger case than these tells nothing more, and takes long.
 MOST_WORK = 2_000
 
@@ -203,7 +205,7 @@ def judge_again(case: Case, subject: Any, failure: Result) -> Iterable[Result]:
 
 def changed(case: Case, stream: Stream) -> Case:
     """A valid case that differs from one in a single thing; the case itself if chance proposes none in a few tries."""
-    moves = (other_option, other_option, other_axis, same_axes, other_choice, other_choice)
+    moves = (other_option, other_option, other_axis, same_axes, other_choice, other_choice, other_count)
     for _ in range(TRIES):
         move = moves[chance(stream, len(moves))]
         candidate = replace(move(case, stream), seed=chance(stream, 2**16))
@@ -228,6 +230,34 @@ def other_option(case: Case, stream: Stream) -> Case:
         options = axis_of(problem, axis)
         room = chance(stream, MOST_PLACES) * options.stride + chance(stream, options.stride)
         problem = with_axis(problem, axis, size=max(1, span_of(options) - 2 * options.padding + room))
+    return replace(case, problem=problem)
+
+
+def other_count(case: Case, stream: Stream) -> Case:
+    """Another count beside a block: of images, of places of the kernel, of channels, outputs or groups."""
+    problem = case.problem
+    count = AROUND_BLOCKS[chance(stream, len(AROUND_BLOCKS))]
+    groups, per_group, outputs = (
+        problem.groups,
+        problem.channels // problem.groups,
+        problem.out_channels // problem.groups,
+    )
+    convolves = "groups" in case.operator.options
+    kind = chance(stream, 5 if convolves else 3)
+    if kind == 0:
+        return replace(case, problem=replace(problem, batch=count))
+    if kind == 1:
+        axis = chance(stream, 2)
+        options = axis_of(problem, axis)
+        size = (count - 1) * options.stride + span_of(options) - 2 * options.padding
+        return replace(case, problem=with_axis(problem, axis, size=max(1, size)))
+    if kind == 2:
+        per_group = count
+    elif kind == 3:
+        outputs = count
+    else:
+        groups = count
+    problem = replace(problem, groups=groups, channels=groups * per_group, out_channels=groups * outputs)
     return replace(case, problem=problem)
 
 

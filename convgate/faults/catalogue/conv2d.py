@@ -12,7 +12,7 @@ FAULTS = (
         depth=1,
         edits=(Edit("conv2d", "(sh, sw), (ph, pw), (dh, dw) = stride", "(sw, sh), (ph, pw), (dh, dw) = stride"),),
         spec="conv2d:w2s2x1",
-        when=("stride_h != stride_w", "input > 1 on either axis"),
+        when=("stride_h != stride_w",),
     ),
     Fault(
         name="conv2d_drops_the_tail_of_blocks_of_8_channels",
@@ -28,6 +28,6 @@ FAULTS = (
             Edit("conv2d", "filters[:, :, i, j]", "filters[:, :cg, i, j]"),
         ),
         spec="conv2d:c9",
-        when=("channels_per_group > 8",),
+        when=("channels_per_group > 8", "channels_per_group % 8 > 0"),
     ),
 )
