@@ -33,6 +33,7 @@ __all__ = [
     "VERDICTS",
     "Result",
     "judge",
+    "judge_trial",
     "judge_whatever_data",
     "primary_failure",
 ]
@@ -328,7 +329,11 @@ def judge(case: Case, subject: Any, checks: Iterable[str] = tuple(CHECKS)) -> tu
     tuple of Result
         In the order of `CHECKS`.
     """
-    trial = Trial(case, subject)
+    return judge_trial(Trial(case, subject), checks)
+
+
+def judge_trial(trial: Trial, checks: Iterable[str] = tuple(CHECKS)) -> tuple[Result, ...]:
+    """Run the checks that apply to a trial's case, as `judge` does."""
     asked = frozenset(checks)
     results = []
     for name, check in CHECKS.items():

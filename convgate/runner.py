@@ -38,7 +38,7 @@ from convgate.worker import (
     specs_of,
 )
 
-__all__ = ["Plan", "run_gate"]
+__all__ = ["AHEAD", "Plan", "list_shards", "run_gate"]
 
 # A case takes some milliseconds, in a slow subject a second; a subject that needs longer hangs.
 CASE_SECONDS = 5.0
@@ -110,8 +110,7 @@ def run_gate(plan: Plan) -> Iterator[Event]:
     with open_workers(plan.jobs, prepare, plan.subject) as workers:
         operators = tuple(name for name in OPERATORS if name in present and name in (plan.operators or OPERATORS))
         missing = tuple(name for name in plan.operators if name not in present)
-        covering = covering_shards(workers, plan, operators)
-        shards = [*shards_of_corpus(corpus, operators), *covering, *shards_of_profile(plan, operators)]
+        shards = [*shards_of_corpus(corpus, operators), *list_shards(workers, plan, operators)]
         yield RunStarted(plan.subject, operators, sum(planned_cases(shard) for shard in shards))
         tally = Tally()
         for shard, part in judge_shards(workers, plan.subject, shards):
@@ -183,6 +182,11 @@ def shards_of_corpus(corpus: Sequence[Case], operators: Sequence[str]) -> Iterat
         specs = tuple(format_spec(case) for case in corpus if case.problem.operator == operator)
         if specs:
             yield Shard(operator, specs=specs)
+
+
+def list_shards(workers: Workers, plan: Plan, operators: Sequence[str]) -> list[Shard]:
+    """All cases that a plan asks for beside the corpus: covering ones, then random ones."""
+    return [*covering_shards(workers, plan, operators), *shards_of_profile(plan, operators)]
 
 
 def covering_shards(workers: Workers, plan: Plan, operators: Sequence[str]) -> list[Shard]:

@@ -40,6 +40,10 @@ class Outcome:
     missing: bool = False
 
 
+# What a trial holds that is not the same for every subject.
+SUBJECTS_OWN = {"subject", "witnessed", "_outcomes"}
+
+
 class Trial:
     """One case before one subject.
 
@@ -49,17 +53,26 @@ class Trial:
         The case.
     subject : Any
         A module or object with the functions of the subject protocol.
+    witnessed : bool
+        Whether PyTorch is asked too.
     """
 
-    def __init__(self, case: Case, subject: Any) -> None:
+    def __init__(self, case: Case, subject: Any, *, witnessed: bool = True) -> None:
         self.case = case
         self.subject = subject
+        self.witnessed = witnessed
         self.problem = case.problem
         self.operator: Operator = case.operator
         self.rule = self.operator.broken_rule(case.problem)
         self._outcomes: dict[str, Outcome] = {}
         self._definitions: dict[tuple[str, bool], Mapping[str, Array]] = {}
         self._witnesses: dict[str, Mapping[str, Any] | None] = {}
+
+    def before(self, subject: Any, *, witnessed: bool = True) -> "Trial":
+        """The same case before another subject, with all that the oracles have said of it by now."""
+        other = Trial(self.case, subject, witnessed=witnessed)
+        vars(other).update({name: value for name, value in vars(self).items() if name not in SUBJECTS_OWN})
+        return other
 
     @cached_property
     def values(self) -> dict[str, Array]:
@@ -133,6 +146,8 @@ class Trial:
 
     def witness(self, call: Call) -> Mapping[str, Any] | None:
         """What PyTorch says in float64; None if it has no opinion (it rejects some problems that are well defined)."""
+        if not self.witnessed:
+            return None
         if call.function not in self._witnesses:
             try:
                 self._witnesses[call.function] = perform(torch_oracle(), call, self._as_double)

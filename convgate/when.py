@@ -24,7 +24,7 @@ from convgate.spec import format_spec
 from convgate.subjects.loader import supports
 from convgate.trial import Trial
 
-__all__ = ["Probe", "When", "describe_when", "fails_when", "sentence"]
+__all__ = ["Probe", "When", "around", "describe_when", "fails_when", "sentence"]
 
 # Cases tried around a failure: enough to name the triggers of the planted faults.
 NEAR = 500
