@@ -1,6 +1,7 @@
 """Planted faults: a catalogue of bugs that people write, over a correct base, each a subject of the gate.
 
-``convgate gate --subject convgate.faults:NAME`` must find the fault NAME; ``convgate.faults:correct`` has none.
+``convgate gate --subject convgate.faults:NAME`` must find the fault NAME, and with ``NAME__NAME`` each of two;
+``convgate.faults:correct`` has none.
 """
 
 from types import SimpleNamespace
@@ -19,7 +20,8 @@ def subject_name(fault: Fault) -> str:
 
 
 def __getattr__(name: str) -> SimpleNamespace:
-    """The subject with the fault of that name."""
-    if name in CATALOGUE:
-        return subject_of(CATALOGUE[name])
+    """The subject with the fault of that name, or with several, their names joined by two underscores."""
+    names = name.split("__")
+    if all(each in CATALOGUE for each in names):
+        return subject_of(*(CATALOGUE[each] for each in names))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -107,8 +107,8 @@ def source_of_function(name: str) -> str:
     return "".join(source_lines()[slice(*extents()[name])])
 
 
-def edited(fault: Fault) -> dict[str, str]:
-    """Source of each function that a fault changes.
+def edited(*faults: Fault) -> dict[str, str]:
+    """Source of each function that faults change.
 
     Raises
     ------
@@ -116,29 +116,36 @@ def edited(fault: Fault) -> dict[str, str]:
         If what is to be replaced does not stand there exactly once.
     """
     found: dict[str, str] = {}
-    for edit in fault.edits:
-        source = found.get(edit.function) or source_of_function(edit.function)
-        if source.count(edit.was) != 1:
-            raise FaultError(
-                f"{fault.name}: {edit.was!r} stands {source.count(edit.was)} times in {edit.function}, not 1"
-            )
-        found[edit.function] = source.replace(edit.was, edit.becomes)
+    for fault in faults:
+        for edit in fault.edits:
+            source = found.get(edit.function) or source_of_function(edit.function)
+            times = source.count(edit.was)
+            if times != 1:
+                raise FaultError(f"{fault.name}: {edit.was!r} stands {times} times in {edit.function}, and must once")
+            found[edit.function] = source.replace(edit.was, edit.becomes)
     return found
 
 
-def subject_of(fault: Fault) -> SimpleNamespace:
-    """The correct base with one fault planted in the functions of its operator; the others stay as they are."""
+def subject_of(*faults: Fault) -> SimpleNamespace:
+    """The correct base with faults planted in the functions of their operators; the others stay as they are.
+
+    Raises
+    ------
+    FaultError
+        If they do not fit the base, or one another.
+    """
     lines = list(source_lines())
-    for name, source in edited(fault).items():
+    for name, source in edited(*faults).items():
         start, stop = extents()[name]
         lines[start:stop] = [source, *[""] * (stop - start - 1)]
     text = "".join(lines)
-    filename = f"<base with {fault.name}>"
-    # so that tracebacks show what the fault says
+    filename = f"<base with {', '.join(fault.name for fault in faults)}>"
+    # so that tracebacks show what the faults say
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     namespace: dict[str, Any] = {"__name__": filename}
     exec(compile(text, filename, "exec"), namespace)  # noqa: S102 - our own text with our own changes
-    own = {name: namespace[name] for name in base.__all__ if name.removesuffix("_backward") == fault.operator}
+    operators = {fault.operator for fault in faults}
+    own = {name: namespace[name] for name in base.__all__ if name.removesuffix("_backward") in operators}
     return SimpleNamespace(**vars(CORRECT) | own)
 
 
