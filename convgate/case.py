@@ -67,8 +67,8 @@ class Case:
     points : tuple of Point
         With the fill "points": all that is not zero.
     broken : str
-        A key of `convgate.invalid.ARGUMENTS`: the rule that an array of it breaks; empty for a case that breaks none, or
-        whose problem does.
+        A key of `convgate.invalid.ARGUMENTS`: the rule that an array of it breaks; empty for a valid case, and where
+        the problem itself is invalid.
     """
 
     problem: Problem

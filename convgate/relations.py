@@ -302,7 +302,7 @@ def layout(case: Case) -> Iterator[Relation]:
 
 def purity_relations(case: Case) -> Iterator[Relation]:
     """Inputs stay as they are, results belong to the caller, and the same call gives the same result."""
-    kinds = {
+    kinds: dict[str, tuple[Callable[..., Any], str]] = {
         "inputs stay as they are": (purity.inputs_after_and_before, "mutated input"),
         "results share no memory with inputs or with each other": (purity.shared_arrays, "aliased output"),
         "results can be written to": (purity.read_only_results, "read-only output"),
