@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from convgate.case import POINTS, Case, case_rule
+from convgate.case import POINTS, Case, broken_rule, case_rule
 from convgate.checks import OUTPUTS, Result, judge, judge_whatever_data
 from convgate.conditions import exceptions, shortest
 from convgate.features import data_choices, vector_of
@@ -106,7 +106,7 @@ def fails_when(case: Case, found: Case, subject: Any, failure: Result) -> When |
     When or None
         None if it does not fail so with any data that have a name.
     """
-    if case.operator.broken_rule(case.problem) is not None:
+    if broken_rule(case) is not None:
         return rule_broken(case, subject, failure)
     probes = (probe(each, subject, failure) for each in origins(case, found))
     first = next((each for each in probes if each is not None and each.fails), None)
@@ -285,6 +285,8 @@ def other_choice(case: Case, stream: Stream) -> Case:
         return replace(case, problem=replace(case.problem, **choices[chance(stream, len(choices))]))
     name, values = list(data.items())[number - len(case.operator.blocks)]
     change: dict[str, Any] = {name: values[chance(stream, len(values))]}
+    if name == "layout":
+        change["laid_out"] = ""
     return replace(case, **change)
 
 
@@ -293,8 +295,8 @@ NUMBERS = re.compile(r" \([^)]*\)|, got .*|(?<=^groups) -?\d+|(?<=channels) -?\d
 
 
 def rule_of(case: Case) -> str:
-    """The rule that an invalid problem breaks, without its numbers."""
-    rule = case.operator.broken_rule(case.problem) or ""
+    """The rule that an invalid case breaks, without its numbers."""
+    rule = broken_rule(case) or ""
     return NUMBERS.sub("", rule)
 
 
