@@ -1,7 +1,6 @@
 """The gate finds planted faults, one at a time and several at once, and shows them as small as a person would."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
