@@ -28,6 +28,7 @@ __all__ = [
     "finite_differences",
     "identity",
     "layout",
+    "other_problems",
     "purity_relations",
 ]
 
