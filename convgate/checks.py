@@ -209,6 +209,10 @@ def judge_relation(check: str, relation: Relation, trial: Trial) -> Result:
         return Result(check, "unsupported", message=relation.name)
     except RAISED as error:
         return raised(check, error, relation=relation.name)
+    if not same and not relation.symptom:
+        symptom, _, details = actual.partition(": ")
+        text = f"{relation.name}: {details}"
+        return Result(check, "failed", symptom, text, expected, details, relation=relation.name)
     if not same:
         text = f"{relation.name}: {message}"
         return Result(check, "failed", relation.symptom, text, must_be, is_, relation=relation.name)

@@ -141,7 +141,7 @@ def compare_copies(actual: Array, expected: Array, copied: Copied) -> Mismatch |
         return None
     with np.errstate(all="ignore"):
         # one rounding to the narrowest dtype, where it does not over- or underflow
-        rounded = np.abs(found - truth) <= float(NARROWEST) * np.abs(truth)
+        rounded = np.isfinite(truth) & (np.abs(found - truth) <= float(NARROWEST) * np.abs(truth))
     narrow = bool((rounded & ~other_sign | ~wrong).all())
     return mismatch_at(first(wrong), wrong, "inaccurate" if narrow else "wrong value", actual, expected)
 
