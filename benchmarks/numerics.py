@@ -4,7 +4,7 @@
 It needs matplotlib (``pip install --group docs``) and about a minute. Data and results are those of fixed seeds.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ DATA = {"both signs": lambda x: x, "one sign": abs}
 
 def one_by_one(terms: Array) -> Array:
     """Add along the first axis in order."""
-    return np.add.accumulate(terms, axis=0)[-1]
+    return np.asarray(np.add.accumulate(terms, axis=0)[-1])
 
 
 def in_reverse(terms: Array) -> Array:
@@ -51,7 +51,7 @@ def in_pairs(terms: Array) -> Array:
     while len(terms) > 1:
         whole = len(terms) // 2 * 2
         terms = np.concatenate([terms[0:whole:2] + terms[1:whole:2], terms[whole:]])
-    return terms[0]
+    return np.asarray(terms[0])
 
 
 def kahan(terms: Array) -> Array:
@@ -169,14 +169,16 @@ def lattices() -> dict[str, tuple[int, int, int, int]]:
         shards = PROFILES["pr"].shards[name]
         cases = [case for part in range(min(shards, 30)) for case in draw_cases(name, 0, part, SHARD, impl)]
         for dtype in DTYPES:
-            chosen = [c for c in cases if (c.dtype, c.fill) == (dtype, "lattice") and not operator.broken_rule(c.problem)]
+            chosen = [
+                c for c in cases if (c.dtype, c.fill) == (dtype, "lattice") and not operator.broken_rule(c.problem)
+            ]
             terms = [max(1, *operator.roundings(case.problem).values()) for case in chosen]
             sizes = [lattice_magnitude(operator, case.problem, dtype) for case in chosen]
             found[f"{name} {dtype}"] = (max(terms), min(sizes), int(np.median(sizes)), len(sizes))
     return found
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """A table in Markdown."""
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -207,7 +209,9 @@ def lattice_table(found: Mapping[str, tuple[int, int, int, int]]) -> str:
         terms, least, median, cases = found[name]
         degree = OPERATORS[name.split()[0]].factors
         chances = [1 - (1 - 1 / (2 * a)) ** degree for a in (least, median)]
-        rows.append((name, f"{cases}", f"{terms}", f"{least:,}", f"{chances[0]:.1g}", f"{median:,}", f"{chances[1]:.1g}"))
+        rows.append(
+            (name, f"{cases}", f"{terms}", f"{least:,}", f"{chances[0]:.2g}", f"{median:,}", f"{chances[1]:.2g}")
+        )
     return table(("", "cases", "most terms", "least a", "chance", "median a", "chance"), rows)
 
 
@@ -239,7 +243,7 @@ def draw(shares: Mapping[tuple[str, str, int], float], widths: Mapping[tuple[str
     mpl.use("svg")
     from matplotlib import pyplot as plt  # noqa: PLC0415 - the same
 
-    style = {name: GREY for name in ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")}
+    style = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), GREY)
     plt.rcParams.update(style | {"svg.fonttype": "none", "svg.hashsalt": "convgate", "font.size": 10})
     plt.rcParams["font.family"] = ["sans-serif"]
     figure, axes = plt.subplots(1, 3, figsize=(13, 4.4), width_ratios=(1, 1, 1), layout="constrained")
@@ -247,9 +251,11 @@ def draw(shares: Mapping[tuple[str, str, int], float], widths: Mapping[tuple[str
         axis.axhline(1, color=GREY, linewidth=1, linestyle="--")
         axis.annotate("the bound", (1, 1), xytext=(0, 4), textcoords="offset points", color=GREY)
         for name in NAMES:
-            line = [max(shares[name, dtype, terms], 1e-6) for terms in TERMS]
-            axis.plot(TERMS, line, color=COLOURS[name], linewidth=1.6, marker="o", markersize=3, label=name)
-        axis.set(xscale="log", yscale="log", ylim=(5e-5, 3), xlabel="terms of a sum, n", title=title)
+            line = [shares[name, dtype, terms] or np.nan for terms in TERMS]
+            # PyTorch adds these in order, so its line lies below another and is drawn wider
+            wide = {"linewidth": 5, "alpha": 0.45} if name == "PyTorch" else {"linewidth": 1.6}
+            axis.plot(TERMS, line, color=COLOURS[name], marker="o", markersize=3, label=name, **wide)
+        axis.set(xscale="log", yscale="log", ylim=(5e-6, 3), xlabel="terms of a sum, n", title=title)
         axis.set_xscale("log", base=2)
     axes[0].set_ylabel("error / bound")
     for dtype, colour in {"f32": BLUE, "f64": ORANGE}.items():
@@ -258,7 +264,14 @@ def draw(shares: Mapping[tuple[str, str, int], float], widths: Mapping[tuple[str
             model = [BITS[dtype] - expected_first_caught(terms, dtype, kind) for terms in TERMS]
             axes[2].plot(TERMS, model, color=GREY, linewidth=1, linestyle=dashes, zorder=0)
             axes[2].plot(
-                TERMS, below, color=colour, linewidth=0, marker=marker, markersize=5, label=f"{dtype}, {kind}", alpha=0.9
+                TERMS,
+                below,
+                color=colour,
+                linewidth=0,
+                marker=marker,
+                markersize=5,
+                label=f"{dtype}, {kind}",
+                alpha=0.9,
             )
     axes[2].plot([], [], color=GREY, linewidth=1, label="model")
     axes[2].set(xlabel="terms of a sum, n", ylabel="bits that an accumulator lacks", ylim=(0, 14))
