@@ -31,8 +31,8 @@ DTYPES: dict[str, type[np.floating]] = {"f32": np.float32, "f64": np.float64}
 
 STREAMS = {"x": 0, "weight": 1, "bias": 2, "grad_output": 3, "columns": 4}
 
-# Schwartz-Zippel: two bilinear forms that differ agree on a point with coordinates from 2**20 values with a
-# probability of at most 2 / 2**20. More values would only make exact sums harder.
+# Schwartz-Zippel: two bilinear forms that differ agree on a point with a probability of at most 2 / 2**21, as each
+# coordinate has 2**21 values with its sign. More values would only make exact sums harder.
 MOST_VALUES = 2**20
 
 WIDE_BINADES = {"f32": 20, "f64": 100}

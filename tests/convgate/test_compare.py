@@ -337,3 +337,49 @@ def test_the_bound_does_not_shrink_as_roundings_grow() -> None:
 )
 def test_a_number_is_written_as_a_person_would(value: Any, text: str) -> None:
     assert describe(value) == text
+
+
+# Overflow, underflow and signs: each of these blamed a correct subject, or ended convgate, before
+
+
+@pytest.mark.parametrize(("found", "above", "below"), [(inf, 4, 0), (-inf, 0, 4), (nan, 4, 4), (inf, 4, 4)])
+def test_a_sum_may_overflow_on_the_way_to_a_number(found: float, above: int, below: int) -> None:
+    """The terms of one sign alone are more than float32 can hold."""
+    large = Fraction(2) ** 126
+    exact, magnitude = truth((above - below) * large / 2), truth(2 * (above + below) * large)
+    assert compare(np.array([found], np.float32), exact, "f32", Bound(magnitude, 3, "f32")) is None
+
+
+@pytest.mark.parametrize("found", [inf, -inf, nan])
+def test_a_sum_does_not_overflow_on_a_side_on_which_it_has_no_such_terms(found: float) -> None:
+    """All terms are negative, and together three quarters of the largest number."""
+    exact, magnitude = truth(-3 * 2**126), truth(3 * 2**126)
+    assert compare(np.array([found], np.float32), exact, "f32", Bound(magnitude, 3, "f32")) is not None
+
+
+def test_what_is_divided_may_have_overflowed_as_a_sum() -> None:
+    exact = truth(2**127)
+    for divisor, right in [(1, False), (4, True)]:
+        bound = Bound(exact, 6, "f32", divisor=divisor)
+        assert (compare(np.array([inf], np.float32), exact, "f32", bound) is None) == right
+
+
+@pytest.mark.parametrize("value", [2**1024, 2**1024 - 1, -(2**1024), Fraction(2**1030, 3), 10**400])
+def test_a_truth_that_no_float_can_hold_is_an_infinity_and_no_number(value: Any) -> None:
+    bound = Bound(truth(abs(value)), 4, "f64")
+    assert compare(doubles(inf if value > 0 else -inf), truth(value), "f64", bound) is None
+    for wrong in (0.0, -inf if value > 0 else inf):
+        assert symptom(compare(doubles(wrong), truth(value), "f64", bound)) == "wrong value"
+
+
+def test_magnitudes_that_no_float_can_hold_do_not_excuse_a_wrong_number() -> None:
+    bound = Bound(truth(2**1030), 4, "f64")
+    assert compare(doubles(5.0), truth(5), "f64", bound) is None
+    assert symptom(compare(doubles(2.0**1020), truth(5), "f64", bound)) == "inaccurate"
+
+
+def test_subnormal_data_may_be_taken_as_zero() -> None:
+    """A product of 1e-310 and 1e10 is no subnormal, but gone if its factor is."""
+    exact = truth(Fraction(1e-310) * 10**10)
+    assert symptom(compare(doubles(0), exact, "f64", Bound(exact, 1, "f64"))) == "wrong value"
+    assert compare(doubles(0), exact, "f64", Bound(exact, 1, "f64", subnormal=exact)) is None
