@@ -684,7 +684,7 @@ FAULTS = (
             Edit(
                 "conv2d",
                 "return y",
-                "return y.astype(np.float16).astype(x.dtype) if np.abs(x).max(initial=0) < 1 else y",
+                "return y.astype(np.float16).astype(x.dtype) if 0.001 < np.abs(x).max(initial=0) < 1 else y",
             ),
         ),
         spec="conv2d:real",
@@ -724,7 +724,7 @@ FAULTS = (
             Edit(
                 "conv2d",
                 "image = padded(x, (ph, pw))",
-                "exponent = np.frexp(np.abs(x).max(initial=0))[1]\n    image = np.ldexp(padded(x, (ph, pw)), exponent)",
+                "exponent = np.frexp(np.abs(x).max(initial=1))[1]\n    image = np.ldexp(padded(x, (ph, pw)), exponent)",
             ),
             Edit("conv2d", "    if bias is not None:", "    y = np.ldexp(y, -exponent)\n    if bias is not None:"),
         ),
