@@ -89,7 +89,11 @@ FAULTS = (
             ),
         ),
         spec="conv2d:w2s1x2",
-        when=("kernel = 1 on both axes", "padding = 0 on both axes", "stride > 1 and input > 1 on the same axis"),
+        when=(
+            "kernel = 1 on both axes",
+            "padding = 0 on both axes",
+            "stride > kernel and input > span on the same axis",
+        ),
     ),
     Fault(
         name="conv2d_adds_the_bias_of_a_1x1_kernel_before_the_padding",
@@ -256,7 +260,7 @@ FAULTS = (
                 "                    flat[:, g * og : (g + 1) * og, start : start + size] += products",
             ),
         ),
-        spec="conv2d:w65",
+        spec="conv2d:h6w11",
         when=("output_h * output_w > 64", "output_h * output_w is no multiple of 64"),
     ),
     Fault(
@@ -412,7 +416,7 @@ FAULTS = (
         depth=1,
         edits=(Edit("conv2d", "(sh, sw), (ph, pw), (dh, dw) = stride", "(sw, sh), (ph, pw), (dh, dw) = stride"),),
         spec="conv2d:w2s1x2",
-        when=("stride_h != stride_w", "input > 1 on either axis"),
+        when=("stride_h != stride_w",),
     ),
     Fault(
         name="conv2d_pads_both_axes_as_the_one_with_more",
@@ -1059,7 +1063,7 @@ FAULTS = (
         when=("padding > 0 on either axis",),
     ),
     Fault(
-        name="conv2d_keeps_the_first_columns_of_windows_by_the_width_alone",
+        name="conv2d_steps_as_it_did_the_last_time_at_images_of_the_same_width",
         bug_class=27,
         stage="forward",
         depth=1,
@@ -1068,12 +1072,19 @@ FAULTS = (
             Edit(
                 "conv2d",
                 "image = padded(x, (ph, pw))",
-                "starts = kept.setdefault((w, ow), np.arange(ow) * sw)\n    image = padded(x, (ph, pw))",
+                'if kept.get("width") != w:\n'
+                "        kept.update(width=w, step=sw)\n"
+                '    lefts = np.arange(ow) * kept["step"]\n'
+                "    image = padded(x, (ph, pw))",
             ),
-            Edit("conv2d", ": sh, left : left + (ow - 1) * sw + 1 : sw]", ": sh][..., left + starts]"),
+            Edit(
+                "conv2d",
+                ": sh, left : left + (ow - 1) * sw + 1 : sw]",
+                ': sh].take(left + lefts, axis=3, mode="wrap")',
+            ),
         ),
         # planned: purity among other problems
-        spec="conv2d:w3s1x2",
+        spec="conv2d:w2",
         when=("output_w > 1",),
     ),
     # 28: many options must meet
