@@ -329,11 +329,14 @@ def interleaved(case: Case, make: Callable[[Problem], Call], function: str, name
     problem, valid = case.problem, case.operator.broken_rule
     (height, width), data = problem.size, next(iter(case.operator.shapes(problem)))
     # what a subject keeps from one call to the next can be kept by too few options: here one differs in sizes, one in
-    # the stride; and what it writes a result to may be found by its shape
+    # the stride; and what it writes a result to may be found by its shape, as a padded image by its size
     others = [
         replace(problem, batch=problem.batch + 1, size=(height + 2, width + 1)),
         replace(problem, stride=(problem.stride[0] + 1, problem.stride[1] + 1)),
     ]
+    if problem.padding != (0, 0):
+        padded = (height + 2 * problem.padding[0], width + 2 * problem.padding[1])
+        others.append(replace(problem, size=padded, padding=(0, 0)))
     larger = problem
     for axis in (0, 1):
         options = {"size": larger.size[axis] + larger.dilation[axis], "kernel_size": larger.kernel_size[axis] + 1}

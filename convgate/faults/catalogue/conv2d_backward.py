@@ -524,7 +524,7 @@ BLOCKS = (
             ),
         ),
         spec="conv2d:o9",
-        when=("outputs_per_group > 8",),
+        when=("outputs_per_group > 8", "outputs_per_group % 8 > 0"),
     ),
     Fault(
         name="conv2d_backward_fills_one_tile_of_16_channels",
