@@ -401,10 +401,17 @@ def coverage(
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="pr", show_default=True, help="How closely.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random cases.")
 @click.option("--jobs", type=Jobs(), default="auto", show_default=True, help="Worker processes.")
+@click.option("--explain/--no-explain", default=True, show_default=True, help="Minimise and explain what is found.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures as JSON.")
 @click.option("--markdown", "markdown_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the page.")
 def qualify_command(
-    names: tuple[str, ...], profile: str, seed: int, jobs: int, json_file: Path | None, markdown_file: Path | None
+    names: tuple[str, ...],
+    profile: str,
+    seed: int,
+    jobs: int,
+    explain: bool,
+    json_file: Path | None,
+    markdown_file: Path | None,
 ) -> None:
     """Judge the planted faults and show which check finds which; FAULT can have wildcards, as in 'conv2d_*'.
 
@@ -417,9 +424,8 @@ def qualify_command(
     if unknown:
         give_up(ValueError(f"no fault is called {', '.join(unknown)}; convgate.faults.CATALOGUE has the names"))
     show_progress = sys.stderr.isatty() and not os.environ.get("CI")
-    found = follow_kills(
-        qualify(faults, profile=profile, seed=seed, jobs=jobs), Console(stderr=True), show_progress=show_progress
-    )
+    events = qualify(faults, profile=profile, seed=seed, jobs=jobs, explain=explain)
+    found = follow_kills(events, Console(stderr=True), show_progress=show_progress)
     show_kills(found, console)
     for path, text in ((json_file, kills_as_json(found)), (markdown_file, kills_as_markdown(found))):
         if path is not None:

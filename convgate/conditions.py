@@ -34,8 +34,6 @@ BEAM = 40
 MOST_CONDITIONS = 6
 # Widths of vectors and blocks: past one there is a tail.
 BLOCKS = (2, 4, 8, 16, 32, 64)
-# Steps in which loops are unrolled.
-STEPS = (2, 4, 8)
 # What saying a condition in a less plain way costs, in bits: between equals the plainer one wins.
 UNION, VALUE, BOTH = 1.0, 1.5, 1.0
 
@@ -205,10 +203,11 @@ def list_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
 
 
 def counts_of(operator: str) -> dict[str, Callable[[Problem], int]]:
-    """What an operator counts beside pixels, by the names in conditions."""
+    """What an operator counts beside the lengths of axes, by the names in conditions."""
     found: dict[str, Callable[[Problem], int]] = {
         "batch": lambda problem: problem.batch,
         "channels": lambda problem: problem.channels,
+        "output_h * output_w": lambda problem: problem.places,
     }
     if "groups" in OPERATORS[operator].options:
         found |= {
@@ -225,9 +224,8 @@ def past_blocks(name: str, values: NDArray[np.int64], first: int) -> Iterator[tu
     for block in BLOCKS:
         if first > block:
             yield f"{name} > {block}", values > block, VALUE
-    for step in STEPS:
-        if first % step:
-            yield f"{name} % {step} > 0", values % step > 0, VALUE
+        if first % block:
+            yield f"{name} is no multiple of {block}", values % block > 0, VALUE
 
 
 def special_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:

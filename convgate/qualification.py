@@ -119,6 +119,8 @@ class Qualification:
         How long it took.
     jobs : int
         Worker processes.
+    explained : bool
+        Whether failures were minimised and explained; if not, the faults have none.
     versions : dict
         Of convgate, NumPy, PyTorch and Python.
     """
@@ -131,6 +133,7 @@ class Qualification:
     started_at: str
     seconds: float
     jobs: int
+    explained: bool
     versions: dict[str, str]
 
     @property

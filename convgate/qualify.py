@@ -17,17 +17,18 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from convgate.case import POINTS, Case
-from convgate.checks import CHECKS, Result
+from convgate.checks import CHECKS, FAILING, Result
 from convgate.conditions import meets
 from convgate.distinct import distinct_failures, groups_of
 from convgate.events import RunFinished
+from convgate.failures import Failure
 from convgate.faults import Fault, diff_of, subject_name
 from convgate.features import vector_of
 from convgate.merge import versions_here
 from convgate.minimize import complexity
 from convgate.operators import OPERATORS
 from convgate.qualification import Explained, JudgedFault, Kill, Qualification
-from convgate.record import Tally
+from convgate.record import SavedFailure, Tally
 from convgate.runner import AHEAD, Plan, list_shards, run_gate
 from convgate.sources.fuzz import draw_cases
 from convgate.spec import parse_spec
@@ -93,7 +94,9 @@ def functions_of(fault: Fault) -> frozenset[str]:
     return min(fault.functions, both)
 
 
-def qualify(faults: Sequence[Fault], *, profile: str, seed: int, jobs: int) -> Iterator[Progressed | Qualification]:
+def qualify(
+    faults: Sequence[Fault], *, profile: str, seed: int, jobs: int, explain: bool = True
+) -> Iterator[Progressed | Qualification]:
     """Judge faults.
 
     Parameters
@@ -106,6 +109,8 @@ def qualify(faults: Sequence[Fault], *, profile: str, seed: int, jobs: int) -> I
         Of the cases.
     jobs : int
         Worker processes.
+    explain : bool
+        Whether to minimise and explain what is found, which takes a few seconds a fault.
 
     Yields
     ------
@@ -129,7 +134,9 @@ def qualify(faults: Sequence[Fault], *, profile: str, seed: int, jobs: int) -> I
                 cases[operator] = yield from judge_operator(workers, own, shards)
         judged = []
         with ThreadPoolExecutor(jobs + 1) as threads:
-            futures = [threads.submit(explained, workers, suspect, profile, seed) for suspect in suspects]
+            futures = [
+                threads.submit(conclusion, workers, suspect, profile, seed, explain=explain) for suspect in suspects
+            ]
             for done, _ in enumerate(as_completed(futures), 1):
                 yield Progressed("explaining", done, len(futures))
             judged = [future.result() for future in futures]
@@ -141,6 +148,7 @@ def qualify(faults: Sequence[Fault], *, profile: str, seed: int, jobs: int) -> I
         started_at=started_at,
         seconds=round(time.monotonic() - started, 1),
         jobs=jobs,
+        explained=explain,
         versions=versions_here(),
     )
 
@@ -195,24 +203,17 @@ def judge_apart(workers: Workers, suspects: Sequence[Suspect], shard: Shard) -> 
     return together
 
 
-def explained(workers: Workers, suspect: Suspect, profile: str, seed: int) -> JudgedFault:
-    """Minimise and explain what a fault does, as the gate does."""
+def conclusion(workers: Workers, suspect: Suspect, profile: str, seed: int, *, explain: bool) -> JudgedFault:
+    """What the gate makes of a fault; if asked for, minimised and explained."""
     fault = suspect.fault
     usual = workers.call(usual_test, fault, seconds=USUAL_SECONDS)
+    failures: Sequence[Failure] = ()
     if suspect.dead:
         failures = judged_by_the_gate(suspect, profile, seed)
-    else:
-        tally = Tally(failing=suspect.failing)
-        found = distinct_failures(workers, subject_name(fault), groups_of(tally), ())
-        failures = tuple(
-            Explained(
-                check=failure.check,
-                symptom=failure.symptom,
-                minimal=failure.minimal,
-                conditions=failure.when.conditions if failure.when else None,
-            )
-            for failure, _ in found
-        )
+    elif explain:
+        groups = groups_of(Tally(failing=suspect.failing))
+        failures = [failure for failure, _ in distinct_failures(workers, subject_name(fault), groups, ())]
+    shown = tuple(map(explained, failures)) if explain else ()
     smallest = complexity(parse_spec(fault.spec))[0]
     return JudgedFault(
         name=fault.name,
@@ -226,9 +227,19 @@ def explained(workers: Workers, suspect: Suspect, profile: str, seed: int) -> Ju
         kills=suspect.kills,
         without_torch=tuple(check for check in CHECKS if check in suspect.without_torch),
         usual=isinstance(usual, Dead) or usual,
-        failures=failures,
-        exact=any(says_the_same(fault, each) for each in failures),
-        small=any(complexity(parse_spec(each.minimal))[0] <= smallest for each in failures),
+        failures=shown,
+        exact=any(says_the_same(fault, each) for each in shown),
+        small=any(complexity(parse_spec(each.minimal))[0] <= smallest for each in shown),
+    )
+
+
+def explained(failure: Failure) -> Explained:
+    """What the gate tells of a failure."""
+    return Explained(
+        check=failure.check,
+        symptom=failure.symptom,
+        minimal=failure.minimal,
+        conditions=failure.when.conditions if failure.when else None,
     )
 
 
@@ -237,34 +248,19 @@ def usual_test(fault: Fault) -> bool:
     return found_by_the_usual_test(fault.operator, load_subject(subject_name(fault)))
 
 
-def judged_by_the_gate(suspect: Suspect, profile: str, seed: int) -> tuple[Explained, ...]:
+def judged_by_the_gate(suspect: Suspect, profile: str, seed: int) -> list[SavedFailure]:
     """Judge a fault that kills or blocks its process by the gate itself, which is made for that."""
+    name, operator = subject_name(suspect.fault), suspect.fault.operator
     with TemporaryDirectory() as folder:
-        plan = Plan(
-            subject=subject_name(suspect.fault),
-            operators=(suspect.fault.operator,),
-            profile=profile,
-            seed=seed,
-            reports=Path(folder),
-        )
+        plan = Plan(subject=name, operators=(operator,), profile=profile, seed=seed, reports=Path(folder))
         record = next(event.record for event in run_gate(plan) if isinstance(event, RunFinished))
-    seconds = 0.0
-    deaths = {failure.found: failure.check for failure in record.failures}
-    for number, judged in enumerate(record.judged, 1):
-        seconds += judged.seconds
-        if judged.verdict in {"failed", "crashed", "timed_out"}:
-            check = next(iter(deaths.values()), "forward")
-            suspect.kills.setdefault(check, Kill(case=number, spec=judged.spec, seconds=round(seconds, 3)))
-            suspect.without_torch.setdefault(check)
-    return tuple(
-        Explained(
-            check=failure.check,
-            symptom=failure.symptom,
-            minimal=failure.minimal,
-            conditions=failure.when.conditions if failure.when else None,
-        )
-        for failure in record.failures
-    )
+    failing = next((number for number, each in enumerate(record.judged) if each.verdict in FAILING), None)
+    if failing is not None and record.failures:
+        seconds = sum(each.seconds for each in record.judged[: failing + 1])
+        kill = Kill(case=failing + 1, spec=record.judged[failing].spec, seconds=round(seconds, 3))
+        check = record.failures[0].check
+        suspect.kills, suspect.without_torch = {check: kill}, {check: None}
+    return record.failures
 
 
 def says_the_same(fault: Fault, failure: Explained) -> bool:

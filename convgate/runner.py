@@ -191,10 +191,14 @@ def shards_of_specs(operator: str, specs: tuple[str, ...]) -> Iterator[Shard]:
 
 
 def list_shards(workers: Workers, plan: Plan, operators: Sequence[str], given: Sequence[Case] = ()) -> list[Shard]:
-    """All cases of a run: those given, then those of every run, then covering ones, and random ones last."""
+    """All cases of a run: those given, then covering ones, then those of every run, and random ones last."""
     always = [case for name in operators for case in (*invalid_cases(name), *block_cases(name))]
-    covering = covering_shards(workers, plan, operators)
-    return [*shards_of_cases([*given, *always], operators), *covering, *shards_of_profile(plan, operators)]
+    return [
+        *shards_of_cases(given, operators),
+        *covering_shards(workers, plan, operators),
+        *shards_of_cases(always, operators),
+        *shards_of_profile(plan, operators),
+    ]
 
 
 def covering_shards(workers: Workers, plan: Plan, operators: Sequence[str]) -> list[Shard]:

@@ -40,7 +40,7 @@ RAISED = "raised"
 # Proposals for one change, of which some are not valid.
 TRIES = 20
 # Counts up to a block and one more, and such as leave tails of some lengths behind steps of 2, 4 and 8.
-AROUND_BLOCKS = (2, 3, 4, 6, 8, 9, 10, 12, 16, 17, 20, 24, 32, 33, 40, 64, 65)
+AROUND_BLOCKS = (2, 3, 4, 6, 8, 9, 10, 12, 16, 17, 20, 24, 32, 33, 40, 48, 64, 65, 96)
 # A larger case than these tells nothing more, and takes long.
 MOST_WORK = 2_000
 

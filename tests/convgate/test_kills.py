@@ -47,6 +47,7 @@ def qualification(*faults: JudgedFault) -> Qualification:
         started_at="2026-11-01T00:00:00+00:00",
         seconds=12.0,
         jobs=2,
+        explained=True,
         versions={"numpy": "2"},
     )
 
@@ -93,3 +94,9 @@ def test_the_columns_tell_what_some_kinds_of_check_find_alone() -> None:
     assert "1 of 2 (50 %) found without PyTorch" in text
     assert "1 of 2 (50 %) found by gradient checks alone" in text
     assert "0 of 2 (0 %) found by a usual test" in text
+
+
+def test_what_was_not_asked_for_is_not_counted() -> None:
+    found = replace(qualification(FOUND), explained=False)
+    assert "told as one failure" in shown(qualification(FOUND))
+    assert "told as one failure" not in shown(found)

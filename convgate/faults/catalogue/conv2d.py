@@ -28,6 +28,6 @@ FAULTS = (
             Edit("conv2d", "filters[:, :, i, j]", "filters[:, :cg, i, j]"),
         ),
         spec="conv2d:c9",
-        when=("channels_per_group > 8", "channels_per_group % 8 > 0"),
+        when=("channels_per_group > 8", "channels_per_group is no multiple of 8"),
     ),
 )
