@@ -334,10 +334,11 @@ def other_problems(case: Case) -> tuple[Problem, ...]:
     """Problems that are like a case's but for a few options, and valid.
 
     What a subject keeps from one call to the next it may find again by too few options: one problem differs in sizes,
-    one in the stride, and one has a larger kernel but, where ceil_mode lets it, an output of the same shape.
+    one in the stride, one has a larger kernel but, where ceil_mode lets it, an output of the same shape, and one has
+    pixels where this one has padding.
     """
     problem = case.problem
-    (height, width), (down, across) = problem.size, problem.stride
+    (height, width), (down, across), (above, left) = problem.size, problem.stride, problem.padding
     larger = problem
     for axis in (0, 1):
         size, kernel = larger.size[axis] + larger.dilation[axis], larger.kernel_size[axis] + 1
@@ -346,6 +347,7 @@ def other_problems(case: Case) -> tuple[Problem, ...]:
         replace(problem, batch=problem.batch + 1, size=(height + 2, width + 1)),
         replace(problem, stride=(down + 1, across + 1)),
         larger,
+        *([replace(problem, size=(height + 2 * above, width + 2 * left), padding=(0, 0))] if above or left else []),
     )
 
 
