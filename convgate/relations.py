@@ -15,7 +15,8 @@ import numpy as np
 
 from convgate import purity
 from convgate.case import Case
-from convgate.operators import Arrays, Call, source_of
+from convgate.fills import step_of
+from convgate.operators import Arrays, Call, Operator, source_of
 from convgate.oracle_list import exact_dot, finite_difference, identities
 from convgate.problem import Problem, with_axis
 
@@ -27,6 +28,7 @@ __all__ = [
     "finite_differences",
     "identity",
     "layout",
+    "other_problems",
     "purity_relations",
 ]
 
@@ -49,7 +51,7 @@ class Relation:
     helpers : tuple of callable
         The functions that `source` names.
     symptom : str
-        What it means if the relation does not hold.
+        What it means if the relation does not hold; empty if what is says so itself, in front of a colon.
     rounded : bool
         Whether both sides are integers up to rounding (the lattice), and so compared as integers.
     also : tuple of Problem
@@ -281,31 +283,79 @@ def layout(case: Case) -> Iterator[Relation]:
     calls = [case.operator.forward(case.problem)]
     if case.operator.backward is not None:
         calls.append(case.operator.backward(case.problem))
+    what = case.laid_out or "arrays"
     for call in calls:
+        if case.laid_out and case.laid_out not in call.arguments:
+            continue
         for output in call.outputs:
             if output == "grad_bias" and not case.problem.bias:
                 continue
+            # in units of the lattice, as both sides are rounded to integers
+            exponent = step_of(case.operator, case.dtype, case.fill, output)
+            unit = f" * 2.0**{-exponent}" if exponent else ""
             rowwise = source_of(call, output, wrap="np.array({}, order='C')")
             yield Relation(
-                f"{output} of {case.layout} arrays = {output} of contiguous arrays",
-                f"({source_of(call, output)}, {rowwise})",
+                f"{output} of {case.layout} {what} = {output} of contiguous {what}",
+                f"({source_of(call, output)}{unit}, {rowwise}{unit})",
                 (),
             )
 
 
 def purity_relations(case: Case) -> Iterator[Relation]:
     """Inputs stay as they are, results belong to the caller, and the same call gives the same result."""
-    kinds = {
-        "inputs stay as they are": (purity.inputs_after_and_before, "mutated input"),
-        "results share no memory with inputs": (purity.shared_arrays, "aliased output"),
-        "the same call gives the same result": (purity.second_and_first_result, "not deterministic"),
-        "a later call leaves earlier results alone": (purity.kept_and_first_result, "overwritten output"),
-    }
-    calls = [case.operator.forward(case.problem)]
-    if case.operator.backward is not None:
-        calls.append(case.operator.backward(case.problem))
-    for call in calls:
-        names = ", ".join(each for each in call.arguments if isinstance(each, str))
-        for name, (helper, symptom) in kinds.items():
-            source = f"{helper.__name__}({function_of(names, call)}, {names})"
-            yield Relation(f"{call.function}: {name}", source, (helper,), symptom, rounded=False)
+    others = other_problems(case)
+    for make in (case.operator.forward, case.operator.backward):
+        if make is None:
+            continue
+        call = make(case.problem)
+        names = [each for each in call.arguments if isinstance(each, str)]
+        function = function_of(", ".join(names), call)
+        given = ", ".join(f"{name}={name}" for name in names)
+        alone, among = purity.impure_alone, purity.impure_among_others
+        yield Relation(
+            f"{call.function} keeps its inputs, its results and its answer",
+            f"{alone.__name__}({function}, {given})",
+            (alone,),
+            symptom="",
+            rounded=False,
+        )
+        calls = ", ".join(f"lambda: {on_ones(case.operator, each, make)}" for each in others)
+        yield Relation(
+            f"{call.function} keeps its results and its answer among calls of other problems",
+            f"{among.__name__}({function}, ({calls}), {given})",
+            (among,),
+            symptom="",
+            rounded=False,
+            also=others,
+        )
+
+
+def other_problems(case: Case) -> tuple[Problem, ...]:
+    """Problems that are like a case's but for a few options, and valid.
+
+    What a subject keeps from one call to the next it may find again by too few options: one problem differs in sizes,
+    one in the stride, and one has a larger kernel but, where ceil_mode lets it, an output of the same shape.
+    """
+    problem = case.problem
+    (height, width), (down, across) = problem.size, problem.stride
+    larger = problem
+    for axis in (0, 1):
+        size, kernel = larger.size[axis] + larger.dilation[axis], larger.kernel_size[axis] + 1
+        larger = with_axis(larger, axis, size=size, kernel_size=kernel)
+    return (
+        replace(problem, batch=problem.batch + 1, size=(height + 2, width + 1)),
+        replace(problem, stride=(down + 1, across + 1)),
+        larger,
+    )
+
+
+def on_ones(operator: Operator, problem: Problem, make: Callable[[Problem], Call]) -> str:
+    """Source of a call of another problem, all of whose data are ones."""
+    call = make(problem)
+    shapes = operator.shapes(problem)
+    data = next(iter(shapes))
+    ones = [
+        f"np.ones({shapes[each]}, {data}.dtype)" if isinstance(each, str) else repr(each) for each in call.arguments
+    ]
+    options = [f"{name}={value!r}" for name, value in call.options.items()]
+    return f"subject.{call.function}({', '.join(ones + options)})"

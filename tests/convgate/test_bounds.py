@@ -260,7 +260,7 @@ def shares_of_the_bound(case: Case) -> Iterator[float]:
         bounds = {}
         for name in truths:
             bound = trial.bound(call, name, case.dtype)
-            if bound is not None and bound.roundings:
+            if isinstance(bound, Bound) and bound.roundings:
                 bounds[name] = bound
         lines = {name: {i: bound.at(i) for i in np.ndindex(truths[name].shape)} for name, bound in bounds.items()}
         for subject in correct_subjects(case.dtype):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from convgate.compare import Bound, Mismatch, compare, describe
+from convgate.compare import Bound, Copied, Mismatch, compare, describe
 from convgate.fills import DTYPES, smallest_normal, unit_roundoff
 
 Array = NDArray[Any]
@@ -270,12 +270,40 @@ def test_data_rounded_to_half_precision_are_inaccurate() -> None:
 @given(st.floats(-1e300, 1e300), st.sampled_from(sorted(DTYPES)))
 def test_without_roundings_right_means_equal(value: float, dtype: str) -> None:
     number = DTYPES[dtype](np.clip(value, -1e30, 1e30))
-    exact = Fraction(float(number))
-    bound = Bound(truth(abs(exact)), 0, dtype)
-    assert bound.at((0,)) == 0
-    assert compare(np.array([number]), truth(exact), dtype, bound) is None
+    expected = np.array([float(number)])
+    assert compare(np.array([number]), expected, dtype, Copied()) is None
     for neighbour in (np.nextafter(number, DTYPES[dtype](inf)), np.nextafter(number, DTYPES[dtype](-inf))):
-        assert compare(np.array([neighbour]), truth(exact), dtype, bound) is not None
+        assert compare(np.array([neighbour]), expected, dtype, Copied()) is not None
+
+
+@pytest.mark.parametrize(
+    ("found", "must_be"), [(0.0, -0.0), (-0.0, 0.0), (0.0, 5e-324), (inf, -inf), (nan, inf), (2.0, nan)]
+)
+def test_what_is_copied_keeps_signs_of_zeros_subnormals_and_what_is_not_finite(found: float, must_be: float) -> None:
+    """To half a step of a lattice of integers the first three are right."""
+    assert compare(doubles(found), doubles(must_be), "f64", Copied()) is not None
+    assert compare(doubles(must_be), doubles(must_be), "f64", Copied()) is None
+
+
+def test_a_zero_may_have_either_sign_where_both_were_to_choose_from() -> None:
+    either = Copied(np.array([True, False]))
+    assert compare(doubles(-0.0, 0.0), doubles(0.0, 0.0), "f64", either) is None
+    found = compare(doubles(-0.0, -0.0), doubles(0.0, 0.0), "f64", either)
+    assert found is not None
+    assert (found.index, found.expected, found.actual) == ((1,), "0", "-0")
+
+
+# Steps that are not 1
+
+
+@pytest.mark.parametrize("step", [-84, -682, 64, 512])
+def test_half_a_step_is_half_of_that_step(step: int) -> None:
+    unit = Fraction(2) ** step
+    expected = truth(3 * unit, -7 * unit)
+    for off, wrong in ((0.0, False), (0.49, False), (0.5, True), (-0.51, True), (1e12, True)):
+        actual = np.ldexp(doubles(3 + off, -7), step)
+        assert (compare(actual, expected, "f64", step=step) is not None) == wrong
+    assert symptom(compare(doubles(0, 0), expected, "f64", step=step)) == "wrong value"
 
 
 def test_the_bound_does_not_shrink_as_roundings_grow() -> None:
@@ -300,6 +328,9 @@ def test_the_bound_does_not_shrink_as_roundings_grow() -> None:
         (Fraction(1, 1024), "0.0009765625"),
         (nan, "nan"),
         (-inf, "-inf"),
+        (-0.0, "-0"),
+        (0.0, "0"),
+        ("as it was", "as it was"),
         (10**20 + 1, "100000000000000000001"),
         (1e20, "1e+20"),
     ],
