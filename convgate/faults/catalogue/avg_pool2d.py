@@ -160,9 +160,7 @@ FAULTS = (
         bug_class=3,
         stage="forward",
         depth=2,
-        edits=(
-            Edit("places", "if (count - 1) * stride >= size", "if padding > 0 and (count - 1) * stride >= size"),
-        ),
+        edits=(Edit("places", "if (count - 1) * stride >= size", "if padding > 0 and (count - 1) * stride >= size"),),
         spec="avg_pool2d:w2s1x2+ceil",
         when=("padding = 0 and overhang clipped on the same axis",),
     ),
@@ -399,9 +397,7 @@ FAULTS = (
         bug_class=19,
         stage="forward",
         depth=2,
-        edits=(
-            Edit("avg_pool2d", "y /= (high[:, None] * wide).astype(x.dtype)", "y = y / (high[:, None] * wide)"),
-        ),
+        edits=(Edit("avg_pool2d", "y /= (high[:, None] * wide).astype(x.dtype)", "y = y / (high[:, None] * wide)"),),
         spec="avg_pool2d:f32",
         when=("no divisor_override", "dtype f32"),
     ),
@@ -500,9 +496,7 @@ FAULTS = (
         bug_class=23,
         stage="forward",
         depth=1,
-        edits=(
-            Edit("avg_pool2d", 'raise ValueError("divisor_override must not be 0")', "divisor_override = None"),
-        ),
+        edits=(Edit("avg_pool2d", 'raise ValueError("divisor_override must not be 0")', "divisor_override = None"),),
         spec="avg_pool2d:+divisor0",
         when=("the problem breaks the rule: divisor_override must not be 0",),
     ),

@@ -44,7 +44,8 @@ FAULTS = (
         edits=(
             Edit(
                 "col2im",
-                "    for i in range(kh):\n        for j in range(kw):\n            top, left = i * dh, j * dw\n" + ADDED,
+                "    for i in range(kh):\n        for j in range(kw):\n            top, left = i * dh, j * dw\n"
+                + ADDED,
                 "    for i in range(kh):\n"
                 "        rows = slice(i * dh, i * dh + (oh - 1) * sh + 1, sh)\n"
                 "        band = np.zeros_like(image[:, :, rows])\n"
@@ -137,9 +138,7 @@ FAULTS = (
         bug_class=15,
         stage="forward",
         depth=3,
-        edits=(
-            Edit("col2im", "top, left = i * dh, j * dw", "top, left = i * dh, j * dw if sw == 1 else j"),
-        ),
+        edits=(Edit("col2im", "top, left = i * dh, j * dw", "top, left = i * dh, j * dw if sw == 1 else j"),),
         spec="col2im:w3k1x2s1x2d1x2",
         when=("kernel_w > 1", "stride_w > 1", "dilation_w > 1"),
     ),
@@ -261,9 +260,7 @@ FAULTS = (
         bug_class=22,
         stage="forward",
         depth=1,
-        edits=(
-            Edit("im2col", "patch.transpose(1, 2, 3, 0)", "np.stack([each for each in patch], axis=-1)"),
-        ),
+        edits=(Edit("im2col", "patch.transpose(1, 2, 3, 0)", "np.stack([each for each in patch], axis=-1)"),),
         spec="im2col:n0",
         when=("batch = 0",),
     ),

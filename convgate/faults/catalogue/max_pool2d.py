@@ -23,9 +23,7 @@ FAULTS = (
         bug_class=3,
         stage="forward",
         depth=1,
-        edits=(
-            Edit("places", "        if (count - 1) * stride >= size + padding:\n            count -= 1\n", ""),
-        ),
+        edits=(Edit("places", "        if (count - 1) * stride >= size + padding:\n            count -= 1\n", ""),),
         spec="max_pool2d:w2s1x2+ceil",
         when=("overhang clipped on either axis",),
     ),
@@ -208,9 +206,7 @@ FAULTS = (
         bug_class=10,
         stage="forward",
         depth=1,
-        edits=(
-            Edit("max_pool2d", "    image = padded", "    sh, sw = min(sh, kh), min(sw, kw)\n    image = padded"),
-        ),
+        edits=(Edit("max_pool2d", "    image = padded", "    sh, sw = min(sh, kh), min(sw, kw)\n    image = padded"),),
         spec="max_pool2d:w3s1x2",
         when=("stride > kernel and output > 1 on the same axis",),
     ),
@@ -379,9 +375,7 @@ FAULTS = (
         bug_class=18,
         stage="forward",
         depth=1,
-        edits=(
-            Edit("max_pool2d", "y = np.where((patch > y) | np.isnan(patch), patch, y)", "y = np.fmax(y, patch)"),
-        ),
+        edits=(Edit("max_pool2d", "y = np.where((patch > y) | np.isnan(patch), patch, y)", "y = np.fmax(y, patch)"),),
         spec="max_pool2d:special",
         when=("NaN among the data",),
     ),
