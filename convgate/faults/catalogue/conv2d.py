@@ -112,7 +112,7 @@ FAULTS = (
             ),
         ),
         spec="conv2d:p0x1+bias",
-        when=("kernel = 1 on both axes", "stride = 1 on both axes", "padding > 0 on either axis", "bias"),
+        when=("kernel = 1 on both axes", "stride = 1 on both axes", "padding >= kernel on either axis", "bias"),
     ),
     Fault(
         name="conv2d_sums_over_the_groups_of_a_1x1_kernel",
@@ -150,7 +150,7 @@ FAULTS = (
             ),
         ),
         spec="conv2d:h2k2x1",
-        when=("kernel_h > 1", "kernel_w = 1", "stride = 1 on both axes", "padding = 0 on both axes"),
+        when=("kernel_w = 1", "kernel_h != kernel_w", "stride = 1 on both axes", "padding = 0 on both axes"),
     ),
     Fault(
         name="conv2d_returns_from_a_1x1_kernel_before_the_bias",
@@ -1211,8 +1211,7 @@ FAULTS = (
         spec="conv2d:c4o2s2x1g2:f32:fortran",
         when=(
             "stride_h > 1",
-            "groups > 1",
-            "channels_per_group > 1",
+            "1 < groups < channels",
             "dtype f32",
             "(layout fortran or layout transposed)",
         ),
