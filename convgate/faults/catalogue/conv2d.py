@@ -572,6 +572,7 @@ FAULTS = (
                 "    image = padded(x, (ph, pw))",
             ),
         ),
+        # planned: the layout of one array
         spec="conv2d:w2k1x2:sliced@weight",
         when=("(layout sliced@weight or layout fortran@weight or layout transposed@weight)",),
     ),
