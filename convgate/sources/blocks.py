@@ -41,8 +41,8 @@ def depthwise(problem: Problem, count: int, stride: int) -> Problem:
 
 
 def images(problem: Problem, count: int, stride: int) -> Problem:
-    """So many images."""
-    return replace(problem, batch=count, stride=(stride, stride))
+    """So many images, of one channel."""
+    return replace(problem, batch=count, channels=1, out_channels=1, stride=(stride, stride))
 
 
 def output_width(problem: Problem, count: int, stride: int) -> Problem:
