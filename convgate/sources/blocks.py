@@ -31,8 +31,8 @@ def outputs(problem: Problem, count: int, stride: int) -> Problem:
 
 
 def grouped(problem: Problem, count: int, stride: int) -> Problem:
-    """Two groups of so many channels, with another number of outputs."""
-    return replace(problem, groups=2, channels=2 * count, out_channels=6, stride=(stride, stride))
+    """Two groups of so many channels, with one output each."""
+    return replace(problem, groups=2, channels=2 * count, out_channels=2, stride=(stride, stride))
 
 
 def depthwise(problem: Problem, count: int, stride: int) -> Problem:
