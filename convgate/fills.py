@@ -156,6 +156,11 @@ def special(operator: Operator, problem: Problem, dtype: str, seed: int, name: s
 
     Weights stay finite and other than zero: a padding of zeros times infinity would be NaN where an implementation
     multiplies by its padding, and the definition does not say that it may not.
+
+    Where an output is only copied or chosen (im2col, and y of max_pool2d) subnormals appear to the last bit and zeros
+    with their sign; padding of im2col is 0 without a sign, and a maximum of zeros of both signs has either. Where
+    numbers are added up neither is asked for: a sum that starts with 0 loses the sign of a zero, a processor that
+    flushes subnormals to zero loses these, and both are within half a step of the lattice.
     """
     values = lattice(operator, problem, dtype, seed, name, shape)
     if name not in {"x", "columns"}:

@@ -60,7 +60,7 @@ ORACLES = (
             "adjoint": "backward is the transpose of forward",
             "identity": "linearity, shifts, batches, groups",
             "layout": "the same whatever the layout in memory",
-            "purity": "inputs stay as they are, results do not change",
+            "purity": "inputs stay as they are, results do not change, whatever is called in between",
         },
     ),
     Oracle("The rules of the arguments", {"invalid_arguments": "what is invalid is refused"}),

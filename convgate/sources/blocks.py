@@ -31,8 +31,8 @@ def outputs(problem: Problem, count: int, stride: int) -> Problem:
 
 
 def grouped(problem: Problem, count: int, stride: int) -> Problem:
-    """Two groups of so many channels, with another number of outputs."""
-    return replace(problem, groups=2, channels=2 * count, out_channels=6, stride=(stride, stride))
+    """Two groups of so many channels, with one output each."""
+    return replace(problem, groups=2, channels=2 * count, out_channels=2, stride=(stride, stride))
 
 
 def depthwise(problem: Problem, count: int, stride: int) -> Problem:
@@ -41,8 +41,8 @@ def depthwise(problem: Problem, count: int, stride: int) -> Problem:
 
 
 def images(problem: Problem, count: int, stride: int) -> Problem:
-    """So many images."""
-    return replace(problem, batch=count, stride=(stride, stride))
+    """So many images, of one channel."""
+    return replace(problem, batch=count, channels=1, out_channels=1, stride=(stride, stride))
 
 
 def output_width(problem: Problem, count: int, stride: int) -> Problem:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 import impl
-from convgate.checks import CHECKS, OUTPUTS, VERDICTS, Result, judge, primary_failure
+from convgate.checks import CHECKS, OUTPUTS, RELATIONS, VERDICTS, Result, judge, primary_failure
 from convgate.operators import OPERATORS, Call
 from convgate.spec import parse_spec
 from convgate.trial import Trial
@@ -25,6 +25,9 @@ SMALL = {
     "im2col": "im2col:n2c2h4w3k2p1",
     "col2im": "col2im:n2c2h4w3k2p1",
 }
+
+
+NO_BIAS = ("grad_input", "grad_weight")
 
 
 def subject(**changed: Any) -> SimpleNamespace:
@@ -405,6 +408,31 @@ def test_a_window_wholly_in_padding_has_no_derivative_to_compare(check: str) -> 
     result = result_of("max_pool2d:h2w2k2p1d3", impl, check)
     assert result.verdict == "vacuous"
     assert "window" in result.message or "winner" in result.message
+
+
+@pytest.mark.parametrize("check", ["finite_difference", "adjoint"])
+@pytest.mark.parametrize("spec", ["max_pool2d:h2w2k2p1d3", "max_pool2d:w4k1x4:equal", "max_pool2d:h3w3k2"])
+def test_without_a_backward_function_its_checks_are_unsupported_whatever_the_windows(spec: str, check: str) -> None:
+    assert result_of(spec, subject(max_pool2d_backward=None), check).verdict == "unsupported"
+
+
+@pytest.mark.parametrize("fill", ["huge", "tiny"])
+def test_data_of_another_scale_leave_out_the_relations_that_move_or_add_integers(fill: str) -> None:
+    results = results_of(f"conv2d:n2c2h4w3o2k2x3p1g2+bias:sliced:{fill}", impl)
+    assert set(results) == {*OUTPUTS, "purity", "layout"}
+    assert {result.verdict for result in results.values()} == {"passed"}
+
+
+def test_a_layout_of_one_array_is_looked_at_in_the_calls_that_take_it() -> None:
+    def in_memory_order(grad_output: Array, *arguments: Any, **options: Any) -> Any:
+        return impl.conv2d_backward(grad_output.ravel(order="K").reshape(grad_output.shape), *arguments, **options)
+
+    judged = subject(conv2d_backward=in_memory_order)
+    spec = "conv2d:c2h3w3o2k2:transposed"
+    assert result_of(f"{spec}@grad_output", judged, "layout").verdict == "failed"
+    assert result_of(f"{spec}@weight", judged, "layout").verdict == "passed"
+    names = [relation.name for relation in RELATIONS["layout"](parse_spec(f"{spec}@grad_output"))]
+    assert names == [f"{name} of transposed grad_output = {name} of contiguous grad_output" for name in NO_BIAS]
 
 
 def test_the_first_of_several_failures_is_the_primary_one() -> None:

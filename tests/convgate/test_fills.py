@@ -1,7 +1,10 @@
 """Fills: the same data everywhere, and integers that add up exactly in any order."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
+from math import prod
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,8 +13,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import impl
 from convgate.case import Case, array_shapes, case_rule, values_of
-from convgate.fills import DTYPES, FILLS, lattice_magnitude, smallest_normal, unit_roundoff
+from convgate.checks import judge
+from convgate.fills import DTYPES, FILLS, lattice_magnitude, scale, smallest_normal, step_of, unit_roundoff
 from convgate.operators import OPERATORS, Arrays, perform
 from convgate.problem import Problem
 from convgate.spec import parse_spec
@@ -80,6 +85,7 @@ FROZEN: dict[str, dict[str, list[float]]] = {
     "col2im:w4:wide:2": {
         "columns": [18550347989.347656, 5104973.62887736, -3.540634968409988e-26, 2.4836559824985677e-17]
     },
+    "max_pool2d:w3:negative:1": {"x": [-10, -6, -14], "grad_output": [-79666, -837791, -517549]},
     "im2col:w8:special:2": {"x": [-INF, 749925, -1028383, 421886, -713942, -863338, 785170, 433824]},
 }
 
@@ -339,6 +345,148 @@ def test_ties_are_zeros_and_ones_and_gradients_stay_on_the_lattice(case: Case) -
     values = values_of(case)
     assert np.isin(values["x"], [0, 1]).all()
     assert (values["grad_output"] != 0).all()
+
+
+@light
+@given(filled("negative"))
+def test_negative_data_are_below_zero_and_the_input_of_max_distinct_and_apart(case: Case) -> None:
+    values = values_of(case)
+    assert all((array < 0).all() for array in values.values())
+    assert (np.diff(np.sort(values["x"].astype(np.float64), axis=None)) >= 4).all()
+
+
+@light
+@given(filled("equal"))
+def test_equal_data_have_one_value_in_each_array(case: Case) -> None:
+    for array in values_of(case).values():
+        assert len(np.unique(array)) == min(1, array.size)
+        assert (array != 0).all()
+
+
+@light
+@given(st.sampled_from(["huge", "tiny"]).flatmap(filled))
+def test_huge_and_tiny_data_are_the_lattice_times_powers_of_two(case: Case) -> None:
+    """What is added to a product has the scale of the product."""
+    plain = values_of(replace(case, fill="lattice"))
+    scales = {name: scale(case.operator, case.dtype, case.fill, name) for name in plain}
+    for name, array in values_of(case).items():
+        assert np.array_equal(array, np.ldexp(plain[name], scales[name]))
+    assert scales.get("grad_output", 0) == 0
+    assert scales.get("bias", 0) in {0, step_of(case.operator, case.dtype, case.fill, "y")}
+
+
+@light
+@given(st.sampled_from(["huge", "tiny"]).flatmap(filled))
+def test_sums_of_huge_and_tiny_data_are_normal_numbers_with_room_to_spare(case: Case) -> None:
+    """At least 2**20 away from over- and underflow, whatever is added up first."""
+    limits = np.finfo(DTYPES[case.dtype])
+    magnitudes = {name: abs(array.astype(object)) for name, array in values_of(case).items()}
+    n = max(1, *case.operator.roundings(case.problem).values())
+    for names in case.operator.terms.values():
+        arrays = [magnitudes[name] for name in names]
+        if all(array.size for array in arrays):
+            most, least = (prod(Fraction(float(pick(array.ravel()))) for array in arrays) for pick in (max, min))
+            assert n * most * 2**20 < Fraction(float(limits.max))
+            assert least > 2**20 * Fraction(float(limits.smallest_normal))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_huge_and_tiny_data_are_beyond_what_is_taken_for_infinite_and_for_zero(operator: str, dtype: str) -> None:
+    problem = Problem(operator=operator, channels=2, size=(6, 6), kernel_size=(2, 2))
+    data = OPERATORS[operator].terms["y"]
+    huge = values_of(Case(problem=problem, dtype=dtype, fill="huge"))[data[0]]
+    tiny = values_of(Case(problem=problem, dtype=dtype, fill="tiny"))
+    assert abs(huge).min() > 1e18
+    assert huge.min() < -1e18
+    assert all(abs(tiny[name]).max() < 1e-8 for name in data)
+
+
+def rounded_to_half(name: str) -> Callable[..., Any]:
+    """A function of `impl` whose result passes through float16."""
+
+    def called(x: Array, *arguments: Any, **options: Any) -> Array:
+        y: Array = getattr(impl, name)(x, *arguments, **options)
+        with np.errstate(all="ignore"):
+            half: Array = y.astype(np.float16).astype(x.dtype)
+        return half
+
+    return called
+
+
+def skips_small_weights(x: Array, weight: Array, *arguments: Any, **options: Any) -> Array:
+    return impl.conv2d(x, np.where(abs(weight) < 1e-8, 0, weight).astype(x.dtype), *arguments, **options)
+
+
+def adds_a_little(x: Array, *arguments: Any, **options: Any) -> Array:
+    y: Array = impl.avg_pool2d(x, *arguments, **options) + x.dtype.type(1e-12)
+    return y
+
+
+def starts_at_a_billion(x: Array, *arguments: Any, **options: Any) -> Array:
+    y: Array = np.maximum(impl.max_pool2d(x, *arguments, **options), x.dtype.type(-1e9))
+    return y
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("spec", "functions"),
+    [
+        ("conv2d:h3w3k2+bias:tiny", {"conv2d": skips_small_weights}),
+        ("conv2d:h3w3k2:huge", {"conv2d": rounded_to_half("conv2d")}),
+        ("avg_pool2d:h3w3k2:tiny", {"avg_pool2d": adds_a_little}),
+        ("im2col:h3w3k2:tiny", {"im2col": rounded_to_half("im2col")}),
+        ("max_pool2d:h3w3:huge", {"max_pool2d": starts_at_a_billion}),
+    ],
+)
+def test_values_that_matter_are_judged_without_tolerance(
+    spec: str, dtype: str, functions: dict[str, Callable[..., Any]]
+) -> None:
+    case = parse_spec(f"{spec}:{dtype}")
+    assert {result.verdict for result in judge(case, impl)} <= {"passed", "vacuous"}
+    failed = [result.check for result in judge(case, SimpleNamespace(**functions)) if result.verdict == "failed"]
+    assert failed[:1] == ["forward"]
+
+
+def test_a_value_half_a_scaled_step_away_is_wrong_and_a_little_off_is_right() -> None:
+    case = parse_spec("conv2d:h3w3k2:f64:tiny")
+    for off, verdict in ((2.0**-20, "passed"), (0.6, "failed")):
+        step = np.ldexp(off, step_of(case.operator, "f64", "tiny", "y"))
+        judged = SimpleNamespace(conv2d=lambda *a, step=step, **o: impl.conv2d(*a, **o) + step)
+        (result,) = judge(case, judged, ["forward"])
+        assert result.verdict == verdict
+
+
+def flushing(name: str, keep: Callable[[Array], Any]) -> Callable[..., Any]:
+    """A function of `impl` that replaces by 0 what a condition does not keep."""
+
+    def called(x: Array, *arguments: Any, **options: Any) -> Array:
+        y: Array = getattr(impl, name)(x, *arguments, **options)
+        return np.where(keep(y), y, 0).astype(x.dtype)
+
+    return called
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("operator", ["im2col", "max_pool2d"])
+@pytest.mark.parametrize("lost", ["subnormals", "signs of zeros"])
+def test_what_is_copied_or_chosen_must_keep_subnormals_and_signs_of_zeros(operator: str, dtype: str, lost: str) -> None:
+    keep = {
+        "subnormals": lambda y: ~(abs(y) < smallest_normal(dtype)) | (y == 0),
+        "signs of zeros": lambda y: y != 0,
+    }[lost]
+    case = parse_spec(f"{operator}:h20w20:special:{dtype}")
+    assert {result.verdict for result in judge(case, impl)} == {"passed"}
+    (result,) = judge(case, SimpleNamespace(**{operator: flushing(operator, keep)}), ["special_values"])
+    assert (result.verdict, result.symptom) == ("failed", "wrong value")
+
+
+def test_a_maximum_of_zeros_of_both_signs_may_have_either_and_of_one_sign_only_that() -> None:
+    either, negative = "max_pool2d:w2k1x2:points@x.0.0.0.0=-0.0", "max_pool2d:w1:points@x.0.0.0.0=-0.0"
+    for spec, zero, verdict in ((either, 0.0, "vacuous"), (either, -0.0, "vacuous"), (negative, 0.0, "failed")):
+        judged = SimpleNamespace(max_pool2d=lambda *_, zero=zero, **__: np.full((1, 1, 1, 1), zero))
+        (result,) = judge(parse_spec(spec), judged, ["forward"])
+        assert result.verdict == verdict
 
 
 @pytest.mark.parametrize(("dtype", "unit", "normal"), [("f32", 2**-24, 2**-126), ("f64", 2**-53, 2**-1022)])

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from convgate.case import lay_out
+from convgate.case import lay_out, values_of
 from convgate.layouts import LAYOUTS
+from convgate.spec import parse_spec
 
 Array = NDArray[Any]
 
@@ -110,3 +111,19 @@ def test_lay_out_puts_every_array_into_the_layout() -> None:
     assert list(found) == ["x", "weight"]
     assert all(MEMORY["transposed"](array) for array in found.values())
     assert all(np.array_equal(found[name], values[name]) for name in values)
+
+
+def test_lay_out_puts_one_array_alone_into_the_layout_if_asked() -> None:
+    values = {"x": numbered((2, 3, 4, 5), "f4"), "weight": numbered((2, 3, 4, 5), "f4") * 2}
+    found = lay_out(values, "transposed", "weight")
+    assert MEMORY["transposed"](found["weight"])
+    assert MEMORY["contiguous"](found["x"])
+    assert all(np.array_equal(found[name], values[name]) for name in values)
+
+
+def test_broadcasting_one_array_leaves_the_data_of_the_others() -> None:
+    plain = values_of(parse_spec("conv2d:n2c2w3o2k1x2"))
+    found = values_of(parse_spec("conv2d:n2c2w3o2k1x2:broadcast@weight"))
+    assert np.array_equal(found["x"], plain["x"])
+    assert np.array_equal(found["weight"][1], plain["weight"][0])
+    assert not np.array_equal(plain["weight"][1], plain["weight"][0])

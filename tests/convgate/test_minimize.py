@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import impl
-from convgate.case import POINTS, Case, array_shapes, as_points, case_rule
+from convgate.case import POINTS, Case, array_shapes, as_points, broken_rule, case_rule
 from convgate.checks import judge, primary_failure
 from convgate.minimize import complexity, minimize, simpler
 from convgate.operators import OPERATORS
@@ -34,7 +34,7 @@ all_cases = st.sampled_from(sorted(OPERATORS)).flatmap(cases)
 
 def valid(case: Case) -> bool:
     """Whether the problem is."""
-    return case.operator.broken_rule(case.problem) is None
+    return broken_rule(case) is None
 
 
 def room(problem: Problem, axis: int) -> int:
@@ -231,8 +231,10 @@ SINGLE: list[tuple[str, str, Predicate]] = [
     ("conv2d", "conv2d:c2", lambda c: c.problem.channels > c.problem.groups),
     ("conv2d", "conv2d:+bias", lambda c: c.problem.bias),
     ("conv2d", "conv2d:f32", lambda c: c.dtype == "f32"),
-    ("conv2d", "conv2d:fortran", lambda c: c.layout != "contiguous"),
-    ("conv2d", "conv2d:reversed", lambda c: c.layout == "reversed"),
+    ("conv2d", "conv2d:fortran@x", lambda c: c.layout != "contiguous"),
+    ("conv2d", "conv2d:reversed@x", lambda c: c.layout == "reversed"),
+    ("conv2d", "conv2d:reversed@weight", lambda c: c.layout == "reversed" and c.laid_out in {"", "weight"}),
+    ("im2col", "im2col:reversed", lambda c: c.layout == "reversed"),
     ("conv2d", "conv2d:special", lambda c: c.fill == "special"),
     ("avg_pool2d", "avg_pool2d:+ceil", lambda c: c.problem.ceil_mode),
     ("avg_pool2d", "avg_pool2d:+nopad", lambda c: not c.problem.count_include_pad),

@@ -179,6 +179,65 @@ KINDS = {
         "accepted invalid",
         "def im2col(x, kernel_size, **options):\n    return np.zeros((1, 1))\n",
     ),
+    "accepts an array that does not fit": Broken(
+        "avg_pool2d:w4k1x2:broken@grad_output.wide",
+        "invalid_arguments",
+        "accepted invalid",
+        "def avg_pool2d_backward(grad_output, x, kernel_size, **options):\n"
+        "    return impl.avg_pool2d_backward(grad_output[..., :3], x, kernel_size, **options)\n",
+    ),
+    "accepts what is invalid in the backward pass": Broken(
+        "conv2d:d0x1",
+        "invalid_arguments",
+        "accepted invalid",
+        "def conv2d_backward(*arrays, **options):\n    return None, None, None\n",
+    ),
+    "wrong on tiny data": Broken(
+        "conv2d:h3w3k2+bias:f32:tiny",
+        "forward",
+        "wrong value",
+        "def conv2d(x, weight, bias=None, **options):\n"
+        "    weight = np.where(abs(weight) < 1e-8, np.float32(0), weight)\n"
+        "    return impl.conv2d(x, weight, bias, **options)\n",
+    ),
+    "another result in another layout of huge data": Broken(
+        "im2col:c2w2:reversed:huge",
+        "layout",
+        "wrong value",
+        "def im2col(x, kernel_size, **options):\n"
+        "    y = impl.im2col(x, kernel_size, **options)\n"
+        "    return y if x.flags.c_contiguous else 2 * y\n",
+    ),
+    "loses the sign of zero": Broken(
+        "max_pool2d:w3:points@x.0.0.0.1=-0.0",
+        "forward",
+        "wrong value",
+        "def max_pool2d(x, kernel_size, **options):\n    return impl.max_pool2d(x, kernel_size, **options) + 0.0\n",
+    ),
+    "loses subnormal numbers": Broken(
+        "im2col:n2c3h4w4k2:special:f32:4",
+        "special_values",
+        "wrong value",
+        "def im2col(x, kernel_size, **options):\n"
+        "    y = impl.im2col(x, kernel_size, **options)\n"
+        "    return np.where(abs(y) < np.finfo(y.dtype).smallest_normal, np.float32(0), y)\n",
+    ),
+    "reads one array's memory in its own order": Broken(
+        "conv2d:c2h2w3k2:transposed@weight",
+        "forward",
+        "wrong value",
+        "def conv2d(x, weight, bias=None, **options):\n"
+        "    return impl.conv2d(x, weight.ravel(order='K').reshape(weight.shape), bias, **options)\n",
+    ),
+    "remembers another problem": Broken(
+        "im2col:h2w2",
+        "purity",
+        "not deterministic",
+        "SHAPES = [(1, 1, 2, 2)]\n"
+        "def im2col(x, kernel_size, **options):\n"
+        "    SHAPES.append(x.shape)\n"
+        "    return impl.im2col(x, kernel_size, **options) + (SHAPES[-1] != SHAPES[-2])\n",
+    ),
     "rejects with another error": Broken(
         "conv2d:k1x2",
         "invalid_arguments",

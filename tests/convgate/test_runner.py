@@ -12,7 +12,9 @@ from convgate.failures import load_failure
 from convgate.profiles import PROFILES, SHARD
 from convgate.record import RunRecord
 from convgate.runner import Plan, run_gate
+from convgate.sources.blocks import block_cases
 from convgate.sources.covering import covering_cases
+from convgate.sources.invalid import invalid_cases
 from convgate.spec import SpecError, parse_spec
 from convgate.subjects.loader import SubjectError
 
@@ -50,10 +52,12 @@ def record_of(events: list[Event]) -> RunRecord:
 
 def test_a_run_tells_of_its_start_its_shards_and_its_end(tmp_path: Path) -> None:
     events = list(run_gate(plan(tmp_path)))
-    planned = PROFILES["smoke"].shards["col2im"] * SHARD + len(covering_cases("col2im", 2, 0))
+    always = [invalid_cases("col2im") + block_cases("col2im"), covering_cases("col2im", 2, 0)]
+    planned = PROFILES["smoke"].shards["col2im"] * SHARD + sum(map(len, always))
     assert events[0] == RunStarted("impl", ("col2im",), planned)
     judged = [event for event in events[1:-1] if isinstance(event, ShardJudged)]
-    assert len(judged) == len(events) - 2 == -(-planned // SHARD)
+    shards = PROFILES["smoke"].shards["col2im"] + sum(-(-len(cases) // SHARD) for cases in always)
+    assert len(judged) == len(events) - 2 == shards
     assert sum(event.planned for event in judged) == planned
     assert sum(event.cases for event in judged) == record_of(events).cases
     assert not any(event.failing for event in judged)
@@ -77,7 +81,8 @@ def test_a_failing_case_lies_within_what_the_subject_supports(tmp_path: Path, su
     record = record_of(list(run_gate(plan(tmp_path, subject))))
     problem = parse_spec(record.failures[0].found).problem
     assert (problem.batch, problem.dilation) == (2, (1, 1))
-    assert 0 < record.cases < PROFILES["smoke"].shards["col2im"] * SHARD + len(covering_cases("col2im", 2, 0))
+    always = len(invalid_cases("col2im") + block_cases("col2im") + covering_cases("col2im", 2, 0))
+    assert 0 < record.cases < PROFILES["smoke"].shards["col2im"] * SHARD + always
 
 
 def test_only_operators_that_the_subject_has_are_judged(tmp_path: Path, subject: str) -> None:

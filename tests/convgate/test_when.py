@@ -135,6 +135,21 @@ def test_a_rule_that_is_not_kept_is_named() -> None:
     assert when.passing == when.others > 50
 
 
+def test_a_rule_on_an_array_that_is_not_kept_is_named() -> None:
+    def conv2d(x: Any, weight: Any, bias: Any = None, **options: Any) -> Any:
+        return impl.conv2d(x, weight, None if bias is None else bias[: len(weight)], **options)
+
+    subject = SimpleNamespace(conv2d=conv2d)
+    case = parse_spec("conv2d:+bias:broken@bias.shape")
+    failure = primary_failure(judge(case, subject))
+    assert failure is not None
+    when = fails_when(case, case, subject, failure)
+    assert when is not None
+    assert when.conditions == ("the problem breaks the rule: bias must have an entry for each filter",)
+    assert when.failing == when.having > 1
+    assert when.passing == when.others > 50
+
+
 def test_cases_that_show_nothing_are_neither_failing_nor_passing() -> None:
     subject = wrong_when(lambda a: a.stride[1] > 1)
     _, failure = failure_on("avg_pool2d:w2s1x2", subject)
