@@ -440,14 +440,17 @@ def qualify_command(
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="pr", show_default=True, help="How closely.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random cases.")
 @click.option("--jobs", type=Jobs(), default="auto", show_default=True, help="Worker processes.")
-def mutants_command(profile: str, seed: int, jobs: int) -> None:
+@click.option(
+    "--everything", is_flag=True, help="Judge those that are known to be equivalent as well, which takes long."
+)
+def mutants_command(profile: str, seed: int, jobs: int, everything: bool) -> None:
     """Judge the mutants of impl's own source and show which survive.
 
-    Exit code 0: all are found, but those that are known to be equivalent; 1: some survive, or what is known of them
-    is wrong by now.
+    Exit code 0: all are found, but those that are known to be equivalent; 1: some survive, or the list of those
+    is not right.
     """
     show_progress = sys.stderr.isatty() and not os.environ.get("CI")
-    events = survey(profile=profile, seed=seed, jobs=jobs)
+    events = survey(profile=profile, seed=seed, jobs=jobs, everything=everything)
     found = follow_kills(events, Console(stderr=True), show_progress=show_progress)
     show_survey(found, Console())
     sys.exit(0 if found.as_known else 1)
