@@ -44,7 +44,8 @@ FAULTS = (
         edits=(
             Edit(
                 "col2im",
-                "    for i in range(kh):\n        for j in range(kw):\n            top, left = i * dh, j * dw\n" + ADDED,
+                "    for i in range(kh):\n        for j in range(kw):\n            top, left = i * dh, j * dw\n"
+                + ADDED,
                 "    for i in range(kh):\n"
                 "        rows = slice(i * dh, i * dh + (oh - 1) * sh + 1, sh)\n"
                 "        band = np.zeros_like(image[:, :, rows])\n"
@@ -137,9 +138,7 @@ FAULTS = (
         bug_class=15,
         stage="forward",
         depth=3,
-        edits=(
-            Edit("col2im", "top, left = i * dh, j * dw", "top, left = i * dh, j * dw if sw == 1 else j"),
-        ),
+        edits=(Edit("col2im", "top, left = i * dh, j * dw", "top, left = i * dh, j * dw if sw == 1 else j"),),
         spec="col2im:w3k1x2s1x2d1x2",
         when=("kernel_w > 1", "stride_w > 1", "dilation_w > 1"),
     ),
@@ -210,7 +209,7 @@ FAULTS = (
             Edit("col2im", "entries[:, i, j]", "entries[i, j]"),
         ),
         spec="col2im:c2w2k1x2",
-        when=("kernel > 1 on either axis", "channels > 1"),
+        when=("kernel > 1 on either axis", "channels > 1", "not layout broadcast"),
     ),
     # 17: memory layouts
     Fault(
@@ -243,7 +242,7 @@ FAULTS = (
             ),
         ),
         spec="col2im:c2w2:fortran",
-        when=("channels > 1", "output > 1 on either axis", "layout fortran"),
+        when=("output > 1 on either axis", "layout fortran"),
     ),
     # 19: the dtype
     Fault(
@@ -261,9 +260,7 @@ FAULTS = (
         bug_class=22,
         stage="forward",
         depth=1,
-        edits=(
-            Edit("im2col", "patch.transpose(1, 2, 3, 0)", "np.stack([each for each in patch], axis=-1)"),
-        ),
+        edits=(Edit("im2col", "patch.transpose(1, 2, 3, 0)", "np.stack([each for each in patch], axis=-1)"),),
         spec="im2col:n0",
         when=("batch = 0",),
     ),
@@ -296,8 +293,8 @@ FAULTS = (
             Edit(
                 "im2col",
                 "    image = padded",
-                "    if (kh, kw, sh, sw, ph, pw) == (1, 1, 1, 1, 0, 0):\n"
-                "        return x.transpose(1, 2, 3, 0).reshape(c, h * w * n)\n"
+                "    if (n, kh, kw, sh, sw, ph, pw) == (1, 1, 1, 1, 1, 0, 0):\n"
+                "        return x.reshape(c, h * w)\n"
                 "    image = padded",
             ),
         ),
