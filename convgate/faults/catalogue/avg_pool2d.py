@@ -52,7 +52,8 @@ FAULTS = (
             Edit(
                 "avg_pool2d",
                 "    else:\n",
-                "    else:\n        h = max(h, (oh - 1) * sh + kh - 2 * ph)\n        w = max(w, (ow - 1) * sw + kw - 2 * pw)\n",
+                "    else:\n        h = max(h, (oh - 1) * sh + kh - 2 * ph)\n"
+                "        w = max(w, (ow - 1) * sw + kw - 2 * pw)\n",
             ),
         ),
         spec="avg_pool2d:k1x2s1x2+ceil",
@@ -98,7 +99,8 @@ FAULTS = (
             Edit(
                 "avg_pool2d_backward",
                 "    else:\n",
-                "    elif count_include_pad and oh * ow == 1:\n        share = grad_output / x.dtype.type(kh * kw)\n    else:\n",
+                "    elif count_include_pad and oh * ow == 1:\n"
+                "        share = grad_output / x.dtype.type(kh * kw)\n    else:\n",
             ),
         ),
         spec="avg_pool2d:k1x2s1x2+ceil",
@@ -118,7 +120,8 @@ FAULTS = (
             Edit(
                 "avg_pool2d_backward",
                 "    else:\n",
-                "    elif count_include_pad and kh == kw:\n        share = grad_output / x.dtype.type(kh**2)\n    else:\n",
+                "    elif count_include_pad and kh == kw:\n"
+                "        share = grad_output / x.dtype.type(kh**2)\n    else:\n",
             ),
         ),
         spec="avg_pool2d:k2s2+ceil",
@@ -324,13 +327,19 @@ FAULTS = (
     ),
     # 16: height and width
     Fault(
-        name="avg_pool2d_divides_the_height_by_the_width_of_the_kernel",
+        name="avg_pool2d_takes_kernels_for_square",
         bug_class=16,
         stage="forward",
-        depth=2,
-        edits=(Edit("avg_pool2d", "divisors(h, kh, sh", "divisors(h, kw, sh"),),
+        depth=4,
+        edits=(
+            Edit(
+                "avg_pool2d",
+                "        y /= divisor_override\n",
+                "        y /= divisor_override\n    elif ph == pw == 0 and not ceil_mode:\n        y /= kw * kw\n",
+            ),
+        ),
         spec="avg_pool2d:w2k1x2",
-        when=("kernel_h != kernel_w", "no divisor_override"),
+        when=("padding = 0 on both axes", "kernel_h != kernel_w", "no ceil_mode", "no divisor_override"),
     ),
     Fault(
         name="avg_pool2d_backward_swaps_the_size",
@@ -371,7 +380,7 @@ FAULTS = (
                 '        raise BufferError("buffer source array is read-only")\n',
             ),
         ),
-        spec="avg_pool2d:readonly",
+        spec="avg_pool2d:broadcast",
         when=("(layout broadcast or layout readonly)",),
     ),
     Fault(
@@ -426,7 +435,7 @@ FAULTS = (
                 "        y += rows[..., kw : kw + (ow - 1) * sw + 1 : sw] - rows[..., : (ow - 1) * sw + 1 : sw]\n",
             ),
         ),
-        spec="avg_pool2d:w2:real",
+        spec="avg_pool2d:w2:wide",
         when=("output_w > 1", "not fill lattice"),
     ),
     Fault(
@@ -526,7 +535,8 @@ FAULTS = (
             Edit(
                 "avg_pool2d",
                 "    image = padded",
-                "    if (kh, kw, sh, sw) == (1, 1, 1, 1) and divisor_override is None:\n        return x\n    image = padded",
+                "    if (kh, kw, sh, sw) == (1, 1, 1, 1) and divisor_override is None:\n"
+                "        return x\n    image = padded",
             ),
         ),
         spec="avg_pool2d",
@@ -568,7 +578,8 @@ FAULTS = (
             Edit(
                 "avg_pool2d",
                 "    y = np.zeros((n, c, oh, ow), x.dtype)\n",
-                "    y = buffers.setdefault((n, c, oh, ow, x.dtype), np.zeros((n, c, oh, ow), x.dtype))\n    y[:] = 0\n",
+                "    y = np.zeros((n, c, oh, ow), x.dtype)\n    y = buffers.setdefault((y.shape, x.dtype), y)\n"
+                "    y[:] = 0\n",
             ),
         ),
         spec="avg_pool2d",

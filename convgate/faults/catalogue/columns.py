@@ -209,7 +209,7 @@ FAULTS = (
             Edit("col2im", "entries[:, i, j]", "entries[i, j]"),
         ),
         spec="col2im:c2w2k1x2",
-        when=("kernel > 1 on either axis", "channels > 1"),
+        when=("kernel > 1 on either axis", "channels > 1", "not layout broadcast"),
     ),
     # 17: memory layouts
     Fault(
@@ -242,7 +242,7 @@ FAULTS = (
             ),
         ),
         spec="col2im:c2w2:fortran",
-        when=("channels > 1", "output > 1 on either axis", "layout fortran"),
+        when=("output > 1 on either axis", "layout fortran"),
     ),
     # 19: the dtype
     Fault(
@@ -293,8 +293,8 @@ FAULTS = (
             Edit(
                 "im2col",
                 "    image = padded",
-                "    if (kh, kw, sh, sw, ph, pw) == (1, 1, 1, 1, 0, 0):\n"
-                "        return x.transpose(1, 2, 3, 0).reshape(c, h * w * n)\n"
+                "    if (n, kh, kw, sh, sw, ph, pw) == (1, 1, 1, 1, 1, 0, 0):\n"
+                "        return x.reshape(c, h * w)\n"
                 "    image = padded",
             ),
         ),

@@ -121,7 +121,7 @@ FAULTS = (
                 "        grad_image[images, channels, rows[:, :, i], columns[:, :, i]] += share[:, :, i]\n",
             ),
         ),
-        spec="max_pool2d:w3k1x2",
+        spec="max_pool2d:w3k1x2:1",
         when=("windows_w overlap",),
     ),
     Fault(
@@ -140,7 +140,7 @@ FAULTS = (
                 "                grad_image[:, :, rows, columns] += share\n",
             ),
         ),
-        spec="max_pool2d:w5k1x2s1x2d1x2",
+        spec="max_pool2d:w5k1x2s1x2d1x2:2",
         when=("kernel_h = 1", "(stride_w = kernel_w > 1 or stride_w > kernel_w)", "windows_w overlap"),
     ),
     Fault(
@@ -163,7 +163,7 @@ FAULTS = (
                 "            grad_image[:, :, row * sh : row * sh + kh] = band\n",
             ),
         ),
-        spec="max_pool2d:h3k2x1",
+        spec="max_pool2d:h3k2x1:1",
         when=("dilation_h = 1", "windows_h overlap"),
     ),
     # 8: a remainder
@@ -248,7 +248,7 @@ FAULTS = (
         stage="grad_input",
         depth=2,
         edits=(Edit("max_pool2d_backward", "np.where(winner == i * kw + j", "np.where(winner == i * kh + j"),),
-        spec="max_pool2d:h2k2x1",
+        spec="max_pool2d:h2k2x1:1",
         when=("kernel_h > 1", "kernel_h != kernel_w"),
     ),
     Fault(
@@ -329,7 +329,7 @@ FAULTS = (
             ),
         ),
         spec="max_pool2d:k1x2p0x1",
-        when=("padding > 0 on either axis", "no ceil_mode"),
+        when=("padding > 0 on either axis", "no ceil_mode", "not fill ties"),
     ),
     Fault(
         name="max_pool2d_starts_from_zero",
@@ -376,7 +376,7 @@ FAULTS = (
         stage="forward",
         depth=1,
         edits=(Edit("max_pool2d", "y = np.where((patch > y) | np.isnan(patch), patch, y)", "y = np.fmax(y, patch)"),),
-        spec="max_pool2d:special",
+        spec="max_pool2d:special:1",
         when=("NaN among the data",),
     ),
     Fault(
@@ -405,7 +405,7 @@ FAULTS = (
         stage="grad_input",
         depth=2,
         edits=(Edit("max_pool2d_backward", "(patch > best)", "(patch >= best)"),),
-        spec="max_pool2d:w2k1x2:ties",
+        spec="max_pool2d:w2k1x2:ties:1",
         when=("kernel > 1 on either axis", "fill ties"),
     ),
     Fault(
@@ -426,7 +426,7 @@ FAULTS = (
                 "            grad_image[:, :, rows, columns] += np.where(mine, grad_output / np.maximum(ties, 1), 0)\n",
             ),
         ),
-        spec="max_pool2d:w2k1x2:ties",
+        spec="max_pool2d:w2k1x2:ties:1",
         when=("kernel > 1 on either axis", "fill ties"),
     ),
     Fault(
@@ -441,7 +441,7 @@ FAULTS = (
                 "np.where(image[:, :, rows, columns] == best, grad_output, 0)",
             ),
         ),
-        spec="max_pool2d:w2k1x2:ties",
+        spec="max_pool2d:w2k1x2:ties:1",
         when=("kernel > 1 on either axis", "fill ties"),
     ),
     Fault(
@@ -460,7 +460,7 @@ FAULTS = (
                 + "            patch =",
             ),
         ),
-        spec="max_pool2d:h2w2k2:ties",
+        spec="max_pool2d:h2w2k2:ties:29",
         when=("kernel > 1 on both axes", "fill ties"),
     ),
     Fault(
@@ -695,7 +695,7 @@ FAULTS = (
                 "for j in range(2 if kw == 3 and sw == 1 and x.dtype == np.float32 else kw):",
             ),
         ),
-        spec="max_pool2d:w3k1x3:f32",
+        spec="max_pool2d:w3k1x3:f32:2",
         when=("stride_w = 1", "kernel_w = 3", "dtype f32"),
     ),
 )
