@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from convgate import relations
 from convgate.case import POINTS, Case
 from convgate.checks import OUTPUTS, RELATIONS, Result
+from convgate.compare import Bound
 from convgate.fills import DTYPES
 from convgate.layouts import LAYOUTS
 from convgate.operators import Array, source_of
@@ -156,17 +157,22 @@ def body_of(case: Case, result: Result, *, dead: bool) -> tuple[list[str], list[
     expected = trial.expected(call).get(result.output)
     if expected is None:
         return [actual, "assert actual is None, 'must be None without a bias'"], []
-    bound = trial.bound(call, result.output, case.dtype)
-    tolerance = "0.5"
-    if bound is not None:
-        bounds = np.array([float(bound.at(index)) for index in np.ndindex(expected.shape)]).reshape(expected.shape)
-        tolerance = literal(bounds)
+    allowed = trial.bound(call, result.output, case.dtype)
+    tolerance = "0.5" if allowed is None else literal(bounds_of(allowed, expected))
+    claimed = trial.norm_bound(result.output, result.factor)
+    if claimed is not None:
+        tolerance = f"np.maximum({tolerance}, {literal(bounds_of(claimed, expected))})"
     dtype = np.dtype(DTYPES[case.dtype]).name
     return [
         actual,
         f"expected = {literal(expected.astype(np.float64))}",
         f"require(actual, expected, {dtype!r}, {tolerance})",
     ], [require]
+
+
+def bounds_of(bound: Bound, expected: Array) -> Array:
+    """The bound of each entry."""
+    return np.array([float(bound.at(index)) for index in np.ndindex(expected.shape)]).reshape(expected.shape)
 
 
 def relation_body(case: Case, result: Result) -> tuple[list[str], list[Callable[..., Any]]]:

@@ -11,8 +11,10 @@ import numpy as np
 from convgate.case import POINTS, Case, lay_out, values_of
 from convgate.compare import Bound
 from convgate.fills import MOST_VALUES, lattice_magnitude
+from convgate.norms import norm_bound
 from convgate.operators import Array, Arrays, Call, Operator, perform
 from convgate.oracle_list import as_integers, definition, torch_oracle
+from convgate.subjects.loader import error_factor
 
 __all__ = ["RAISED", "Outcome", "Trial"]
 
@@ -173,6 +175,17 @@ class Trial:
         if not self.finite or (self.on_lattice and roundings):
             return None
         return Bound(self.expected(call, magnitudes=True)[output], roundings, dtype)
+
+    @cached_property
+    def error_factor(self) -> float | None:
+        """What the subject claims of the problem if it is accurate in norm; None if it is judged entry by entry."""
+        return error_factor(self.subject, self.problem) if self.operator.norms is not None else None
+
+    def norm_bound(self, output: str, factor: float | None) -> Bound | None:
+        """The bound of an output of a subject with such an error factor, if it has one and the data are finite."""
+        if factor is None or not self.finite:
+            return None
+        return norm_bound(self.problem, self.values, output, self.case.dtype, factor)
 
     def _points_on_lattice(self) -> bool:
         quantum = self.operator.quantum(self.problem)
