@@ -87,7 +87,7 @@ MOST_CHARACTERS = 2_000
 OUTPUTS = {"forward": "y", "grad_input": "grad_input", "grad_weight": "grad_weight", "grad_bias": "grad_bias"}
 
 
-def raised(check: str, error: BaseException, **details: str) -> Result:
+def raised(check: str, error: BaseException, *, output: str = "", relation: str = "") -> Result:
     """A subject raised on a valid problem."""
     name = type(error).__name__
     try:
@@ -95,7 +95,9 @@ def raised(check: str, error: BaseException, **details: str) -> Result:
     except RAISED:
         text = ""
     message = f"raised {name}: {cut(text, MOST_CHARACTERS)}" if text else f"raised {name}"
-    return Result(check, "failed", "raised", message, expected="a result", actual=name, **details)
+    return Result(
+        check, "failed", "raised", message, expected="a result", actual=name, output=output, relation=relation
+    )
 
 
 def judge_output(check: str, output: str, trial: Trial) -> Result | None:
@@ -122,7 +124,10 @@ def judge_output(check: str, output: str, trial: Trial) -> Result | None:
         place = f"{output}{where}" if where else ""
         what = (mismatch.symptom, text, mismatch.expected, mismatch.actual, output, place)
         return Result(check, "failed", *what, factor=claimed.factor if claimed is not None else None)
-    if claimed is not None and compare(np.zeros_like(outcome.outputs[output]), expected, trial.case.dtype, claimed) is None:
+    if (
+        claimed is not None
+        and compare(np.zeros_like(outcome.outputs[output]), expected, trial.case.dtype, claimed) is None
+    ):
         return Result(check, "vacuous", message="the subject's error_factor lets even zeros pass", output=output)
     if is_vacuous(expected):
         return Result(check, "vacuous", message="nothing but zeros was expected", output=output)

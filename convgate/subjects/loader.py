@@ -2,14 +2,24 @@
 
 import importlib
 from functools import cache
-from math import isfinite
-from numbers import Real
+from math import inf
 from typing import Any
+
+import numpy as np
 
 from convgate.operators import OPERATORS
 from convgate.problem import Problem
 
-__all__ = ["DEFAULT_SUBJECT", "SubjectError", "error_factor", "functions_of", "load_subject", "operators_of", "supports"]
+__all__ = [
+    "DEFAULT_SUBJECT",
+    "SubjectError",
+    "error_factor",
+    "functions_of",
+    "load_subject",
+    "operators_of",
+    "supports",
+    "takes",
+]
 
 DEFAULT_SUBJECT = "impl"
 
@@ -82,6 +92,11 @@ def supports(subject: Any, problem: Problem) -> bool:
         raise SubjectError(f"supports({problem}) raised {type(error).__name__}: {error}") from error
 
 
+def takes(subject: Any, dtype: str) -> bool:
+    """Whether a subject takes arrays of a dtype, "f32" or "f64"; yes, unless it has ``dtypes`` without it."""
+    return dtype in getattr(subject, "dtypes", (dtype,))
+
+
 def error_factor(subject: Any, problem: Problem) -> float | None:
     """How accurate in norm a subject says that it is on a valid problem.
 
@@ -105,7 +120,8 @@ def error_factor(subject: Any, problem: Problem) -> float | None:
         raise SubjectError(f"error_factor({problem}) raised {type(error).__name__}: {error}") from error
     if factor is None:
         return None
-    if not isinstance(factor, Real) or isinstance(factor, bool) or not isfinite(factor) or factor < 1:
+    number = isinstance(factor, float | int | np.number) and not isinstance(factor, bool)
+    if not number or not 1 <= factor < inf:
         raise SubjectError(
             f"error_factor({problem}) gave {factor!r}; it must be a finite number of unit roundoffs, at least 1, "
             "or None where the subject adds up the products of the definition"

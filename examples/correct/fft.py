@@ -91,7 +91,7 @@ def error_factor(problem: Any) -> float:
     """
     doublings = sum(log2(length) for length in circle(problem.size, problem.padding))
     terms = max(problem.channels // problem.groups, problem.out_channels // problem.groups, problem.batch)
-    return ceil(1.01 * (3 * 4 * doublings + 3 + terms + 1))
+    return float(ceil(1.01 * (3 * 4 * doublings + 3 + terms + 1)))
 
 
 def supports(problem: Any) -> bool:

@@ -36,7 +36,7 @@ def avg_pool2d(x: Array, kernel_size: Pair, *, stride: Pair, padding: Pair, ceil
     sums, total = integral(x), np.zeros((*x.shape[:2], *places), x.dtype)
     for sign, corner in corners(x, kernel_size, places, stride, padding):
         total += sign * sums[corner]
-    return total / divisors.astype(x.dtype)
+    return np.asarray(total / divisors.astype(x.dtype))
 
 
 def avg_pool2d_backward(
@@ -59,4 +59,4 @@ def error_factor(problem: Any) -> float:
     pixels = max(height * width, out_height * out_width)
     overlaps = 4 * problem.kernel_size[0] * problem.kernel_size[1]
     roundings = 4 * (height + width + overlaps) + 12
-    return max(1.0, 1.01 * roundings * sqrt(pixels) / problem.taps)
+    return max(1.0, float(1.01 * roundings * sqrt(pixels) / problem.taps))

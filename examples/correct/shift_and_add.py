@@ -35,8 +35,8 @@ def conv2d(
     y = np.zeros((len(x), groups, len(weight) // groups, *size), x.dtype)
     for t, u, pixels in shifted(padded, weight, size, stride, dilation):
         y += np.einsum("ngchw,goc->ngohw", pixels, kernels[..., t, u])
-    y = y.reshape(len(x), len(weight), *size)
-    return y if bias is None else y + bias[:, None, None]
+    found: Array = y.reshape(len(x), len(weight), *size)
+    return found if bias is None else found + bias[:, None, None]
 
 
 def conv2d_backward(
@@ -60,7 +60,7 @@ def conv2d_backward(
     places = shifted(grad_padded, weight, size, stride, dilation)
     for (t, u, pixels), (_, _, sums) in zip(shifted(padded, weight, size, stride, dilation), places, strict=True):
         grad_weight[..., t, u] = np.einsum("ngohw,ngchw->goc", gradient, pixels)
-        sums += np.einsum("ngohw,goc->ngchw", gradient, kernels[..., t, u])
+        sums[...] += np.einsum("ngohw,goc->ngchw", gradient, kernels[..., t, u])
     grad_input = grad_padded.reshape(*x.shape[:2], *padded.shape[3:])[..., top : top + height, left : left + width]
     grad_bias = None if bias is None else grad_output.sum(axis=(0, 2, 3))
     return grad_input.copy(), grad_weight.reshape(weight.shape), grad_bias

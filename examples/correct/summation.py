@@ -18,14 +18,15 @@ BLOCK = 8
 def pairwise_sum(terms: Array) -> Array:
     """The sum of the first half plus the sum of the second."""
     if len(terms) == 1:
-        return terms[0]
+        return np.asarray(terms[0])
     half = len(terms) // 2
-    return pairwise_sum(terms[:half]) + pairwise_sum(terms[half:])
+    return np.asarray(pairwise_sum(terms[:half]) + pairwise_sum(terms[half:]))
 
 
 def kahan_sum(terms: Array) -> Array:
     """One by one, with what each addition loses given back to the next."""
-    total = lost = np.zeros_like(terms[0])
+    total: Array = np.zeros_like(terms[0])
+    lost = total
     for term in terms:
         corrected = term - lost
         larger = total + corrected
@@ -37,7 +38,7 @@ def kahan_sum(terms: Array) -> Array:
 
 def backwards_sum(terms: Array) -> Array:
     """One by one, the last first."""
-    total = np.zeros_like(terms[0])
+    total: Array = np.zeros_like(terms[0])
     for term in terms[::-1]:
         total = total + term
     return total
@@ -71,7 +72,7 @@ class Subject:
     ) -> Array:
         """Convolve."""
         size = valid.convolution(x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
-        pixels = columns(x, weight.shape[2:], size, stride, padding, dilation)
+        pixels = taken(x, weight.shape[2:], size, stride, padding, dilation)
         pixels = pixels.reshape(len(x), groups, 1, weight[0].size, *size)
         terms = pixels * weight.reshape(1, groups, len(weight) // groups, weight[0].size, 1, 1)
         y = self.total(np.moveaxis(terms, 3, 0)).reshape(len(x), len(weight), *size)
@@ -93,7 +94,7 @@ class Subject:
         options = {"stride": stride, "padding": padding, "dilation": dilation}
         size = valid.convolution(x, weight, bias, grad_output, groups=groups, **options)
         gradient = grad_output.reshape(len(x), groups, len(weight) // groups, 1, *size)
-        pixels = columns(x, weight.shape[2:], size, **options).reshape(len(x), groups, 1, weight[0].size, *size)
+        pixels = taken(x, weight.shape[2:], size, **options).reshape(len(x), groups, 1, weight[0].size, *size)
         terms = np.moveaxis(gradient * pixels, (0, 4, 5), (0, 1, 2))
         grad_weight = self.total(terms.reshape(-1, *terms.shape[3:])).reshape(weight.shape)
         by_bias = np.moveaxis(grad_output, 1, -1).reshape(-1, len(weight))
@@ -119,21 +120,23 @@ class Subject:
         """Average."""
         places = valid.pool(x, kernel_size, stride=stride, padding=padding, ceil_mode=ceil_mode)
         divisors = windows.divisors(x.shape[2:], places, kernel_size, stride=stride, padding=padding, **options)
-        pixels = columns(x, kernel_size, places, stride, padding, (1, 1))
-        return self.total(np.moveaxis(pixels, 2, 0)) / divisors.astype(x.dtype)
+        pixels = taken(x, kernel_size, places, stride, padding, (1, 1))
+        return np.asarray(self.total(np.moveaxis(pixels, 2, 0)) / divisors.astype(x.dtype))
 
 
-def columns(x: Array, kernel_size: Pair, size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Array:
+def taken(x: Array, kernel_size: Pair, size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Array:
     """The pixels under each tap at each place, zero outside of the image: N x C x taps x h_out x w_out."""
     found = np.zeros((*x.shape[:2], *kernel_size, *size), x.dtype)
     for t, u in np.ndindex(*kernel_size):
-        inside, pixels = [], []
+        inside: list[Array] = []
+        pixels: list[Array] = []
         for axis, offset in ((0, t * dilation[0]), (1, u * dilation[1])):
             positions = np.arange(size[axis]) * stride[axis] - padding[axis] + offset
             real = np.flatnonzero((positions >= 0) & (positions < x.shape[2 + axis]))
             inside.append(real)
             pixels.append(positions[real])
-        found[:, :, t, u][(..., *np.ix_(*inside))] = x[(..., *np.ix_(*pixels))]
+        (to_rows, to_columns), (rows, columns) = np.ix_(*inside), np.ix_(*pixels)
+        found[:, :, t, u, to_rows, to_columns] = x[:, :, rows, columns]
     return found.reshape(*x.shape[:2], kernel_size[0] * kernel_size[1], *size)
 
 

@@ -35,4 +35,4 @@ def divisors(
         starts = np.arange(count) * step - pad
         most, least = (length + pad, -pad) if count_include_pad else (length, 0)
         extents.append(np.minimum(starts + kernel, most) - np.maximum(starts, least))
-    return np.multiply.outer(*extents)
+    return np.asarray(extents[0][:, None] * extents[1])

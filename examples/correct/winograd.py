@@ -63,7 +63,7 @@ def conv2d_backward(
     dilation: Pair,
     groups: int,
 ) -> tuple[Array, Array, Any]:
-    """Gradients: that of x is the gradient, padded, convolved with the turned kernel; that of the weight is added up."""
+    """Gradients: that of x is the gradient convolved with the turned kernel; that of the weight is added up."""
     require(x, weight, bias, grad_output, stride=stride, padding=padding, dilation=dilation, groups=groups)
     (top, left), (height, width) = padding, x.shape[2:]
     turned = weight[..., ::-1, ::-1].reshape(groups, -1, *weight.shape[1:]).swapaxes(1, 2)
@@ -81,7 +81,7 @@ def conv2d_backward(
 def error_factor(problem: Any) -> float:
     """Unit roundoffs of ||x|| sum |w| by which an output can be off: 8 times the roundings on the way to it."""
     terms = max(problem.channels, problem.out_channels) // problem.groups
-    return 8 * 1.01 * (terms + 11)
+    return float(8 * 1.01 * (terms + 11))
 
 
 def supports(problem: Any) -> bool:
