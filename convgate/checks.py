@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from convgate.case import Case
-from convgate.compare import Bound, Mismatch, compare, describe
-from convgate.norms import relations_may_round
+from convgate.compare import Mismatch, compare, describe
+from convgate.norms import NormBound, relations_may_round
 from convgate.operators import Array, Call
 from convgate.oracle_list import finite_difference
 from convgate.relations import (
@@ -134,7 +134,7 @@ def judge_output(check: str, output: str, trial: Trial) -> Result | None:
     return Result(check, "passed", output=output)
 
 
-def judge_values(trial: Trial, call: Call, output: str, actual: Any) -> tuple[Mismatch | None, Bound | None]:
+def judge_values(trial: Trial, call: Call, output: str, actual: Any) -> tuple[Mismatch | None, NormBound | None]:
     """How an output differs from the definition, and the bound that the subject claims, if it was judged by that.
 
     It is where the subject is not as exact as one that adds up the products of the definition. On the lattice the

@@ -12,7 +12,7 @@ from convgate.fills import DTYPES, smallest_normal, unit_roundoff
 from convgate.operators import Array
 from convgate.text import cut
 
-__all__ = ["Bound", "Mismatch", "compare", "describe"]
+__all__ = ["Bound", "Copied", "Mismatch", "compare", "describe"]
 
 # An accumulator with an 8-bit significand (bfloat16) is the narrowest in use: what it could have produced is called
 # inaccurate, what it could not is called wrong.
@@ -54,39 +54,46 @@ class Bound:
         Largest number n of roundings on the way to one entry.
     dtype : str
         Of the accumulator: "f32" or "f64".
-    factor : float or None
-        Of a subject that is accurate in norm: how many unit roundoffs of `magnitude`, which is then a norm, its error
-        may be. None for one that adds up the products of the definition.
     """
 
     magnitude: Array
     roundings: int
     dtype: str
-    factor: float | None = None
 
     @property
     def steps(self) -> Fraction:
         """How many unit roundoffs of the magnitude the error may be, to first order in u."""
-        return Fraction(self.roundings + 1 if self.factor is None else self.factor)
+        return Fraction(self.roundings + 1)
 
     def at(self, index: tuple[int, ...]) -> Fraction:
         """Largest error, at one entry, of a subject that adds up the products of the definition in whatever order.
 
         gamma(n + 1) * magnitude with gamma(n) = n u / (1 - n u): the n roundings and the one to the output's dtype
         (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.1). Each operation may also lose
-        up to the smallest normal number where subnormals are flushed to zero. Without roundings nothing is lost.
-        Of a subject that is accurate in norm it is what it claims (docs/normwise.md).
+        up to the smallest normal number where subnormals are flushed to zero.
         """
-        if self.roundings == 0:
-            return Fraction(0)
+        count = self.roundings + 1
         u = Fraction(unit_roundoff(self.dtype))
-        if self.factor is not None:
-            return self.steps * u * Fraction(self.magnitude[index])
-        gamma = self.steps * u / (1 - self.steps * u)
-        return gamma * Fraction(self.magnitude[index]) + self.steps * Fraction(smallest_normal(self.dtype))
+        gamma = count * u / (1 - count * u)
+        return gamma * Fraction(self.magnitude[index]) + count * Fraction(smallest_normal(self.dtype))
 
 
-def compare(actual: Any, expected: Array, dtype: str, bound: Bound | None = None) -> Mismatch | None:
+@dataclass(frozen=True)
+class Copied:
+    """An output that is only copied or chosen from the data, so that nothing may be lost, not even a zero's sign.
+
+    Parameters
+    ----------
+    either_sign : ndarray of bool or None
+        The entries where a zero of either sign will do.
+    """
+
+    either_sign: Array | None = None
+
+
+def compare(
+    actual: Any, expected: Array, dtype: str, bound: Bound | Copied | None = None, *, step: int = 0
+) -> Mismatch | None:
     """Compare what a subject returned with what is true.
 
     Parameters
@@ -97,9 +104,11 @@ def compare(actual: Any, expected: Array, dtype: str, bound: Bound | None = None
         The true values: exact numbers in an object array, or floats.
     dtype : str
         The dtype that `actual` must have.
-    bound : Bound or None
-        How far from the truth an entry may be. None for the lattice, where the truth is an integer and
-        the nearest integer to `actual` must be it: no rounding of a sound algorithm gets as far as half a step.
+    bound : Bound, Copied or None
+        How far from the truth an entry may be. None for the lattice, where the truth is a multiple of a step, and the
+        multiple nearest to `actual` must be it: no rounding of a sound algorithm gets as far as half a step.
+    step : int
+        Exponent of that step, a power of two: 0 for integers.
 
     Returns
     -------
@@ -116,13 +125,37 @@ def compare(actual: Any, expected: Array, dtype: str, bound: Bound | None = None
     if actual.dtype != wanted:
         message = f"must be of dtype {wanted}, got {actual.dtype}"
         return Mismatch("wrong dtype", message, None, str(wanted), str(actual.dtype))
-    return compare_to_half_a_step(actual, expected) if bound is None else compare_to_bound(actual, expected, bound)
+    if isinstance(bound, Copied):
+        return compare_copies(actual, expected, bound)
+    return (
+        compare_to_half_a_step(actual, expected, step) if bound is None else compare_to_bound(actual, expected, bound)
+    )
 
 
-def compare_to_half_a_step(actual: Array, expected: Array) -> Mismatch | None:
-    """Entries that are NaN or infinite must be the same; the others must round to the same integer."""
-    truth = expected.astype(np.float64)
-    found = actual.astype(np.float64)
+def compare_copies(actual: Array, expected: Array, copied: Copied) -> Mismatch | None:
+    """All entries must be the same: NaN for NaN, subnormal numbers to the last bit, zeros with their signs."""
+    truth, found = as_floats(expected), actual.astype(np.float64)
+    wrong = np.isnan(found) != np.isnan(truth)
+    if wrong.any():
+        return mismatch_at(first(wrong), wrong, "NaN mismatch", actual, expected)
+    other_sign = (truth == 0) & (np.signbit(found) != np.signbit(truth))
+    if copied.either_sign is not None:
+        other_sign &= ~copied.either_sign
+    wrong = (found != truth) & ~np.isnan(truth) | other_sign
+    if not wrong.any():
+        return None
+    with np.errstate(all="ignore"):
+        # one rounding to the narrowest dtype, where it does not over- or underflow
+        rounded = np.abs(found - truth) <= float(NARROWEST) * np.abs(truth)
+    narrow = bool((rounded & ~other_sign | ~wrong).all())
+    return mismatch_at(first(wrong), wrong, "inaccurate" if narrow else "wrong value", actual, expected)
+
+
+def compare_to_half_a_step(actual: Array, expected: Array, step: int) -> Mismatch | None:
+    """Entries that are NaN or infinite must be the same; the others must round to the same multiple of the step."""
+    with np.errstate(over="ignore", under="ignore"):
+        truth = np.ldexp(expected.astype(np.float64), -step)
+        found = np.ldexp(actual.astype(np.float64), -step)
     wrong_nan = np.isnan(found) != np.isnan(truth)
     if wrong_nan.any():
         return mismatch_at(first(wrong_nan), wrong_nan, "NaN mismatch", actual, expected)
@@ -168,7 +201,7 @@ def doubtful(actual: Array, expected: Array, bound: Bound) -> Iterator[tuple[int
     with np.errstate(all="ignore"):
         gap = np.abs(actual.astype(np.float64) - truth)
         likely = float(bound.steps) * unit_roundoff(bound.dtype) * as_floats(bound.magnitude)
-        clear = (gap == 0) & (bound.roundings == 0) | (gap <= likely / 2) & (bound.roundings > 0) & (bound.steps > 2)
+        clear = (gap <= likely / 2) & (bound.roundings > 0) & (bound.steps > 2)
     for index in np.argwhere(~clear):
         yield tuple(int(i) for i in index)
 
@@ -207,7 +240,9 @@ def in_python(value: Any) -> str:
 
 
 def describe(value: Any) -> str:
-    """A number as a person would write it: integers without a point, fractions as such, floats in full."""
+    """A number as a person would write it: integers without a point, fractions as such, floats in full; or words."""
+    if isinstance(value, str):
+        return str(value)
     if isinstance(value, Fraction):
         short = value.denominator < 1000
         return f"{value.numerator}/{value.denominator}" if short and value.denominator > 1 else describe(float(value))
@@ -215,6 +250,8 @@ def describe(value: Any) -> str:
         number = float(value)
     except Exception:  # noqa: BLE001 - what a subject returns may raise whatever it likes
         return in_python(value)
+    if number == 0 and np.signbit(number):
+        return "-0"
     if number.is_integer() and abs(number) < 2**53:
         return str(int(number))
     return f"{value:.17g}" if isinstance(value, float) else str(value)

@@ -4,6 +4,7 @@ A transform (FFT, Winograd, a running sum over the image) spreads each rounding 
 is small beside the norm of the image, not beside the few pixels that one output looks at. docs/normwise.md derives it.
 """
 
+from dataclasses import dataclass
 from fractions import Fraction
 from math import isqrt
 
@@ -15,10 +16,34 @@ from convgate.operators import OPERATORS, Array, Arrays, Shape
 from convgate.oracle_list import as_integers
 from convgate.problem import Problem
 
-__all__ = ["norm_bound", "relations_may_round"]
+__all__ = ["NormBound", "norm_bound", "relations_may_round"]
 
 
-def norm_bound(problem: Problem, values: Arrays, output: str, dtype: str, factor: float) -> Bound | None:
+@dataclass(frozen=True)
+class NormBound(Bound):
+    """The bound of a subject that is accurate in norm.
+
+    Parameters
+    ----------
+    magnitude : ndarray of object
+        The norm that belongs to each entry.
+    factor : float
+        How many unit roundoffs of it the error may be, by what the subject claims.
+    """
+
+    factor: float = 1.0
+
+    @property
+    def steps(self) -> Fraction:
+        """How many unit roundoffs of the magnitude the error may be."""
+        return Fraction(self.factor)
+
+    def at(self, index: tuple[int, ...]) -> Fraction:
+        """Largest error at one entry; what is lost to underflow is part of the norm."""
+        return self.steps * Fraction(unit_roundoff(self.dtype)) * Fraction(self.magnitude[index])
+
+
+def norm_bound(problem: Problem, values: Arrays, output: str, dtype: str, factor: float) -> NormBound | None:
     """The bound of an output of a subject whose error is at most `factor` unit roundoffs of its norms.
 
     Parameters
@@ -36,7 +61,7 @@ def norm_bound(problem: Problem, values: Arrays, output: str, dtype: str, factor
 
     Returns
     -------
-    Bound or None
+    NormBound or None
         None if no norm is known for the output: it is bound to be accurate entry by entry.
     """
     operator = OPERATORS[problem.operator]
@@ -54,7 +79,7 @@ def norm_bound(problem: Problem, values: Arrays, output: str, dtype: str, factor
     if found is None:
         return None
     spread = np.broadcast_to(found[:, :, None, None], shape_of(problem, output))
-    return Bound(spread, operator.roundings(problem)[output], dtype, factor)
+    return NormBound(spread, operator.roundings(problem)[output], dtype, factor=factor)
 
 
 def flat(array: Array) -> Array:

@@ -11,7 +11,7 @@ import numpy as np
 from convgate.case import POINTS, Case, lay_out, values_of
 from convgate.compare import Bound
 from convgate.fills import MOST_VALUES, lattice_magnitude
-from convgate.norms import norm_bound
+from convgate.norms import NormBound, norm_bound
 from convgate.operators import Array, Arrays, Call, Operator, perform
 from convgate.oracle_list import as_integers, definition, torch_oracle
 from convgate.subjects.loader import error_factor
@@ -158,13 +158,8 @@ class Trial:
         if exponent == 0:
             return numbers
         power = 2 * exponent if self.operator.factors == 2 and output != "grad_bias" else exponent
-        scale = Fraction(2) ** power
-        scaled = np.empty(numbers.shape, object)
-        for index in np.ndindex(numbers.shape):
-            number: Any = numbers[index]
-            # the one float among exact numbers is the maximum of a window wholly in padding
-            scaled[index] = number if isinstance(number, float) else number * scale
-        return scaled
+        # the one float among exact numbers is the maximum of a window wholly in padding, which stays minus infinity
+        return np.asarray(Fraction(2) ** power * numbers, object)
 
     def bound(self, call: Call, output: str, dtype: str) -> Bound | None:
         """The error bound of an output; None where the lattice decides without one.
@@ -181,7 +176,7 @@ class Trial:
         """What the subject claims of the problem if it is accurate in norm; None if it is judged entry by entry."""
         return error_factor(self.subject, self.problem) if self.operator.norms is not None else None
 
-    def norm_bound(self, output: str, factor: float | None) -> Bound | None:
+    def norm_bound(self, output: str, factor: float | None) -> NormBound | None:
         """The bound of an output of a subject with such an error factor, if it has one and the data are finite."""
         if factor is None or not self.finite:
             return None
