@@ -5,12 +5,24 @@ from math import isinf
 
 import numpy as np
 
-from convgate.fills import DTYPES, FILLS, lattice_magnitude
+from convgate.fills import DTYPES, EXACT, FILLS, lattice_magnitude
+from convgate.invalid import ARGUMENTS, calls_broken_by, rules_of
 from convgate.layouts import LAYOUTS
-from convgate.operators import OPERATORS, Array, Arrays, Operator, Shape
+from convgate.operators import OPERATORS, Array, Arrays, Call, Operator, Shape
 from convgate.problem import Problem
 
-__all__ = ["POINTS", "Case", "Point", "array_shapes", "as_points", "case_rule", "lay_out", "values_of"]
+__all__ = [
+    "POINTS",
+    "Case",
+    "Point",
+    "array_shapes",
+    "as_points",
+    "broken_rule",
+    "case_rule",
+    "invalid_calls",
+    "lay_out",
+    "values_of",
+]
 
 POINTS = "points"
 
@@ -45,21 +57,28 @@ class Case:
     dtype : str
         "f32" or "f64", of every array.
     layout : str
-        A key of `convgate.layouts.LAYOUTS`, for every array.
+        A key of `convgate.layouts.LAYOUTS`.
+    laid_out : str
+        The one array that has this layout, while the others are contiguous; empty for all of them.
     fill : str
         A key of `convgate.fills.FILLS`, or "points".
     seed : int
         Of the fill; at least 0.
     points : tuple of Point
         With the fill "points": all that is not zero.
+    broken : str
+        A key of `convgate.invalid.ARGUMENTS`: the rule that an array of it breaks; empty for a valid case, and where
+        the problem itself is invalid.
     """
 
     problem: Problem
     dtype: str = "f64"
     layout: str = "contiguous"
+    laid_out: str = ""
     fill: str = "lattice"
     seed: int = 0
     points: tuple[Point, ...] = ()
+    broken: str = ""
 
     @property
     def operator(self) -> Operator:
@@ -73,6 +92,17 @@ def array_shapes(problem: Problem) -> dict[str, Shape]:
     return {name: tuple(max(0, length) for length in shape) for name, shape in shapes.items()}
 
 
+def broken_rule(case: Case) -> str | None:
+    """The rule, in words, for which every call of `invalid_calls` must be rejected; None if a case is valid."""
+    rule = case.operator.broken_rule(case.problem)
+    return rule if rule is not None or not case.broken else ARGUMENTS[case.broken].words
+
+
+def invalid_calls(case: Case) -> tuple[Call, ...]:
+    """The calls of an invalid case that must be rejected."""
+    return calls_broken_by(case.problem, case.broken)
+
+
 def case_rule(case: Case) -> str | None:
     """The first rule that a case breaks beside those of its problem, in words, or None."""
     if case.seed < 0:
@@ -84,11 +114,28 @@ def case_rule(case: Case) -> str | None:
     counts = (case.problem.batch, case.problem.channels, case.problem.out_channels, *case.problem.size)
     if min(counts) < 0:
         return f"an array cannot have a negative size, got {min(counts)}"
-    on_lattice = case.fill in {"lattice", "special", "ties"} and case.operator.broken_rule(case.problem) is None
+    valid = case.operator.broken_rule(case.problem) is None
+    on_lattice = valid and (case.fill == "special" or case.fill in EXACT)
     if on_lattice and lattice_magnitude(case.operator, case.problem, case.dtype) < 1:
         wider = "" if case.dtype == "f64" else "f64 or "
         return f"sums of lattice data would not be exact in {case.dtype}; use {wider}the fill real"
-    return point_rule(case)
+    return array_rule(case) or point_rule(case)
+
+
+def array_rule(case: Case) -> str | None:
+    """The first rule that what a case says of single arrays breaks, in words, or None."""
+    shapes = array_shapes(case.problem)
+    if case.laid_out and case.laid_out not in shapes:
+        return f"{case.problem.operator} has the arrays {', '.join(shapes)} here, got a layout of {case.laid_out}"
+    if case.laid_out and case.layout == "contiguous":
+        return f"all arrays are contiguous but those of another layout; give {case.laid_out} another, or none"
+    if not case.broken:
+        return None
+    rule = case.operator.broken_rule(case.problem)
+    if rule is not None:
+        return f"a problem that is invalid itself ({rule}) needs no {case.broken}; leave one of them out"
+    known = rules_of(case.problem, shapes)
+    return None if case.broken in known else f"rules to break here are {', '.join(known) or 'none'}, got {case.broken}"
 
 
 def point_rule(case: Case) -> str | None:
@@ -126,7 +173,7 @@ def values_of(case: Case) -> dict[str, Array]:
         found = {name: np.zeros(shape, dtype) for name, shape in shapes.items()}
         for point in case.points:
             found[point.array][point.index] = point.value
-    elif case.operator.broken_rule(case.problem) is not None:
+    elif broken_rule(case) is not None:
         # a call that must be rejected: any data will do
         found = {name: np.ones(shape, dtype) for name, shape in shapes.items()}
     else:
@@ -135,14 +182,17 @@ def values_of(case: Case) -> dict[str, Array]:
             name: rule_of_fill(case.operator, case.problem, case.dtype, case.seed, name, shape).astype(dtype)
             for name, shape in shapes.items()
         }
+    if case.broken:
+        spoiled = ARGUMENTS[case.broken]
+        found[spoiled.array] = spoiled.spoil(found[spoiled.array])
     if case.layout == "broadcast":
-        return {name: np.array(LAYOUTS["broadcast"](values)) for name, values in found.items()}
+        return {name: np.array(array) for name, array in lay_out(found, "broadcast", case.laid_out).items()}
     return found
 
 
-def lay_out(values: Arrays, layout: str) -> dict[str, Array]:
-    """Fresh arrays of the same values in a memory layout: what the subject sees."""
-    return {name: LAYOUTS[layout](array) for name, array in values.items()}
+def lay_out(values: Arrays, layout: str, only: str = "") -> dict[str, Array]:
+    """Fresh arrays of the same values in a memory layout, or `only` one of them so: what the subject sees."""
+    return {name: LAYOUTS[layout if only in {"", name} else "contiguous"](array) for name, array in values.items()}
 
 
 def as_points(case: Case) -> Case:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from convgate.case import Case
+from convgate.case import Case, invalid_calls
 from convgate.compare import Mismatch, compare, describe
 from convgate.norms import NormBound, relations_may_round
 from convgate.operators import Array, Call
@@ -34,6 +34,7 @@ __all__ = [
     "VERDICTS",
     "Result",
     "judge",
+    "judge_trial",
     "judge_whatever_data",
     "primary_failure",
 ]
@@ -141,7 +142,7 @@ def judge_values(trial: Trial, call: Call, output: str, actual: Any) -> tuple[Mi
     nearest integers decide, and the claim only where it allows for errors of more than half a step.
     """
     expected, dtype = trial.expected(call)[output], trial.case.dtype
-    mismatch = compare(actual, expected, dtype, trial.bound(call, output, dtype))
+    mismatch = compare(actual, expected, dtype, trial.bound(call, output, dtype), step=trial.step(output))
     claimed = trial.norm_bound(output, trial.error_factor) if mismatch is not None else None
     if claimed is None:
         return mismatch, None
@@ -163,7 +164,8 @@ def oracles_disagree(trial: Trial, call: Call, output: str) -> Mismatch | None:
     witness = trial.witness(call)
     if witness is None:
         return None
-    return compare(witness[output], trial.expected(call)[output], "f64", trial.bound(call, output, "f64"))
+    bound = trial.bound(call, output, "f64")
+    return compare(witness[output], trial.expected(call)[output], "f64", bound, step=trial.step(output))
 
 
 def is_vacuous(expected: Array) -> bool:
@@ -252,7 +254,8 @@ def rounding_explains(relation: Relation, trial: Trial) -> bool:
         return False
     others = (error_factor(trial.subject, problem) for problem in relation.also)
     factor = max(trial.error_factor, *(each for each in others if each is not None), 1)
-    return relations_may_round(trial.problem, trial.values, trial.case.dtype, factor)
+    steps = {output: trial.step(output) for output in trial.operator.terms}
+    return relations_may_round(trial.problem, trial.values, trial.case.dtype, factor, steps)
 
 
 def difference(actual: Any, expected: Any) -> tuple[str, str, str]:
@@ -270,8 +273,12 @@ def difference(actual: Any, expected: Any) -> tuple[str, str, str]:
 
 
 def judge_relations(check: str, trial: Trial) -> Result | None:
-    """Whether all relations of one kind hold, on lattice data."""
-    if not trial.on_lattice:
+    """Whether all relations of one kind hold, on lattice data.
+
+    Those that move the data by a step, or add to them, ask for a lattice of integers; what a function does to its
+    arguments, and where these lie in memory, can be asked on a lattice of any step.
+    """
+    if not (trial.on_lattice if check in {"layout", "purity"} else trial.on_integers):
         return None
     return summary(check, (judge_relation(check, relation, trial) for relation in RELATIONS[check](trial.case)))
 
@@ -286,9 +293,9 @@ def has_empty_windows(trial: Trial) -> bool:
 
 def judge_finite_difference(trial: Trial) -> Result | None:
     """Gradients against exact central differences."""
-    if not trial.on_lattice or trial.operator.backward is None:
+    if not trial.on_integers or trial.operator.backward is None:
         return None
-    if trial.operator.name == "max_pool2d":
+    if trial.operator.name == "max_pool2d" and not trial.lacks(trial.operator.backward(trial.problem)):
         options: dict[str, Any] = dict(trial.operator.forward(trial.problem).options)
         try:
             finite_difference.require_max_differentiable(
@@ -303,9 +310,11 @@ def judge_finite_difference(trial: Trial) -> Result | None:
 
 def judge_adjoint(trial: Trial) -> Result | None:
     """The backward pass is the transpose of the forward pass, and col2im of im2col."""
-    if not trial.on_lattice:
+    if not trial.on_integers:
         return None
-    if has_empty_windows(trial):
+    backward = trial.operator.backward
+    lacks = backward is not None and trial.lacks(backward(trial.problem))
+    if not lacks and has_empty_windows(trial):
         return Result("adjoint", "vacuous", message="a window lies wholly in padding")
     result = judge_relations("adjoint", trial)
     if result is not None and result.verdict == "failed" and trial.operator.name == "im2col":
@@ -315,19 +324,25 @@ def judge_adjoint(trial: Trial) -> Result | None:
     return result
 
 
-def judge_invalid_arguments(trial: Trial) -> Result:
-    """An invalid problem is rejected with ValueError or TypeError."""
-    outcome = trial.outcome(trial.operator.forward(trial.problem))
-    check = "invalid_arguments"
+def judge_invalid_arguments(trial: Trial) -> Result | None:
+    """What breaks a rule is rejected with ValueError or TypeError, by the forward and by the backward function."""
+    return summary("invalid_arguments", (judge_rejection(call, trial) for call in invalid_calls(trial.case)))
+
+
+def judge_rejection(call: Call, trial: Trial) -> Result:
+    """The same of one call; the message starts with the rule."""
+    outcome = trial.outcome(call)
+    check, output = "invalid_arguments", call.outputs[0]
     if outcome.missing:
-        return Result(check, "unsupported")
+        return Result(check, "unsupported", output=output)
     if isinstance(outcome.error, ValueError | TypeError):
-        return Result(check, "passed")
+        return Result(check, "passed", output=output)
     must_be = "ValueError or TypeError"
+    text = f"{trial.rule}: {call.function} must raise {must_be}"
     if outcome.error is not None:
         name = type(outcome.error).__name__
-        return Result(check, "failed", "raised", f"{trial.rule}: must raise {must_be}, got {name}", must_be, name)
-    return Result(check, "failed", "accepted invalid", f"{trial.rule}: must raise {must_be}", must_be, "a result")
+        return Result(check, "failed", "raised", f"{text}, got {name}", must_be, name, output)
+    return Result(check, "failed", "accepted invalid", text, must_be, "a result", output)
 
 
 # Checks that ask for relations, and the relations they ask for.
@@ -369,7 +384,11 @@ def judge(case: Case, subject: Any, checks: Iterable[str] = tuple(CHECKS)) -> tu
     tuple of Result
         In the order of `CHECKS`.
     """
-    trial = Trial(case, subject)
+    return judge_trial(Trial(case, subject), checks)
+
+
+def judge_trial(trial: Trial, checks: Iterable[str] = tuple(CHECKS)) -> tuple[Result, ...]:
+    """Run the checks that apply to a trial's case, as `judge` does."""
     asked = frozenset(checks)
     results = []
     for name, check in CHECKS.items():

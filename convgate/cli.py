@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -18,15 +19,20 @@ from rich.text import Text
 
 from convgate.coverage import coverage_of, shortfalls
 from convgate.failures import FailureFileError, list_failures, unreadable_failures
+from convgate.faults import CATALOGUE
 from convgate.files import writable, write_text
 from convgate.merge import MergeError, merge
 from convgate.operators import OPERATORS
 from convgate.profiles import PROFILES
+from convgate.qualify import qualify
 from convgate.record import RecordError, RunRecord, load_record
 from convgate.replay import Replayed, Target, replay, targets_of
 from convgate.report import annotations, json, markdown
 from convgate.report.coverage import show_coverage, show_difference, show_shortfalls
 from convgate.report.formats import FORMATS
+from convgate.report.kills import as_json as kills_as_json
+from convgate.report.kills import as_markdown as kills_as_markdown
+from convgate.report.kills import follow_kills, show_kills
 from convgate.report.terminal import follow, show_record
 from convgate.runner import Plan, run_gate
 from convgate.spec import SpecError
@@ -388,6 +394,44 @@ def coverage(
     lacking = shortfalls(record.coverage, required)
     show_shortfalls(lacking, console)
     sys.exit(INSUFFICIENT if lacking else 0)
+
+
+@main.command("qualify")
+@click.argument("names", nargs=-1, metavar="[FAULT...]")
+@click.option("--profile", type=click.Choice(list(PROFILES)), default="pr", show_default=True, help="How closely.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random cases.")
+@click.option("--jobs", type=Jobs(), default="auto", show_default=True, help="Worker processes.")
+@click.option("--explain/--no-explain", default=True, show_default=True, help="Minimise and explain what is found.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures as JSON.")
+@click.option("--markdown", "markdown_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the page.")
+def qualify_command(
+    names: tuple[str, ...],
+    profile: str,
+    seed: int,
+    jobs: int,
+    explain: bool,
+    json_file: Path | None,
+    markdown_file: Path | None,
+) -> None:
+    """Judge the planted faults and show which check finds which; FAULT can have wildcards, as in 'conv2d_*'.
+
+    Exit code 0: all are found; 1: some survive; 2: wrong usage.
+    """
+    console = Console()
+    require_writable_files({"json": json_file, "markdown": markdown_file})
+    faults = [fault for name, fault in CATALOGUE.items() if not names or any(fnmatchcase(name, each) for each in names)]
+    unknown = [each for each in names if not any(fnmatchcase(name, each) for name in CATALOGUE)]
+    if unknown:
+        give_up(ValueError(f"no fault is called {', '.join(unknown)}; convgate.faults.CATALOGUE has the names"))
+    show_progress = sys.stderr.isatty() and not os.environ.get("CI")
+    events = qualify(faults, profile=profile, seed=seed, jobs=jobs, explain=explain)
+    found = follow_kills(events, Console(stderr=True), show_progress=show_progress)
+    show_kills(found, console)
+    for path, text in ((json_file, kills_as_json(found)), (markdown_file, kills_as_markdown(found))):
+        if path is not None:
+            write_text(path, text)
+            console.print(f"wrote {path}", soft_wrap=True)
+    sys.exit(1 if found.survivors else 0)
 
 
 def interrupted() -> NoReturn:

@@ -10,7 +10,7 @@ exceptions than it costs to say, and there is no threshold to choose.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import log2
@@ -22,16 +22,18 @@ from convgate.case import Case, values_of
 from convgate.features import axis_classes, features_of, short_name, vector_of
 from convgate.operators import OPERATORS, Array
 from convgate.operators.classes import AXIS_NAMES, Axis, axis_of, places_of, span_of
-from convgate.problem import PAIRS
+from convgate.problem import PAIRS, Problem
 from convgate.space import Bools
 
-__all__ = ["Condition", "Conjunction", "distinct", "exceptions", "list_conditions", "opposite", "shortest"]
+__all__ = ["Condition", "Conjunction", "distinct", "exceptions", "list_conditions", "meets", "opposite", "shortest"]
 
 Floats = NDArray[np.float64]
 
 # Conjunctions kept at each length, and how long they may become.
 BEAM = 40
 MOST_CONDITIONS = 6
+# Widths of vectors and blocks: past one there is a tail.
+BLOCKS = (2, 4, 8, 16, 32, 64)
 # What saying a condition in a less plain way costs, in bits: between equals the plainer one wins.
 UNION, VALUE, BOTH = 1.0, 1.5, 1.0
 
@@ -156,6 +158,25 @@ def distinct(conditions: Iterator[Condition]) -> list[Condition]:
     return list(found.values())
 
 
+def meets(words: Iterable[str], cases: Sequence[Case]) -> Bools | None:
+    """Which cases meet all conditions, given in words; None if the words say nothing that the first case meets.
+
+    Parameters
+    ----------
+    words : iterable of str
+        Conditions as a failure names them.
+    cases : sequence of Case
+        Of one operator, with a class for every feature.
+    """
+    known = {condition.text: condition.met for condition in list_conditions([(case,) for case in cases])}
+    found = np.ones(len(cases), bool)
+    for text in words:
+        if text not in known:
+            return None
+        found &= known[text]
+    return found
+
+
 def list_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
     """All conditions, whoever meets them."""
     cases = [each[0] for each in tried]
@@ -168,11 +189,43 @@ def list_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
             yield Condition(text, met, bits=bits)
     if cases[0].fill == "special":
         yield from special_conditions(tried)
-    for name in ("batch", "groups", "divisor_override"):
-        if name in operator.options:
-            values = [getattr(case.problem, name) for case in cases]
-            if values[0] is not None and values[0] > 1:
-                yield Condition(f"{name} = {values[0]}", np.array([value == values[0] for value in values]), bits=VALUE)
+    for name, count in counts_of(operator.name).items():
+        values = np.array([count(case.problem) for case in cases])
+        own = int(values[0])
+        if own > 1:
+            yield Condition(f"{name} = {own}", values == own, bits=VALUE)
+        for text, met, bits in past_blocks(name, values, own):
+            yield Condition(text, met, bits=bits)
+    override = cases[0].problem.divisor_override
+    if override is not None:
+        met = np.array([case.problem.divisor_override == override for case in cases])
+        yield Condition(f"divisor_override = {override}", met, bits=VALUE)
+
+
+def counts_of(operator: str) -> dict[str, Callable[[Problem], int]]:
+    """What an operator counts beside the lengths of axes, by the names in conditions."""
+    found: dict[str, Callable[[Problem], int]] = {
+        "batch": lambda problem: problem.batch,
+        "channels": lambda problem: problem.channels,
+        "output_h * output_w": lambda problem: problem.places,
+    }
+    if "groups" in OPERATORS[operator].options:
+        found |= {
+            "groups": lambda problem: problem.groups,
+            "channels_per_group": lambda problem: problem.channels // problem.groups,
+            "out_channels": lambda problem: problem.out_channels,
+            "outputs_per_group": lambda problem: problem.out_channels // problem.groups,
+        }
+    return found
+
+
+def past_blocks(name: str, values: NDArray[np.int64], first: int) -> Iterator[tuple[str, Bools, float]]:
+    """Conditions that a count meets which is past a block, or leaves a tail behind steps of some width."""
+    for block in BLOCKS:
+        if first > block:
+            yield f"{name} > {block}", values > block, VALUE
+        if first % block:
+            yield f"{name} is no multiple of {block}", values % block > 0, VALUE
 
 
 def special_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
@@ -202,6 +255,14 @@ def axis_conditions(cases: Sequence[Case]) -> Iterator[Condition]:
         text = f"{texts[i].format(a='')} and {texts[j].format(a='')} on the same axis"
         met = (heights[i] & heights[j]) | (widths[i] & widths[j])
         yield Condition(text, met, parts=2, bits=bits[i] + bits[j])
+    for name, number in LENGTHS.items():
+        values = [np.array([number(axis) for axis in each]) for each in axes]
+        both = np.array(values)
+        for a, own in zip(AXIS_NAMES, values, strict=True):
+            for text, met, cost in past_blocks(f"{name}_{a}", own, int(own[0])):
+                yield Condition(text, met, bits=cost)
+        for text, met, cost in past_blocks(name, both, int(both[:, 0].max())):
+            yield Condition(f"{text} on either axis", met[0] | met[1], bits=cost)
 
 
 def one_axis(operator: str, axes: Sequence[Sequence[Axis]]) -> Iterator[tuple[str, tuple[Bools, Bools], float]]:
@@ -234,6 +295,13 @@ def overlaps(axis: Axis) -> bool:
         seen |= window
     return False
 
+
+# What is long on an axis, and may be past a block.
+LENGTHS: dict[str, Callable[[Axis], int]] = {
+    "input": lambda axis: axis.size,
+    "output": places_of,
+    "kernel": lambda axis: axis.kernel_size,
+}
 
 # What the classes do not say, but faults depend on.
 DERIVED: dict[str, Callable[[Axis], bool]] = {

@@ -103,7 +103,7 @@ def setting(case: Case, result: Result) -> str:
     trial = Trial(case, None)
     call = trial.call_producing(result.output) or trial.operator.forward(case.problem)
     unusual = ["float32"] if case.dtype == "f32" else []
-    unusual += [f"{case.layout} arrays"] if case.layout != "contiguous" else []
+    unusual += [f"{case.layout} {case.laid_out or 'arrays'}"] if case.layout != "contiguous" else []
     return source_of(call).removeprefix("subject.") + "".join(f", {each}" for each in unusual)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from convgate.case import POINTS, Case
+from convgate.case import POINTS, Case, broken_rule
 from convgate.fills import DTYPES
 from convgate.layouts import LAYOUTS
 from convgate.operators import OPERATORS
@@ -73,10 +73,10 @@ def axis_classes(operator: str, axis: Axis) -> Vector:
 def vector_of(case: Case) -> Vector | None:
     """The classes of a case; None where there is no such thing.
 
-    That is so for an invalid problem, and for data that are zero but for a few points: they see a few places only.
+    That is so for an invalid case, and for data that are zero but for a few points: they see a few places only.
     """
     problem, operator = case.problem, case.operator
-    if case.fill == POINTS or operator.broken_rule(problem) is not None:
+    if case.fill == POINTS or broken_rule(case) is not None:
         return None
     pairs = [getattr(problem, pair) for pair in equal_pairs(operator.name)]
     data = data_choices(operator.name).items()

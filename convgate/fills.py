@@ -13,7 +13,19 @@ from numpy.typing import NDArray
 from convgate.operators import Array, Operator, Shape
 from convgate.problem import Problem
 
-__all__ = ["DTYPES", "FILLS", "MOST_VALUES", "lattice_magnitude", "smallest_normal", "unit_roundoff"]
+__all__ = [
+    "DTYPES",
+    "EXACT",
+    "FILLS",
+    "MOST_VALUES",
+    "lattice_magnitude",
+    "scale",
+    "smallest_normal",
+    "step_of",
+    "unit_roundoff",
+]
+
+Rule = Callable[[Operator, Problem, str, int, str, Shape], Array]
 
 DTYPES: dict[str, type[np.floating]] = {"f32": np.float32, "f64": np.float64}
 
@@ -85,6 +97,53 @@ def wide(operator: Operator, problem: Problem, dtype: str, seed: int, name: str,
     return np.ldexp(real(operator, problem, dtype, seed, name, shape), exponents)
 
 
+def equal(operator: Operator, problem: Problem, dtype: str, seed: int, name: str, shape: Shape) -> Array:
+    """One lattice value everywhere: in a maximum all are equal, and the first of each window takes its gradient."""
+    return np.full(shape, lattice(operator, problem, dtype, seed, name, (1,) * len(shape)).ravel()[0])
+
+
+def negative(operator: Operator, problem: Problem, dtype: str, seed: int, name: str, shape: Shape) -> Array:
+    """The lattice below zero; for the input of max distinct and 4 apart all the same."""
+    values = lattice(operator, problem, dtype, seed, name, shape)
+    of_max = operator.name == "max_pool2d" and name == "x"
+    below: Array = values - (4.0 + max(values.max(initial=0.0), 0.0)) if of_max else -abs(values)
+    return below
+
+
+def scale(operator: Operator, dtype: str, fill: str, name: str) -> int:
+    """Exponent of the power of two by which the lattice is multiplied in one array: 0 but for huge and tiny.
+
+    A power of two commutes with every rounding as long as nothing over- or underflows, so that sums stay exact. Huge
+    data take half of the exponents above 1, which is 2**64 in float32: sums on the lattice are under 2**21, so that as
+    much room is left for algorithms that add up more before they subtract. Tiny data take two thirds of those below 1,
+    each factor of a product its share, which is 2**-42 in float32: a product is at least 2**-84, and the smallest
+    normal number 2**-126. Gradients of the output stay where they are, and a bias goes with the products that it is
+    added to.
+    """
+    limits = np.finfo(DTYPES[dtype])
+    scaled = operator.terms["y"]
+    if fill == "huge":
+        return int(limits.maxexp) // 2 if name in {scaled[0], "bias"} else 0
+    if fill == "tiny":
+        share = 2 * int(limits.minexp) // (3 * len(scaled))
+        return len(scaled) * share if name == "bias" else share if name in scaled else 0
+    return 0
+
+
+def step_of(operator: Operator, dtype: str, fill: str, output: str) -> int:
+    """Exponent of the power of two that every entry of an output is a multiple of, on a fill of `EXACT`."""
+    return sum(scale(operator, dtype, fill, name) for name in operator.terms[output])
+
+
+def scaled(fill: str) -> Rule:
+    """The lattice times a power of two."""
+
+    def rule(operator: Operator, problem: Problem, dtype: str, seed: int, name: str, shape: Shape) -> Array:
+        return np.ldexp(lattice(operator, problem, dtype, seed, name, shape), scale(operator, dtype, fill, name))
+
+    return rule
+
+
 def ties(operator: Operator, problem: Problem, dtype: str, seed: int, name: str, shape: Shape) -> Array:
     """The lattice, but the input has only two values."""
     if name != "x":
@@ -111,10 +170,16 @@ def special(operator: Operator, problem: Problem, dtype: str, seed: int, name: s
     return np.where(chosen, kinds, values)
 
 
-FILLS: dict[str, Callable[[Operator, Problem, str, int, str, Shape], Array]] = {
+FILLS: dict[str, Rule] = {
     "lattice": lattice,
     "real": real,
     "wide": wide,
     "special": special,
     "ties": ties,
+    "negative": negative,
+    "equal": equal,
+    "huge": scaled("huge"),
+    "tiny": scaled("tiny"),
 }
+# On these every result is a multiple of one power of two, and every sum is exact.
+EXACT = frozenset({"lattice", "ties", "negative", "equal", "huge", "tiny"})

@@ -8,7 +8,7 @@ subject that kills or blocks its process the caller stops trying after a while: 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import isfinite, isnan
+from math import frexp, isfinite, isnan
 
 from convgate.case import POINTS, Case, case_rule
 from convgate.layouts import LAYOUTS
@@ -17,7 +17,9 @@ from convgate.steps import steps
 
 __all__ = ["Minimum", "complexity", "minimize", "simpler"]
 
-FILLS_BY_SIMPLICITY = (POINTS, "lattice", "ties", "real", "wide", "special")
+FILLS_BY_SIMPLICITY = (POINTS, "lattice", "negative", "equal", "ties", "huge", "tiny", "real", "wide", "special")
+
+ARRAYS = ("", "x", "columns", "weight", "bias", "grad_output")
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ def complexity(case: Case) -> tuple[int, ...]:
         *(distance(getattr(problem, name)[0] - (name != "padding")) for name in PAIRS),
         case.dtype != "f64",
         list(LAYOUTS).index(case.layout),
+        not case.laid_out,
+        ARRAYS.index(case.laid_out),
         FILLS_BY_SIMPLICITY.index(case.fill),
         len(case.points),
         sum(value_complexity(point.value) for point in case.points),
@@ -116,6 +120,8 @@ def value_complexity(value: float) -> int:
         return 0
     if not isfinite(value):
         return 1 if isnan(value) else 2 + (value < 0)
-    if value == int(value):
-        return 4 + min(2**62, 2 * abs(int(value)) + (value < 0))
-    return 2**63
+    if value == int(value) and abs(value) < 2**60:
+        return 4 + 2 * abs(int(value)) + (value < 0)
+    # very large and very small numbers
+    significand, exponent = frexp(value)
+    return 2**62 + (2**61 if abs(significand) != 0.5 else 0) + 2 * abs(exponent) + (value < 0)

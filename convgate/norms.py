@@ -4,6 +4,7 @@ A transform (FFT, Winograd, a running sum over the image) spreads each rounding 
 is small beside the norm of the image, not beside the few pixels that one output looks at. docs/normwise.md derives it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isqrt
@@ -103,18 +104,19 @@ def shape_of(problem: Problem, output: str) -> Shape:
     return (problem.batch, shapes["grad_output"][1], *problem.output_size)
 
 
-def relations_may_round(problem: Problem, values: Arrays, dtype: str, factor: float) -> bool:
+def relations_may_round(problem: Problem, values: Arrays, dtype: str, factor: float, steps: Mapping[str, int]) -> bool:
     """Whether a relation between lattice results may fail although every result is as accurate as the subject claims.
 
-    Relations round results to the nearest integer, so errors must stay under one half. They ask for results on other
-    data than the case's: twice these at most, or these moved by one quantum, or a constant of 5.
+    Relations round results to the nearest multiple of the lattice's step, a power of two whose exponent `steps` has for
+    each output, so errors must stay under half of it. They ask for results on other data than the case's: twice these
+    at most, or these moved by one quantum, or a constant of 5.
     """
     operator = OPERATORS[problem.operator]
-    step = operator.quantum(problem)
-    moved = {name: np.maximum(2 * abs(array), abs(array) + 5 * step) for name, array in values.items()}
-    outputs = {"y", *operator.gradients}
-    bounds = (norm_bound(problem, moved, output, dtype, factor) for output in outputs)
-    half = Fraction(1, 2)
-    return any(
-        bound.at(index) >= half for bound in bounds if bound is not None for index in np.ndindex(bound.magnitude.shape)
-    )
+    constant = 5 * operator.quantum(problem)
+    moved = {name: np.maximum(2 * abs(array), abs(array) + constant) for name, array in values.items()}
+    for output in ("y", *operator.gradients):
+        bound = norm_bound(problem, moved, output, dtype, factor)
+        half = Fraction(2) ** steps[output] / 2
+        if bound is not None and any(bound.at(index) >= half for index in np.ndindex(bound.magnitude.shape)):
+            return True
+    return False

@@ -15,7 +15,8 @@ import numpy as np
 
 from convgate import purity
 from convgate.case import Case
-from convgate.operators import Arrays, Call, source_of
+from convgate.fills import step_of
+from convgate.operators import Arrays, Call, Operator, source_of
 from convgate.oracle_list import exact_dot, finite_difference, identities
 from convgate.problem import Problem, with_axis
 
@@ -281,31 +282,86 @@ def layout(case: Case) -> Iterator[Relation]:
     calls = [case.operator.forward(case.problem)]
     if case.operator.backward is not None:
         calls.append(case.operator.backward(case.problem))
+    what = case.laid_out or "arrays"
     for call in calls:
+        if case.laid_out and case.laid_out not in call.arguments:
+            continue
         for output in call.outputs:
             if output == "grad_bias" and not case.problem.bias:
                 continue
+            # in units of the lattice, as both sides are rounded to integers
+            exponent = step_of(case.operator, case.dtype, case.fill, output)
+            unit = f" * 2.0**{-exponent}" if exponent else ""
             rowwise = source_of(call, output, wrap="np.array({}, order='C')")
             yield Relation(
-                f"{output} of {case.layout} arrays = {output} of contiguous arrays",
-                f"({source_of(call, output)}, {rowwise})",
+                f"{output} of {case.layout} {what} = {output} of contiguous {what}",
+                f"({source_of(call, output)}{unit}, {rowwise}{unit})",
                 (),
             )
 
 
 def purity_relations(case: Case) -> Iterator[Relation]:
     """Inputs stay as they are, results belong to the caller, and the same call gives the same result."""
-    kinds = {
+    kinds: dict[str, tuple[Callable[..., Any], str]] = {
         "inputs stay as they are": (purity.inputs_after_and_before, "mutated input"),
-        "results share no memory with inputs": (purity.shared_arrays, "aliased output"),
+        "results share no memory with inputs or with each other": (purity.shared_arrays, "aliased output"),
+        "results can be written to": (purity.read_only_results, "read-only output"),
         "the same call gives the same result": (purity.second_and_first_result, "not deterministic"),
         "a later call leaves earlier results alone": (purity.kept_and_first_result, "overwritten output"),
     }
-    calls = [case.operator.forward(case.problem)]
-    if case.operator.backward is not None:
-        calls.append(case.operator.backward(case.problem))
-    for call in calls:
+    backward = case.operator.backward
+    for make in (case.operator.forward, backward):
+        if make is None:
+            continue
+        call = make(case.problem)
         names = ", ".join(each for each in call.arguments if isinstance(each, str))
+        by_name = ", ".join(f"{each}={each}" for each in call.arguments if isinstance(each, str))
+        function = function_of(names, call)
         for name, (helper, symptom) in kinds.items():
-            source = f"{helper.__name__}({function_of(names, call)}, {names})"
+            given = by_name if helper is purity.inputs_after_and_before else names
+            source = f"{helper.__name__}({function}, {given})"
             yield Relation(f"{call.function}: {name}", source, (helper,), symptom, rounded=False)
+        yield from interleaved(case, make, function, names)
+
+
+def interleaved(case: Case, make: Callable[[Problem], Call], function: str, names: str) -> Iterator[Relation]:
+    """Calls of other problems neither change the next result of the same call nor an earlier one."""
+    problem, valid = case.problem, case.operator.broken_rule
+    (height, width), data = problem.size, next(iter(case.operator.shapes(problem)))
+    # what a subject keeps from one call to the next can be kept by too few options: here one differs in sizes, one in
+    # the stride; and what it writes a result to may be found by its shape
+    others = [
+        replace(problem, batch=problem.batch + 1, size=(height + 2, width + 1)),
+        replace(problem, stride=(problem.stride[0] + 1, problem.stride[1] + 1)),
+    ]
+    larger = problem
+    for axis in (0, 1):
+        options = {"size": larger.size[axis] + larger.dilation[axis], "kernel_size": larger.kernel_size[axis] + 1}
+        larger = with_axis(larger, axis, **options)
+    alike = [larger] if larger.output_size == problem.output_size and valid(larger) is None else []
+    kinds: tuple[tuple[str, Callable[..., Any], str, list[Problem]], ...] = (
+        (
+            "the same call gives the same result after others",
+            purity.repeated_and_first_result,
+            "not deterministic",
+            others,
+        ),
+        ("others leave earlier results alone", purity.held_and_first_result, "overwritten output", alike),
+    )
+    for name, helper, symptom, between in kinds:
+        if between:
+            calls = "".join(f"lambda: {on_ones(case.operator, each, make, data)}, " for each in between)
+            source = f"{helper.__name__}({function}, ({calls}), {names})"
+            called = make(problem).function
+            yield Relation(f"{called}: {name}", source, (helper,), symptom, rounded=False, also=tuple(between))
+
+
+def on_ones(operator: Operator, problem: Problem, make: Callable[[Problem], Call], data: str) -> str:
+    """Source of a call of another problem, all of whose data are ones."""
+    call = make(problem)
+    shapes = operator.shapes(problem)
+    ones = [
+        f"np.ones({shapes[each]}, {data}.dtype)" if isinstance(each, str) else repr(each) for each in call.arguments
+    ]
+    options = [f"{name}={value!r}" for name, value in call.options.items()]
+    return f"subject.{call.function}({', '.join(ones + options)})"

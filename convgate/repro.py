@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convgate import relations
-from convgate.case import POINTS, Case
+from convgate.case import POINTS, Case, invalid_calls
 from convgate.checks import OUTPUTS, RELATIONS, Result
-from convgate.compare import Bound
+from convgate.compare import Bound, Copied
 from convgate.fills import DTYPES
 from convgate.layouts import LAYOUTS
 from convgate.operators import Array, source_of
@@ -86,7 +86,7 @@ def require(actual: Any, expected: NDArray[Any], dtype: str, tolerance: Any) -> 
     assert actual.dtype == dtype, f"must be of dtype {dtype}, got {actual.dtype}"  # noqa: S101
     found = actual.astype(np.float64)
     with np.errstate(invalid="ignore"):
-        near = np.abs(found - expected) < np.maximum(tolerance, np.finfo(np.float64).tiny)
+        near = np.abs(found - expected) < tolerance
     right = near | (found == expected) | (np.isnan(found) & np.isnan(expected))
     for index in np.argwhere(~right)[:10]:
         place = tuple(int(i) for i in index)
@@ -130,7 +130,8 @@ def repro_source(subject_name: str, case: Case, result: Result, headline: str, s
     parts += ["", *unique_sources(helpers)]
     if case.layout != "contiguous":
         function = LAYOUTS[case.layout].__name__
-        parts += [f"{name} = {function}({name})" for name in Trial(case, None).values] + ["", ""]
+        names = [case.laid_out] if case.laid_out else list(Trial(case, None).values)
+        parts += [f"{name} = {function}({name})" for name in names] + ["", ""]
     parts.append(f"def {'alone' if dead else test}():\n" + textwrap.indent("\n".join(body), "    ") + "\n")
     parts.append((ALONE if dead else MAIN).format(test=test, seconds=seconds))
     return "\n".join(parts)
@@ -141,32 +142,54 @@ def body_of(case: Case, result: Result, *, dead: bool) -> tuple[list[str], list[
     trial = Trial(case, None)
     forward = trial.operator.forward(case.problem)
     if result.check == "invalid_arguments" and not dead:
-        rejected = ["try:", f"    {source_of(forward)}", "except (ValueError, TypeError):", "    return"]
+        rejecting = trial.call_producing(result.output) or forward
+        rejected = ["try:", f"    {source_of(rejecting)}", "except (ValueError, TypeError):", "    return"]
         return [*rejected, f"raise AssertionError({f'must be rejected: {trial.rule}'!r})"], []
     if result.check in RELATIONS:
         return relation_body(case, result)
     if dead and trial.rule is not None:
-        return ["try:", f"    {source_of(forward)}", "except (ValueError, TypeError):", "    pass"], []
+        lines = []
+        for call in invalid_calls(case):
+            lines += ["try:", f"    {source_of(call)}", "except (ValueError, TypeError):", "    pass"]
+        return lines, []
     if dead:
         calls = [forward] + ([trial.operator.backward(case.problem)] if trial.operator.backward is not None else [])
         return [source_of(call) for call in calls], []
+    return value_body(trial, result)
+
+
+def value_body(trial: Trial, result: Result) -> tuple[list[str], list[Callable[..., Any]]]:
+    """Lines that assert the values of one output, and the function that they need."""
     call = trial.call_producing(result.output or OUTPUTS["forward"])
     if call is None:
-        raise ValueError(f"{case.problem.operator} has no output {result.output!r}")
+        raise ValueError(f"{trial.operator.name} has no output {result.output!r}")
     actual = f"actual = {source_of(call, result.output)}"
     expected = trial.expected(call).get(result.output)
     if expected is None:
         return [actual, "assert actual is None, 'must be None without a bias'"], []
-    allowed = trial.bound(call, result.output, case.dtype)
-    tolerance = "0.5" if allowed is None else literal(bounds_of(allowed, expected))
+    bound = trial.bound(call, result.output, trial.case.dtype)
+    step = trial.step(result.output)
+    tolerance = f"2.0**{step - 1}" if step else "0.5"
+    signs = []
+    if isinstance(bound, Copied):
+        tolerance = "0"
+        zeros = np.asarray(expected == 0) & (True if bound.either_sign is None else ~bound.either_sign)
+        if zeros.any():
+            signs = [
+                f"zeros = {tuple(index.tolist() for index in np.nonzero(zeros))}",
+                "assert (np.signbit(actual) == np.signbit(expected))[zeros].all(), 'a zero has the wrong sign'",
+            ]
+    elif bound is not None:
+        tolerance = literal(bounds_of(bound, expected))
     claimed = trial.norm_bound(result.output, result.factor)
     if claimed is not None:
         tolerance = f"np.maximum({tolerance}, {literal(bounds_of(claimed, expected))})"
-    dtype = np.dtype(DTYPES[case.dtype]).name
+    dtype = np.dtype(DTYPES[trial.case.dtype]).name
     return [
         actual,
         f"expected = {literal(expected.astype(np.float64))}",
         f"require(actual, expected, {dtype!r}, {tolerance})",
+        *signs,
     ], [require]
 
 

@@ -23,7 +23,9 @@ from convgate.operators import OPERATORS
 from convgate.profiles import PROFILES, SHARD
 from convgate.record import SavedFailure, Tally, verdict_of
 from convgate.repro import repro_source
+from convgate.sources.blocks import block_cases
 from convgate.sources.corpus import read_corpus
+from convgate.sources.invalid import invalid_cases
 from convgate.spec import format_spec, parse_spec
 from convgate.subjects.isolation import Dead, Workers, open_workers
 from convgate.subjects.loader import SubjectError, operators_of
@@ -38,7 +40,7 @@ from convgate.worker import (
     specs_of,
 )
 
-__all__ = ["Plan", "run_gate"]
+__all__ = ["AHEAD", "Plan", "list_shards", "run_gate"]
 
 # A case takes some milliseconds, in a slow subject a second; a subject that needs longer hangs.
 CASE_SECONDS = 5.0
@@ -110,8 +112,7 @@ def run_gate(plan: Plan) -> Iterator[Event]:
     with open_workers(plan.jobs, prepare, plan.subject) as workers:
         operators = tuple(name for name in OPERATORS if name in present and name in (plan.operators or OPERATORS))
         missing = tuple(name for name in plan.operators if name not in present)
-        covering = covering_shards(workers, plan, operators)
-        shards = [*shards_of_corpus(corpus, operators), *covering, *shards_of_profile(plan, operators)]
+        shards = list_shards(workers, plan, operators, corpus)
         yield RunStarted(plan.subject, operators, sum(planned_cases(shard) for shard in shards))
         tally = Tally()
         for shard, part in judge_shards(workers, plan.subject, shards):
@@ -177,12 +178,27 @@ def planned_cases(shard: Shard) -> int:
     return len(shard.specs) or shard.count
 
 
-def shards_of_corpus(corpus: Sequence[Case], operators: Sequence[str]) -> Iterator[Shard]:
-    """The corpus, one shard an operator."""
+def shards_of_cases(cases: Sequence[Case], operators: Sequence[str]) -> Iterator[Shard]:
+    """Cases that are the same in every run: the corpus, those that must be rejected, and those at edges of blocks."""
     for operator in operators:
-        specs = tuple(format_spec(case) for case in corpus if case.problem.operator == operator)
-        if specs:
-            yield Shard(operator, specs=specs)
+        specs = dict.fromkeys(format_spec(case) for case in cases if case.problem.operator == operator)
+        yield from shards_of_specs(operator, tuple(specs))
+
+
+def shards_of_specs(operator: str, specs: tuple[str, ...]) -> Iterator[Shard]:
+    """Cases of one operator, so many a shard."""
+    return (Shard(operator, specs=specs[i : i + SHARD]) for i in range(0, len(specs), SHARD))
+
+
+def list_shards(workers: Workers, plan: Plan, operators: Sequence[str], given: Sequence[Case] = ()) -> list[Shard]:
+    """All cases of a run: those given, then covering ones, then those of every run, and random ones last."""
+    always = [case for name in operators for case in (*invalid_cases(name), *block_cases(name))]
+    return [
+        *shards_of_cases(given, operators),
+        *covering_shards(workers, plan, operators),
+        *shards_of_cases(always, operators),
+        *shards_of_profile(plan, operators),
+    ]
 
 
 def covering_shards(workers: Workers, plan: Plan, operators: Sequence[str]) -> list[Shard]:
@@ -192,12 +208,12 @@ def covering_shards(workers: Workers, plan: Plan, operators: Sequence[str]) -> l
         workers.submit(covering_specs, plan.subject, operator, strength, plan.seed, seconds=COVERING_SECONDS)
         for operator in operators
     ]
-    shards = []
+    shards: list[Shard] = []
     for operator, future in zip(operators, futures, strict=True):
         specs = workers.answer(future)
         if isinstance(specs, Dead):
             raise SubjectError(f"subject {plan.subject!r}: its supports() did not come back ({specs.message})")
-        shards += [Shard(operator, specs=specs[i : i + SHARD]) for i in range(0, len(specs), SHARD)]
+        shards += shards_of_specs(operator, specs)
     return shards
 
 

@@ -4,6 +4,7 @@
 in 2 groups, with a kernel of 3 x 2, stride 2 x 1, padding 1 x 0 and a bias, in float32, on lattice data of seed 7. What
 is left out has its default: 1 for sizes, 0 for padding, float64, contiguous, lattice, seed 0. Parts come in any order.
 Data that is zero but for a few entries is written ``points@x.0.0.2.1@weight.0.0.0.1=-3``; a value of 1 is left out.
+``sliced@weight`` is a layout of one array alone, and ``broken@weight.rank`` an array that breaks a rule.
 """
 
 import re
@@ -13,6 +14,7 @@ from typing import Any
 
 from convgate.case import POINTS, Case, Point, case_rule
 from convgate.fills import DTYPES, FILLS
+from convgate.invalid import ARGUMENTS
 from convgate.layouts import LAYOUTS
 from convgate.operators import OPERATORS
 from convgate.problem import Problem
@@ -48,6 +50,8 @@ FLAGS: dict[str, tuple[str, object]] = {
     "nopad": ("count_include_pad", False),
 }
 
+BROKEN = "broken"
+
 NUMBER = r"-?[0-9]+"
 GEOMETRY = re.compile(rf"(?:[a-z]{NUMBER}(?:x{NUMBER})?)*(?:\+[a-z]+(?:{NUMBER})?)*")
 GEOMETRY_PART = re.compile(rf"([a-z])({NUMBER})(?:x({NUMBER}))?")
@@ -62,13 +66,18 @@ def format_spec(case: Case) -> str:
     if geometry:
         parts.append(geometry)
     defaults = Case(problem=case.problem)
-    parts += [getattr(case, name) for name in ("dtype", "layout") if getattr(case, name) != getattr(defaults, name)]
+    if case.dtype != defaults.dtype:
+        parts.append(case.dtype)
+    if case.layout != defaults.layout:
+        parts.append(f"{case.layout}@{case.laid_out}" if case.laid_out else case.layout)
     if case.fill == POINTS:
         parts.append("@".join([POINTS, *(format_point(point) for point in case.points)]))
     elif case.fill != defaults.fill:
         parts.append(case.fill)
     if case.seed:
         parts.append(str(case.seed))
+    if case.broken:
+        parts.append(f"{BROKEN}@{case.broken}")
     return ":".join(parts)
 
 
@@ -137,7 +146,14 @@ def reader_of(part: str, text: str) -> tuple[str, Callable[[Case], Case]]:
     if kind is not None:
         value: dict[str, Any] = {kind: part}
         return kind, lambda case: replace(case, **value)
-    if part.partition("@")[0] == POINTS:
+    word, at, name = part.partition("@")
+    if word in LAYOUTS and at and name:
+        return "layout", lambda case: replace(case, layout=word, laid_out=name)
+    if word == BROKEN:
+        if name not in ARGUMENTS:
+            raise SpecError(f"{part!r} in {text!r}: rules to break are {', '.join(ARGUMENTS)}")
+        return "broken rule", lambda case: replace(case, broken=name)
+    if word == POINTS:
         points = tuple(parse_points(part, text))
         return "fill", lambda case: replace(case, fill=POINTS, points=points)
     if part.isascii() and part.isdigit():
@@ -145,7 +161,7 @@ def reader_of(part: str, text: str) -> tuple[str, Callable[[Case], Case]]:
     if part and GEOMETRY.fullmatch(part):
         options = parse_geometry(part, text)
         return "geometry", lambda case: replace(case, problem=replace(case.problem, **options))
-    known = ", ".join([*DTYPES, *LAYOUTS, *FILLS, POINTS])
+    known = ", ".join([*DTYPES, *LAYOUTS, *FILLS, POINTS, BROKEN])
     raise SpecError(f"{part!r} in {text!r} is neither a geometry such as n2h5w7k3+bias, nor a seed, nor one of {known}")
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from math import prod
+from math import copysign, frexp, ldexp, prod
 
 import numpy as np
 
-from convgate.case import POINTS, Case, Point, array_shapes, as_points
+from convgate.case import POINTS, Case, Point, array_shapes, as_points, broken_rule
 from convgate.layouts import LAYOUTS
 from convgate.problem import PAIRS, Problem, output_size, swap_axes, with_axis
 
@@ -37,19 +37,21 @@ def steps(case: Case, *, data: bool) -> Iterator[Case]:
         elif case.fill != POINTS and data:
             yield from (replace(case, problem=problem, seed=seed) for seed in SEEDS if seed != case.seed)
     yield replace(case, dtype="f64")
-    yield replace(case, layout="contiguous")
+    yield replace(case, layout="contiguous", laid_out="")
     if case.layout != "contiguous":
         others = [layout for layout in LAYOUTS if layout not in {"contiguous", case.layout}]
         yield from (replace(case, layout=layout) for layout in others)
         for problem in simpler_problems(case.problem):
             yield from (replace(case, problem=problem, layout=layout) for layout in others)
+        names = array_shapes(case.problem)
+        yield from (replace(case, laid_out=name) for name in names if len(names) > 1)
     if case.fill == POINTS:
         yield from simpler_points(case)
         return
     yield replace(case, fill="lattice")
     yield from (replace(case, seed=seed) for seed in SEEDS)
     entries = sum(prod(shape) for shape in array_shapes(case.problem).values())
-    if data and entries <= MOST_POINTS and case.operator.broken_rule(case.problem) is None:
+    if data and entries <= MOST_POINTS and broken_rule(case) is None:
         yield as_points(case)
 
 
@@ -156,7 +158,15 @@ def simpler_points(case: Case) -> Iterator[Case]:
     valid = case.operator.broken_rule(case.problem) is None
     quantum = case.operator.quantum(case.problem) if valid else 1
     for place, point in enumerate(points):
-        whole = [float(int(point.value / 2))] if np.isfinite(point.value) else []
-        for value in (1.0, float(quantum), -1.0, -float(quantum), 2.0, *whole):
+        for value in (1.0, float(quantum), -1.0, -float(quantum), 2.0, *nearer_to_one(point.value)):
             if value != 0:
                 yield replace(case, points=(*points[:place], replace(point, value=value), *points[place + 1 :]))
+
+
+def nearer_to_one(value: float) -> Iterator[float]:
+    """Powers of two half way to 1 and next to a number, and half of it: a few steps from 2**500 to a threshold."""
+    if np.isfinite(value):
+        exponent = frexp(value)[1] - 1
+        yield copysign(ldexp(1.0, int(exponent / 2)), value)
+        yield copysign(ldexp(1.0, exponent), value)
+        yield float(int(value / 2))

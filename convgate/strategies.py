@@ -10,13 +10,14 @@ from math import prod
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from convgate.case import Case, case_rule
+from convgate.case import Case, array_shapes, case_rule
 from convgate.fills import DTYPES
+from convgate.invalid import invalid_problems_near, rules_of
 from convgate.layouts import LAYOUTS
 from convgate.operators import OPERATORS
-from convgate.problem import Problem, span, with_axis
+from convgate.problem import Problem, span
 
-__all__ = ["cases", "invalid_problems", "problems"]
+__all__ = ["cases", "invalid_cases", "invalid_problems", "problems"]
 
 # Terms of a forward pass: nested loops in Python do some millions a second, and there are several passes a case.
 MOST_WORK = 5_000
@@ -160,39 +161,27 @@ def fewer_pixels(problem: Problem) -> Problem:
 @st.composite
 def invalid_problems(draw: st.DrawFn, operator: str) -> Problem:
     """Problems that break one rule, which every implementation must reject."""
-    problem = draw(problems(operator))
-    options = OPERATORS[operator].options
-    axis = draw(st.integers(0, 1))
-    problem = replace(problem, batch=max(1, problem.batch))
-    spoiled = [
-        with_axis(problem, axis, stride=0),
-        with_axis(problem, axis, stride=-1),
-        with_axis(problem, axis, padding=-1),
-    ]
-    padded = problem.size[axis] + 2 * problem.padding[axis]
-    # past the last overhang that ceil_mode allows
-    spoiled.append(replace(with_axis(problem, axis, kernel_size=padded + problem.stride[axis]), dilation=(1, 1)))
-    spoiled.append(with_axis(problem, axis, kernel_size=0))
-    if "dilation" in options:
-        spoiled.append(with_axis(problem, axis, dilation=0))
-    if operator.endswith("pool2d"):
-        spoiled.append(with_axis(problem, axis, padding=problem.kernel_size[axis] // 2 + 1))
-    if "divisor_override" in options:
-        spoiled.append(replace(problem, divisor_override=0))
-    if "groups" in options:
-        spoiled.append(replace(problem, groups=0))
-        spoiled.append(replace(problem, groups=2, channels=3, out_channels=4))
-        spoiled.append(replace(problem, groups=2, channels=4, out_channels=3))
-    found = draw(st.sampled_from(spoiled))
+    problem = replace(draw(problems(operator)), batch=draw(st.integers(1, 3)))
+    found = draw(st.sampled_from(list(invalid_problems_near(problem, draw(st.integers(0, 1))))))
     assume(OPERATORS[operator].broken_rule(found) is not None)
     return found
+
+
+@st.composite
+def invalid_cases(draw: st.DrawFn, operator: str) -> Case:
+    """Cases that break one rule: of their options, or with one of their arrays."""
+    if draw(st.booleans()):
+        return Case(problem=draw(invalid_problems(operator)))
+    problem = replace(draw(problems(operator)), batch=draw(st.integers(1, 3)))
+    rules = rules_of(problem, array_shapes(problem))
+    return Case(problem=problem, dtype=draw(st.sampled_from(sorted(DTYPES))), broken=draw(st.sampled_from(rules)))
 
 
 @st.composite
 def cases(draw: st.DrawFn, operator: str) -> Case:
     """Cases of one operator: mostly lattice data in contiguous memory, and some of everything else."""
     if draw(st.sampled_from([False] * 11 + [True])):
-        return Case(problem=draw(invalid_problems(operator)))
+        return draw(invalid_cases(operator))
     fills = OPERATORS[operator].fills
     case = Case(
         problem=draw(problems(operator)),
@@ -201,4 +190,7 @@ def cases(draw: st.DrawFn, operator: str) -> Case:
         fill=draw(st.sampled_from(["lattice"] * len(fills) + list(fills))),
         seed=draw(st.integers(0, 2**16)),
     )
+    shapes = array_shapes(case.problem)
+    if case.layout != "contiguous" and len(shapes) > 1 and draw(st.booleans()):
+        case = replace(case, laid_out=draw(st.sampled_from(sorted(shapes))))
     return case if case_rule(case) is None else replace(case, dtype="f64")

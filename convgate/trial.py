@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from convgate.case import POINTS, Case, lay_out, values_of
-from convgate.compare import Bound
-from convgate.fills import MOST_VALUES, lattice_magnitude
+from convgate.case import POINTS, Case, broken_rule, lay_out, values_of
+from convgate.compare import Bound, Copied
+from convgate.fills import EXACT, MOST_VALUES, lattice_magnitude, step_of
 from convgate.norms import NormBound, norm_bound
 from convgate.operators import Array, Arrays, Call, Operator, perform
 from convgate.oracle_list import as_integers, definition, torch_oracle
@@ -42,6 +42,10 @@ class Outcome:
     missing: bool = False
 
 
+# What a trial holds that is not the same for every subject.
+SUBJECTS_OWN = {"subject", "witnessed", "_outcomes"}
+
+
 class Trial:
     """One case before one subject.
 
@@ -51,17 +55,26 @@ class Trial:
         The case.
     subject : Any
         A module or object with the functions of the subject protocol.
+    witnessed : bool
+        Whether PyTorch is asked too.
     """
 
-    def __init__(self, case: Case, subject: Any) -> None:
+    def __init__(self, case: Case, subject: Any, *, witnessed: bool = True) -> None:
         self.case = case
         self.subject = subject
+        self.witnessed = witnessed
         self.problem = case.problem
         self.operator: Operator = case.operator
-        self.rule = self.operator.broken_rule(case.problem)
+        self.rule = broken_rule(case)
         self._outcomes: dict[str, Outcome] = {}
         self._definitions: dict[tuple[str, bool], Mapping[str, Array]] = {}
         self._witnesses: dict[str, Mapping[str, Any] | None] = {}
+
+    def before(self, subject: Any, *, witnessed: bool = True) -> "Trial":
+        """The same case before another subject, with all that the oracles have said of it by now."""
+        other = Trial(self.case, subject, witnessed=witnessed)
+        vars(other).update({name: value for name, value in vars(self).items() if name not in SUBJECTS_OWN})
+        return other
 
     @cached_property
     def values(self) -> dict[str, Array]:
@@ -70,11 +83,15 @@ class Trial:
 
     def arrays(self) -> dict[str, Array]:
         """The data in the case's memory layout: fresh arrays each time, as a faulty subject may write into them."""
-        return lay_out(self.values, self.case.layout)
+        return lay_out(self.values, self.case.layout, self.case.laid_out)
+
+    def lacks(self, call: Call) -> bool:
+        """Whether the subject has no such function."""
+        return not callable(getattr(self.subject, call.function, None))
 
     def call(self, call: Call, arrays: Arrays) -> Outcome:
         """Call the subject."""
-        if not callable(getattr(self.subject, call.function, None)):
+        if self.lacks(call):
             return Outcome(missing=True)
         try:
             with np.errstate(all="ignore"):
@@ -104,10 +121,19 @@ class Trial:
 
     @cached_property
     def on_lattice(self) -> bool:
-        """Whether the data were made so that all results are integers and all sums exact."""
+        """Whether the data were made so that all sums are exact and all results multiples of `step`."""
         if self.case.fill == POINTS:
             return self.finite and self._points_on_lattice()
-        return self.case.fill in {"lattice", "ties"}
+        return self.case.fill in EXACT
+
+    @property
+    def on_integers(self) -> bool:
+        """Whether data are on the lattice and its step is 1, for what moves them by a step or adds to them."""
+        return self.on_lattice and not any(self.step(output) for output in self.operator.terms)
+
+    def step(self, output: str) -> int:
+        """Exponent of the power of two that all entries of an output are multiples of, with data on the lattice."""
+        return step_of(self.operator, self.case.dtype, self.case.fill, output)
 
     @cached_property
     def _exact_values(self) -> tuple[dict[str, Array], int]:
@@ -135,6 +161,8 @@ class Trial:
 
     def witness(self, call: Call) -> Mapping[str, Any] | None:
         """What PyTorch says in float64; None if it has no opinion (it rejects some problems that are well defined)."""
+        if not self.witnessed:
+            return None
         if call.function not in self._witnesses:
             try:
                 self._witnesses[call.function] = perform(torch_oracle(), call, self._as_double)
@@ -142,8 +170,27 @@ class Trial:
                 self._witnesses[call.function] = None
         return self._witnesses[call.function]
 
+    def _either_sign(self, call: Call) -> Array | None:
+        """Where a maximum is zero and zeros of both signs are there to choose from; None if that is nowhere.
+
+        The definition takes the first, but zeros are equal, and so is any other right.
+        """
+        x = self._as_double.get("x")
+        if self.operator.name != "max_pool2d" or x is None:
+            return None
+        zero, negative = x == 0, np.signbit(x)
+        if not ((zero & negative).any() and (zero & ~negative).any()):
+            return None
+        # a maximum over the zeros of one sign alone, all other numbers kept or made smaller
+        with_either = [
+            perform(definition, call, {"x": np.where(zero & (negative == other), -np.inf, x)})["y"]
+            for other in (False, True)
+        ]
+        both: Array = (with_either[0] == 0) & (with_either[1] == 0)
+        return both
+
     def _define(self, call: Call, *, magnitudes: bool) -> Mapping[str, Array]:
-        if not self.finite:
+        if not self.finite or self.copies(call):
             outputs = perform(definition, call, self._as_double)
             return {name: array for name, array in outputs.items() if array is not None}
         values, exponent = self._exact_values
@@ -154,20 +201,26 @@ class Trial:
         return {name: self._scaled(name, array, exponent) for name, array in outputs.items() if array is not None}
 
     def _scaled(self, output: str, numbers: Array, exponent: int) -> Array:
-        """Put the power of two back: products have it twice, and grad_bias is no product."""
+        """Put the power of two back, as often as data are multiplied."""
         if exponent == 0:
             return numbers
-        power = 2 * exponent if self.operator.factors == 2 and output != "grad_bias" else exponent
         # the one float among exact numbers is the maximum of a window wholly in padding, which stays minus infinity
-        return np.asarray(Fraction(2) ** power * numbers, object)
+        return np.asarray(Fraction(2) ** (len(self.operator.terms[output]) * exponent) * numbers, object)
 
-    def bound(self, call: Call, output: str, dtype: str) -> Bound | None:
-        """The error bound of an output; None where the lattice decides without one.
+    def copies(self, call: Call) -> bool:
+        """Whether a call only copies or chooses: nothing of what it returns is ever rounded."""
+        roundings = self.operator.roundings(self.problem)
+        return not any(roundings[output] for output in call.outputs)
 
-        What is only copied is exact on the lattice too: a value that merely rounds to the right one will not do.
+    def bound(self, call: Call, output: str, dtype: str) -> Bound | Copied | None:
+        """What decides whether an output is right: the error bound, or None where half a step of the lattice does.
+
+        What is only copied is exact on all data: a value that merely rounds to the right one will not do.
         """
+        if self.copies(call):
+            return Copied(self._either_sign(call))
         roundings = self.operator.roundings(self.problem)[output]
-        if not self.finite or (self.on_lattice and roundings):
+        if not self.finite or self.on_lattice:
             return None
         return Bound(self.expected(call, magnitudes=True)[output], roundings, dtype)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from convgate.case import POINTS, Case, case_rule
+from convgate.case import POINTS, Case, broken_rule, case_rule
 from convgate.checks import OUTPUTS, Result, judge, judge_whatever_data
 from convgate.conditions import exceptions, shortest
 from convgate.features import data_choices, vector_of
@@ -24,7 +24,7 @@ from convgate.spec import format_spec
 from convgate.subjects.loader import supports
 from convgate.trial import Trial
 
-__all__ = ["Probe", "When", "describe_when", "fails_when", "sentence"]
+__all__ = ["Probe", "When", "around", "describe_when", "fails_when", "sentence"]
 
 # Cases tried around a failure: enough to name the triggers of the planted faults.
 NEAR = 500
@@ -39,6 +39,8 @@ MOST_PLACES = 4
 RAISED = "raised"
 # Proposals for one change, of which some are not valid.
 TRIES = 20
+# Counts up to a block and one more, and such as leave tails of some lengths behind steps of 2, 4 and 8.
+AROUND_BLOCKS = (2, 3, 4, 6, 8, 9, 10, 12, 16, 17, 20, 24, 32, 33, 40, 48, 64, 65, 96)
 # A larger case than these tells nothing more, and takes long.
 MOST_WORK = 2_000
 
@@ -104,7 +106,7 @@ def fails_when(case: Case, found: Case, subject: Any, failure: Result) -> When |
     When or None
         None if it does not fail so with any data that have a name.
     """
-    if case.operator.broken_rule(case.problem) is not None:
+    if broken_rule(case) is not None:
         return rule_broken(case, subject, failure)
     probes = (probe(each, subject, failure) for each in origins(case, found))
     first = next((each for each in probes if each is not None and each.fails), None)
@@ -203,7 +205,7 @@ def judge_again(case: Case, subject: Any, failure: Result) -> Iterable[Result]:
 
 def changed(case: Case, stream: Stream) -> Case:
     """A valid case that differs from one in a single thing; the case itself if chance proposes none in a few tries."""
-    moves = (other_option, other_option, other_axis, same_axes, other_choice, other_choice)
+    moves = (other_option, other_option, other_axis, same_axes, other_choice, other_choice, other_count)
     for _ in range(TRIES):
         move = moves[chance(stream, len(moves))]
         candidate = replace(move(case, stream), seed=chance(stream, 2**16))
@@ -231,6 +233,34 @@ def other_option(case: Case, stream: Stream) -> Case:
     return replace(case, problem=problem)
 
 
+def other_count(case: Case, stream: Stream) -> Case:
+    """Another count beside a block: of images, of places of the kernel, of channels, outputs or groups."""
+    problem = case.problem
+    count = AROUND_BLOCKS[chance(stream, len(AROUND_BLOCKS))]
+    groups, per_group, outputs = (
+        problem.groups,
+        problem.channels // problem.groups,
+        problem.out_channels // problem.groups,
+    )
+    convolves = "groups" in case.operator.options
+    kind = chance(stream, 5 if convolves else 3)
+    if kind == 0:
+        return replace(case, problem=replace(problem, batch=count))
+    if kind == 1:
+        axis = chance(stream, 2)
+        options = axis_of(problem, axis)
+        size = (count - 1) * options.stride + span_of(options) - 2 * options.padding
+        return replace(case, problem=with_axis(problem, axis, size=max(1, size)))
+    if kind == 2:
+        per_group = count
+    elif kind == 3:
+        outputs = count
+    else:
+        groups = count
+    problem = replace(problem, groups=groups, channels=groups * per_group, out_channels=groups * outputs)
+    return replace(case, problem=problem)
+
+
 def other_axis(case: Case, stream: Stream) -> Case:
     """One axis in place of which another stands, of all that are small."""
     axes = space_of(case.problem.operator).axes.axes
@@ -255,6 +285,8 @@ def other_choice(case: Case, stream: Stream) -> Case:
         return replace(case, problem=replace(case.problem, **choices[chance(stream, len(choices))]))
     name, values = list(data.items())[number - len(case.operator.blocks)]
     change: dict[str, Any] = {name: values[chance(stream, len(values))]}
+    if name == "layout":
+        change["laid_out"] = ""
     return replace(case, **change)
 
 
@@ -263,8 +295,8 @@ NUMBERS = re.compile(r" \([^)]*\)|, got .*|(?<=^groups) -?\d+|(?<=channels) -?\d
 
 
 def rule_of(case: Case) -> str:
-    """The rule that an invalid problem breaks, without its numbers."""
-    rule = case.operator.broken_rule(case.problem) or ""
+    """The rule that an invalid case breaks, without its numbers."""
+    rule = broken_rule(case) or ""
     return NUMBERS.sub("", rule)
 
 

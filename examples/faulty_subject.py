@@ -21,6 +21,8 @@ def conv2d(
     (sh, sw), (ph, pw), (kh, kw) = stride, padding, weight.shape[2:]
     if min(sh, sw, kh, kw) < 1 or min(ph, pw) < 0 or groups != 1 or dilation != (1, 1):
         raise ValueError("sizes must be positive")
+    if len({each.dtype for each in (x, weight, bias) if each is not None}) > 1:
+        raise TypeError("x, weight and bias must be of one dtype")
     x = np.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)))
     height, width = (x.shape[2] - kh) // sh + 1, (x.shape[3] - kw) // sw + 1
     if min(height, width) < 1:

@@ -1,6 +1,7 @@
 """torch.nn.functional as a subject: `convgate gate --subject torch_subject`, from this folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,19 +17,39 @@ def tensor(array: Array) -> torch.Tensor:
     return torch.from_numpy(np.array(array, order="C")).requires_grad_()
 
 
-def call(function: Callable[..., torch.Tensor], *arrays: Array, **options: Any) -> Array:
-    """Call a PyTorch function on arrays; what it rejects is a ValueError in the subject protocol."""
+@contextmanager
+def rejections() -> Iterator[None]:
+    """What PyTorch rejects is a ValueError in the subject protocol; unsupported stays what it is."""
     try:
-        return function(*map(tensor, arrays), **options).detach().numpy()
+        yield
+    except NotImplementedError:
+        raise
     except RuntimeError as error:
         raise ValueError(str(error)) from error
 
 
+def require_images(x: Array) -> None:
+    """PyTorch takes an image without a batch axis for one image; the protocol does not."""
+    if x.ndim != 4:
+        raise ValueError(f"x must have 4 axes, got {x.ndim}")
+
+
+def call(function: Callable[..., torch.Tensor], *arrays: Array, **options: Any) -> Array:
+    """Call a PyTorch function on arrays."""
+    require_images(arrays[0])
+    with rejections():
+        return function(*map(tensor, arrays), **options).detach().numpy()
+
+
 def gradients(function: Callable[..., torch.Tensor], grad_output: Array, *arrays: Array, **options: Any) -> list[Array]:
-    """Gradients of every array, by autograd."""
+    """Gradients of every array, by autograd, which would convert a grad_output of another dtype."""
+    require_images(arrays[0])
+    if grad_output.dtype != arrays[0].dtype:
+        raise TypeError(f"grad_output must be of dtype {arrays[0].dtype}, got {grad_output.dtype}")
     inputs = [tensor(array) for array in arrays]
-    y = function(*inputs, **options)
-    return [each.numpy() for each in torch.autograd.grad(y, inputs, tensor(grad_output))]
+    with rejections():
+        y = function(*inputs, **options)
+        return [each.numpy() for each in torch.autograd.grad(y, inputs, tensor(grad_output))]
 
 
 def conv2d(x: Array, weight: Array, bias: Array | None = None, **options: Any) -> Array:

@@ -12,8 +12,8 @@ at the end, to the dtype of ``x``.
 **Padding.** Zero for sums and averages, where a tap outside the input is left out (so an infinite weight over padding
 adds nothing, rather than ``0 * inf``). Minus infinity for maxima.
 
-**What is valid.** Only the batch may be empty: channels, height and width are at least 1. All else is a
-``ValueError`` at the function that states the rule.
+**What is valid.** Only the batch may be empty: channels, height and width are at least 1. Floats are of one dtype. All
+else is a ``ValueError`` at the function that states the rule.
 """
 
 from __future__ import annotations
@@ -414,7 +414,9 @@ def max_pool2d(
     """Take the maximum of each window; padding is minus infinity.
 
     A NaN in a window makes its maximum NaN. A window wholly in padding, which dilation makes possible, is minus
-    infinity: ``float("-inf")`` in exact arithmetic too, where it is the only element that is not an exact number.
+    infinity: ``float("-inf")`` in exact arithmetic too, where it is the only element that is not an exact number. What
+    is not NaN is an element of the window to the last bit, subnormal or not; a zero has the sign of the first zero in
+    the window, but zeros are equal, so the sign of another one is as right.
 
     Parameters
     ----------
@@ -509,7 +511,7 @@ def im2col(
     padding: Pair = (0, 0),
     dilation: Pair = (1, 1),
 ) -> np.ndarray:
-    """Write each window as a column; padding is 0.
+    """Write each window as a column; padding is 0, without a sign.
 
     Row ``(c * kh + t) * kw + u`` holds tap ``(t, u)`` of channel ``c``, column ``(i * w_out + j) * N + n`` holds window
     ``(i, j)`` of image ``n``: images run fastest.
@@ -640,14 +642,16 @@ def _divisors(
 
 
 def _is_exact(*arrays: np.ndarray | None) -> bool:
-    """Tell exact numbers from floats, by the dtypes; a mixture is refused, as its result would be neither."""
-    kinds = {array.dtype.kind for array in arrays if array is not None}
-    if kinds <= set("iuO"):
+    """Tell exact numbers from floats, by the dtypes; a mixture, of two kinds of floats too, is refused."""
+    dtypes = [array.dtype for array in arrays if array is not None]
+    if {dtype.kind for dtype in dtypes} <= set("iuO"):
         return True
-    if kinds == {"f"}:
+    if len(set(dtypes)) == 1 and dtypes[0].kind == "f":
         return False
-    dtypes = ", ".join(str(array.dtype) for array in arrays if array is not None)
-    raise ValueError(f"dtypes are {dtypes}; give all arrays as floats, or all as exact numbers (integers or object)")
+    raise ValueError(
+        f"dtypes are {', '.join(map(str, dtypes))}; give all arrays as floats of one dtype, or all as exact numbers "
+        f"(integers or object)"
+    )
 
 
 def _image_shape(x: np.ndarray) -> tuple[int, int, int, int]:

@@ -2,8 +2,8 @@
 
 NumPy arrays of any memory layout come in and are copied; NumPy arrays of their dtype go out, sharing memory with
 nothing. What PyTorch rejects (``RuntimeError``) is a ``ValueError`` here. So is what it takes although no answer is
-defined: an image without a batch axis; zero input channels, for which it returns zero output channels; and a dilation
-of 0, if the batch is empty.
+defined: an image without a batch axis; zero input channels, for which it returns zero output channels; a dilation
+of 0, if the batch is empty; and a gradient of another dtype than the data, which autograd converts.
 
 A number that is not finite in the weight or in the gradient of a convolution meets the zeros of the padding in some
 of PyTorch's kernels (``0 * inf`` is NaN) and is left out in others; the definition leaves it out. In x it is safe.
@@ -73,7 +73,7 @@ def conv2d_backward(
     """Differentiate; see :func:`oracles.definition.conv2d_backward`, whose shapes and errors are the same."""
     _check_convolution(weight, dilation)
     inputs = [_image(x), _tensor(weight)] + ([] if bias is None else [_tensor(bias)])
-    gradient = _tensor(grad_output)
+    gradient = _gradient(grad_output, x)
     with _rejections():
         for tensor in inputs:
             tensor.requires_grad_()
@@ -110,7 +110,7 @@ def avg_pool2d_backward(
     divisor_override: int | None = None,
 ) -> np.ndarray:
     """Differentiate; see :func:`oracles.definition.avg_pool2d_backward`, whose shapes and errors are the same."""
-    image, gradient = _image(x), _tensor(grad_output)
+    image, gradient = _image(x), _gradient(grad_output, x)
     with _rejections():
         image.requires_grad_()
         y = F.avg_pool2d(image, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
@@ -149,7 +149,7 @@ def max_pool2d_backward(
     NotImplementedError
         If a window lies wholly in padding: PyTorch would write outside the gradient's memory.
     """
-    image, gradient = _image(x), _tensor(grad_output)
+    image, gradient = _image(x), _gradient(grad_output, x)
     with _rejections():
         image.requires_grad_()
         y = F.max_pool2d(image, kernel_size, stride, padding, dilation, ceil_mode)
@@ -222,6 +222,12 @@ def _tensor(array: np.ndarray) -> torch.Tensor:
             f"dtype is {array.dtype}; PyTorch has an opinion on float16, float32 and float64 only"
         )
     return torch.from_numpy(np.array(array, order="C"))
+
+
+def _gradient(grad_output: np.ndarray, x: np.ndarray) -> torch.Tensor:
+    if grad_output.dtype != x.dtype:
+        raise ValueError(f"grad_output is of dtype {grad_output.dtype}; it must be of that of x, {x.dtype}")
+    return _tensor(grad_output)
 
 
 def _image(x: np.ndarray) -> torch.Tensor:

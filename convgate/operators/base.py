@@ -62,8 +62,8 @@ class Operator:
         The arrays in which every output is linear or bilinear: the error bound takes their magnitudes.
     roundings : callable
         Problem to the largest number of roundings on the way to one entry of each output.
-    factors : int
-        How many data entries are multiplied to make one term: 2 for a convolution, otherwise 1.
+    terms : dict
+        Output to the arrays of which one entry each is multiplied to make one term of it.
     quantum : callable
         Problem to the integer that every lattice value is a multiple of, so that all results are integers.
     fills : tuple of str
@@ -93,7 +93,7 @@ class Operator:
     gradients: Mapping[str, str]
     linear_in: frozenset[str]
     roundings: Callable[[Problem], dict[str, int]]
-    factors: int
+    terms: Mapping[str, tuple[str, ...]]
     quantum: Callable[[Problem], int]
     fills: tuple[str, ...]
     work: Callable[[Problem], int]
@@ -102,6 +102,11 @@ class Operator:
     blocks: tuple[Block, ...]
     padding_shows: Callable[[Problem], bool]
     norms: Callable[[Problem, Arrays, Arrays], dict[str, Array]] | None = None
+
+    @property
+    def factors(self) -> int:
+        """How many data entries are multiplied to make one term: 2 for a convolution, otherwise 1."""
+        return max(map(len, self.terms.values()))
 
 
 def perform(subject: Any, call: Call, arrays: Arrays) -> dict[str, Any]:

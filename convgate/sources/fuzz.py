@@ -9,7 +9,7 @@ from hypothesis.strategies import SearchStrategy
 
 from convgate.case import Case
 from convgate.operators import OPERATORS
-from convgate.strategies import cases, invalid_problems
+from convgate.strategies import cases, invalid_cases
 from convgate.subjects.loader import supports, takes
 
 __all__ = ["draw_cases", "draw_invalid"]
@@ -49,9 +49,9 @@ def draw_cases(operator: str, seed: int, part: int, count: int, subject: Any) ->
 
 
 def draw_invalid(operator: str, seed: int, count: int) -> list[Case]:
-    """Draw distinct cases with invalid problems."""
+    """Draw distinct cases that break a rule."""
     entropy = [seed, list(OPERATORS).index(operator)]
-    return draw(invalid_problems(operator).map(lambda problem: Case(problem=problem)), entropy, count, lambda _: True)
+    return draw(invalid_cases(operator), entropy, count, lambda _: True)
 
 
 def draw(strategy: SearchStrategy[Case], entropy: list[int], count: int, wanted: Callable[[Case], bool]) -> list[Case]:

@@ -23,11 +23,11 @@ from convgate.when import Probe, When, describe_when, fails_when, list_probes, p
 
 
 def wrong_when(triggered: Callable[[Any], bool]) -> SimpleNamespace:
-    """An average pool whose results are one too large where the trigger says so."""
+    """An average pool whose results are twice too large where the trigger says so."""
 
     def avg_pool2d(x: Any, kernel_size: Any, **options: Any) -> Any:
         asked = SimpleNamespace(x=x, kernel=kernel_size, **options)
-        return impl.avg_pool2d(x, kernel_size, **options) + x.dtype.type(triggered(asked))
+        return impl.avg_pool2d(x, kernel_size, **options) * x.dtype.type(1 + triggered(asked))
 
     return SimpleNamespace(avg_pool2d=avg_pool2d)
 
@@ -243,7 +243,7 @@ def test_to_raise_is_another_failure_than_to_be_wrong() -> None:
     def avg_pool2d(x: Any, kernel_size: Any, **options: Any) -> Any:
         if options["stride"][0] == 2:
             raise IndexError
-        return impl.avg_pool2d(x, kernel_size, **options) + x.dtype.type(options["stride"][1] > 1)
+        return impl.avg_pool2d(x, kernel_size, **options) * x.dtype.type(1 + (options["stride"][1] > 1))
 
     subject = SimpleNamespace(avg_pool2d=avg_pool2d)
     case, failure = failure_on("avg_pool2d:w2s1x2", subject)

@@ -1,0 +1,7 @@
+"""Faults in avg_pool2d."""
+
+from convgate.faults.fault import Fault
+
+__all__ = ["FAULTS"]
+
+FAULTS: tuple[Fault, ...] = ()

@@ -1,0 +1,106 @@
+"""Cases in which one count stands at the edge of a block: implementations take 8, 16, 32 or 64 of something at a time.
+
+What is left over of a block, or taken twice, is a matter of one count and of next to nothing else, so the other options
+stay small, and these cases cost little. They are the same for every seed.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from convgate.case import Case, case_rule
+from convgate.operators import OPERATORS
+from convgate.problem import Problem
+
+__all__ = ["SIZES", "block_cases"]
+
+SIZES = (7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65)
+# Where a count is not one that is often taken in blocks, the sizes just past one will do.
+PAST = (9, 17, 33, 65)
+
+Make = Callable[[Problem, int, int], Problem]
+
+
+def channels(problem: Problem, count: int, stride: int) -> Problem:
+    """So many channels a group."""
+    return replace(problem, channels=problem.groups * count, stride=(stride, stride))
+
+
+def outputs(problem: Problem, count: int, stride: int) -> Problem:
+    """So many channels of the output a group."""
+    return replace(problem, out_channels=problem.groups * count, stride=(stride, stride))
+
+
+def grouped(problem: Problem, count: int, stride: int) -> Problem:
+    """Two groups of so many channels, with another number of outputs."""
+    return replace(problem, groups=2, channels=2 * count, out_channels=6, stride=(stride, stride))
+
+
+def depthwise(problem: Problem, count: int, stride: int) -> Problem:
+    """So many groups of one channel each."""
+    return replace(problem, groups=count, channels=count, out_channels=count, stride=(stride, stride))
+
+
+def images(problem: Problem, count: int, stride: int) -> Problem:
+    """So many images."""
+    return replace(problem, batch=count, stride=(stride, stride))
+
+
+def output_width(problem: Problem, count: int, stride: int) -> Problem:
+    """So many places in a row."""
+    width = (count - 1) * stride + problem.kernel_size[1]
+    return replace(problem, size=(problem.size[0], width), stride=(1, stride))
+
+
+def output_height(problem: Problem, count: int, stride: int) -> Problem:
+    """So many places in a column."""
+    height = (count - 1) * stride + problem.kernel_size[0]
+    return replace(problem, size=(height, problem.size[1]), stride=(stride, 1))
+
+
+def input_width(problem: Problem, count: int, stride: int) -> Problem:
+    """So many pixels in a row, with padding: the first window starts off the block."""
+    return replace(problem, size=(problem.size[0], count), stride=(1, stride), padding=(0, 1))
+
+
+def kernel_width(problem: Problem, count: int, stride: int) -> Problem:
+    """So many taps in a row."""
+    size = (problem.kernel_size[0] + 1, count + stride)
+    return replace(problem, size=size, kernel_size=(problem.kernel_size[0], count), stride=(1, stride))
+
+
+COUNTS: tuple[tuple[Make, tuple[int, ...]], ...] = (
+    (channels, SIZES),
+    (output_width, SIZES),
+    (input_width, SIZES),
+    (output_height, PAST),
+    (images, PAST),
+    (kernel_width, PAST),
+)
+OF_A_CONVOLUTION: tuple[tuple[Make, tuple[int, ...]], ...] = (
+    (outputs, SIZES),
+    (depthwise, SIZES),
+    (grouped, PAST),
+)
+
+
+def block_cases(operator: str) -> list[Case]:
+    """The cases of an operator."""
+    return list(list_cases(operator))
+
+
+def list_cases(operator: str) -> Iterator[Case]:
+    """The same one by one: stride, dtype and where the arrays start in memory change from one to the next."""
+    convolution = operator == "conv2d"
+    small = Problem(operator=operator, channels=2, size=(3, 4), kernel_size=(2, 3))
+    if convolution:
+        small = replace(small, out_channels=2, bias=True)
+    number = 0
+    for make, sizes in COUNTS + (OF_A_CONVOLUTION if convolution else ()):
+        for count in sizes:
+            number += 1
+            problem = make(small, count, 1 + number % 2)
+            if OPERATORS[operator].broken_rule(problem) is None:
+                layout = ("contiguous", "contiguous", "offset")[number % 3]
+                dtype = ("f32", "f32", "f64")[number // 2 % 3]
+                case = Case(problem=problem, dtype=dtype, layout=layout, seed=number)
+                yield case if case_rule(case) is None else replace(case, dtype="f64")

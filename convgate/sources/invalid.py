@@ -1,0 +1,41 @@
+"""Cases that every implementation must reject: each rule on each axis, whatever the seed."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from convgate.case import Case, array_shapes
+from convgate.fills import DTYPES
+from convgate.invalid import invalid_problems_near, rules_of
+from convgate.operators import OPERATORS
+from convgate.problem import Problem
+
+__all__ = ["invalid_cases"]
+
+
+def bases(operator: str) -> Iterator[Problem]:
+    """Valid problems to break the rules of: a plain one, and one with options that could hide that a rule is broken."""
+    found = OPERATORS[operator]
+    plain = Problem(operator=operator, batch=2, channels=2, size=(4, 5), kernel_size=(2, 3))
+    options = replace(plain, size=(6, 5), stride=(2, 3), padding=(1, 1))
+    if "dilation" in found.options:
+        options = replace(options, dilation=(1, 2))
+    if "groups" in found.options:
+        plain = replace(plain, out_channels=2)
+        options = replace(options, channels=4, out_channels=2, groups=2, bias=True)
+    if "ceil_mode" in found.options:
+        options = replace(options, ceil_mode=True)
+    return iter((plain, options))
+
+
+def invalid_cases(operator: str) -> list[Case]:
+    """Every rule of an operator broken, on either axis and by each array, for two problems."""
+    found: dict[Case, None] = {}
+    for problem in bases(operator):
+        for axis in (0, 1):
+            for each in invalid_problems_near(problem, axis):
+                if OPERATORS[operator].broken_rule(each) is not None:
+                    found[Case(problem=each)] = None
+        for name in rules_of(problem, array_shapes(problem)):
+            for dtype in DTYPES:
+                found[Case(problem=problem, dtype=dtype, broken=name)] = None
+    return list(found)
