@@ -237,6 +237,10 @@ def judge_relation(check: str, relation: Relation, trial: Trial) -> Result:
         return Result(check, "unsupported", message=relation.name)
     except RAISED as error:
         return raised(check, error, relation=relation.name)
+    if not same and not relation.symptom:
+        symptom, _, details = actual.partition(": ")
+        text = f"{relation.name}: {details}"
+        return Result(check, "failed", symptom, text, expected, details, relation=relation.name)
     if not same and relation.rounded and rounding_explains(relation, trial):
         message = f"{relation.name}: the subject's error_factor leaves room for half a step"
         return Result(check, "vacuous", message=message)

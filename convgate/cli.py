@@ -33,10 +33,12 @@ from convgate.report.formats import FORMATS
 from convgate.report.kills import as_json as kills_as_json
 from convgate.report.kills import as_markdown as kills_as_markdown
 from convgate.report.kills import follow_kills, show_kills
+from convgate.report.survivors import show_survey
 from convgate.report.terminal import follow, show_record
 from convgate.runner import Plan, run_gate
 from convgate.spec import SpecError
 from convgate.subjects.loader import DEFAULT_SUBJECT, SubjectError
+from convgate.survivors import survey
 
 __all__ = ["main"]
 
@@ -432,6 +434,23 @@ def qualify_command(
             write_text(path, text)
             console.print(f"wrote {path}", soft_wrap=True)
     sys.exit(1 if found.survivors else 0)
+
+
+@main.command("mutants")
+@click.option("--profile", type=click.Choice(list(PROFILES)), default="pr", show_default=True, help="How closely.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random cases.")
+@click.option("--jobs", type=Jobs(), default="auto", show_default=True, help="Worker processes.")
+def mutants_command(profile: str, seed: int, jobs: int) -> None:
+    """Judge the mutants of impl's own source and show which survive.
+
+    Exit code 0: all are found, but those that are known to be equivalent; 1: some survive, or what is known of them
+    is wrong by now.
+    """
+    show_progress = sys.stderr.isatty() and not os.environ.get("CI")
+    events = survey(profile=profile, seed=seed, jobs=jobs)
+    found = follow_kills(events, Console(stderr=True), show_progress=show_progress)
+    show_survey(found, Console())
+    sys.exit(0 if found.as_known else 1)
 
 
 def interrupted() -> NoReturn:

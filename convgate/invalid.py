@@ -71,6 +71,16 @@ def first(array: Array) -> Array:
     return np.array(array[0])
 
 
+def flat(array: Array) -> Array:
+    """In one axis."""
+    return np.array(array.ravel())
+
+
+def turned(array: Array) -> Array:
+    """With the last two axes exchanged: as many entries, which a reshape does not tell apart."""
+    return np.array(array.swapaxes(-1, -2))
+
+
 def other_dtype(array: Array) -> Array:
     """In the other of the two dtypes."""
     return array.astype(np.float32 if array.dtype == np.float64 else np.float64)
@@ -89,6 +99,7 @@ ARGUMENTS = {
         words="x must have the dtype of the other arrays", array="x", operators=CONVOLUTION, spoil=other_dtype, among=2
     ),
     "weight.rank": ArgumentRule(words="weight must have 4 axes", array="weight", operators=CONVOLUTION, spoil=first),
+    "weight.flat": ArgumentRule(words="weight must have 4 axes", array="weight", operators=CONVOLUTION, spoil=flat),
     "weight.channels": ArgumentRule(
         words="weight must have the channels of x over groups",
         array="weight",
@@ -137,6 +148,13 @@ ARGUMENTS = {
         operators=CONVOLUTION | POOLS,
         spoil=longer(1),
     ),
+    "grad_output.turned": ArgumentRule(
+        words="grad_output must have the height of the output, then its width",
+        array="grad_output",
+        operators=CONVOLUTION | POOLS,
+        spoil=turned,
+        needs=lambda problem: problem.output_size[0] != problem.output_size[1],
+    ),
     "grad_output.dtype": ArgumentRule(
         words="grad_output must have the dtype of the other arrays",
         array="grad_output",
@@ -158,6 +176,13 @@ ARGUMENTS = {
         array="columns",
         operators=frozenset({"col2im"}),
         spoil=shorter(1),
+    ),
+    "columns.turned": ArgumentRule(
+        words="columns must have a row for each channel and tap, and a column for each place",
+        array="columns",
+        operators=frozenset({"col2im"}),
+        spoil=turned,
+        needs=lambda problem: problem.channels * problem.taps != problem.batch * problem.places,
     ),
     "columns.rows": ArgumentRule(
         words="columns must have a row for each channel and tap",
@@ -218,6 +243,11 @@ def invalid_problems_near(problem: Problem, axis: int) -> Iterator[Problem]:
     yield with_axis(problem, axis, stride=-1)
     yield with_axis(problem, axis, padding=-1)
     yield with_axis(problem, axis, kernel_size=0)
+    # what is empty can be given back empty without an error, where padding makes room for the kernel
+    yield with_axis(problem, axis, size=0)
+    if "groups" not in options:
+        # PyTorch convolves no channels at all to zeros
+        yield replace(problem, channels=0)
     # past the last overhang that ceil_mode allows
     padded = problem.size[axis] + 2 * problem.padding[axis]
     yield replace(with_axis(problem, axis, kernel_size=padded + problem.stride[axis]), dilation=(1, 1))
@@ -238,3 +268,6 @@ def invalid_problems_near(problem: Problem, axis: int) -> Iterator[Problem]:
         yield replace(problem, groups=-1)
         yield replace(problem, groups=2, channels=3, out_channels=4)
         yield replace(problem, groups=2, channels=4, out_channels=3)
+        yield replace(problem, out_channels=0)
+        # without images no product tells that these do not fit
+        yield replace(problem, batch=0, groups=2, channels=3, out_channels=4, kernel_size=(1, 1))

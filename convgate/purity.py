@@ -1,7 +1,8 @@
 """What a pure function keeps: its inputs, its earlier results, and its answer.
 
-Each function takes a callable and its arrays and returns what is and what should be, in that order. Each stands on its
-own, as its source is copied into scripts that reproduce a failure.
+Each function takes a callable and its arrays by name, and returns what is and what should be, in that order: the
+symptom and its details, or twice that nothing is wrong. Each stands on its own, as its source is copied into scripts
+that reproduce a failure.
 """
 
 from collections.abc import Callable
@@ -10,109 +11,57 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "held_and_first_result",
-    "inputs_after_and_before",
-    "kept_and_first_result",
-    "read_only_results",
-    "repeated_and_first_result",
-    "second_and_first_result",
-    "shared_arrays",
-]
+__all__ = ["impure_alone", "impure_among_others"]
 
 
-def inputs_after_and_before(function: Callable[..., Any], **arrays: NDArray[Any]) -> tuple[str, str]:
-    """What the call changed in its inputs, which are to be as they were."""
+def impure_alone(function: Callable[..., Any], **arrays: NDArray[Any]) -> tuple[str, str]:
+    """Call a function, with other data, and once more: inputs stay, results belong to the caller, and answers too."""
+    pure = "nothing wrong"
+
+    def called(*inputs: NDArray[Any]) -> list[NDArray[Any]]:
+        returned = function(*inputs)
+        return [each for each in (returned if isinstance(returned, tuple | list) else (returned,)) if each is not None]
+
     before = {name: np.array(array) for name, array in arrays.items()}
-    function(*arrays.values())
+    results = called(*arrays.values())
     for name, then in before.items():
         now = arrays[name]
-        for index in np.argwhere((now != then) & ~((now != now) & (then != then))):  # noqa: PLR0124 - NaN
-            place = tuple(int(i) for i in index)
-            return f"{name}[{','.join(map(str, place))}] = {now[place]} in place of {then[place]}", "as they were"
-    return "as they were", "as they were"
-
-
-def shared_arrays(function: Callable[..., Any], *arrays: NDArray[Any]) -> tuple[int, int]:
-    """How many pairs of results, or of an input and a result, share memory; there must be 0."""
-    returned = function(*arrays)
-    results = [each for each in (returned if isinstance(returned, tuple | list) else (returned,)) if each is not None]
-    shared = sum(bool(np.shares_memory(result, array)) for result in results for array in arrays)
+        different = (now != then) & ~((now != now) & (then != then))  # noqa: PLR0124 - NaN
+        if different.any():
+            place = tuple(int(i) for i in np.argwhere(different)[0])
+            return f"mutated input: {name}{list(place)} was {then[place]}, is {now[place]}", pure
+    held = [(result, np.array(result)) for result in results]
     for number, result in enumerate(results):
-        shared += sum(bool(np.shares_memory(result, other)) for other in results[:number])
-    return shared, 0
+        for other in (*arrays.values(), *results[:number]):
+            if np.shares_memory(result, other):
+                return "aliased output: a result shares memory with an input or with another result", pure
+        if not np.asarray(result).flags.writeable:
+            return "read-only output: a result cannot be written to", pure
+    called(*(array + array for array in arrays.values()))
+    if not all(np.array_equal(now, then, equal_nan=True) for now, then in held):
+        return "overwritten output: the next call changed a result", pure
+    again = called(*arrays.values())
+    if not all(np.array_equal(new, then, equal_nan=True) for new, (_, then) in zip(again, held, strict=True)):
+        return "not deterministic: the same call gives another result the second time", pure
+    return pure, pure
 
 
-def read_only_results(function: Callable[..., Any], *arrays: NDArray[Any]) -> tuple[int, int]:
-    """How many results cannot be written to; there must be 0."""
-    returned = function(*arrays)
-    results = [each for each in (returned if isinstance(returned, tuple | list) else (returned,)) if each is not None]
-    return sum(not np.asarray(result).flags.writeable for result in results), 0
+def impure_among_others(
+    function: Callable[..., Any], others: tuple[Callable[[], Any], ...], **arrays: NDArray[Any]
+) -> tuple[str, str]:
+    """Call a function, then others, then it once more: neither its first result nor its answer changes."""
+    pure = "nothing wrong"
 
+    def called() -> list[NDArray[Any]]:
+        returned = function(*arrays.values())
+        return [each for each in (returned if isinstance(returned, tuple | list) else (returned,)) if each is not None]
 
-def second_and_first_result(function: Callable[..., Any], *arrays: NDArray[Any]) -> tuple[Any, Any]:
-    """The first result that differs when the same call is made again after another one; (0, 0) if none."""
-
-    def results(*inputs: NDArray[Any]) -> list[NDArray[Any]]:
-        returned = function(*inputs)
-        return [
-            np.array(each)
-            for each in (returned if isinstance(returned, tuple | list) else (returned,))
-            if each is not None
-        ]
-
-    first = results(*arrays)
-    results(*(array + array for array in arrays))
-    for again, once in zip(results(*arrays), first, strict=True):
-        if not np.array_equal(again, once, equal_nan=True):
-            return again, once
-    return 0, 0
-
-
-def kept_and_first_result(function: Callable[..., Any], *arrays: NDArray[Any]) -> tuple[Any, Any]:
-    """The first result that a later call with other data overwrites, now and before; (0, 0) if none."""
-    returned = function(*arrays)
-    held = [each for each in (returned if isinstance(returned, tuple | list) else (returned,)) if each is not None]
-    before = [np.array(each) for each in held]
-    function(*(array + array for array in arrays))
-    for now, then in zip(held, before, strict=True):
-        if not np.array_equal(now, then, equal_nan=True):
-            return now, then
-    return 0, 0
-
-
-def repeated_and_first_result(
-    function: Callable[..., Any], others: tuple[Callable[[], Any], ...], *arrays: NDArray[Any]
-) -> tuple[Any, Any]:
-    """The first result that differs when the same call is made again after others; (0, 0) if none."""
-
-    def results() -> list[NDArray[Any]]:
-        returned = function(*arrays)
-        return [
-            np.array(each)
-            for each in (returned if isinstance(returned, tuple | list) else (returned,))
-            if each is not None
-        ]
-
-    first = results()
+    held = [(result, np.array(result)) for result in called()]
     for other in others:
         other()
-    for again, once in zip(results(), first, strict=True):
-        if not np.array_equal(again, once, equal_nan=True):
-            return again, once
-    return 0, 0
-
-
-def held_and_first_result(
-    function: Callable[..., Any], others: tuple[Callable[[], Any], ...], *arrays: NDArray[Any]
-) -> tuple[Any, Any]:
-    """The first result that other calls overwrite, now and before; (0, 0) if none."""
-    returned = function(*arrays)
-    held = [each for each in (returned if isinstance(returned, tuple | list) else (returned,)) if each is not None]
-    before = [np.array(each) for each in held]
-    for other in others:
-        other()
-    for now, then in zip(held, before, strict=True):
-        if not np.array_equal(now, then, equal_nan=True):
-            return now, then
-    return 0, 0
+    if not all(np.array_equal(now, then, equal_nan=True) for now, then in held):
+        return "overwritten output: a call of another problem changed a result", pure
+    again = called()
+    if not all(np.array_equal(new, then, equal_nan=True) for new, (_, then) in zip(again, held, strict=True)):
+        return "not deterministic: the same call gives another result after one of another problem", pure
+    return pure, pure

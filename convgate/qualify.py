@@ -43,8 +43,8 @@ __all__ = ["Progressed", "qualify", "says_the_same"]
 
 CORRECT = "convgate.faults:correct"
 # Faults that share the oracles' work: more save little, and take the others with them if one dies.
-TOGETHER = 12
-TOGETHER_SECONDS = 120.0
+TOGETHER = 32
+TOGETHER_SECONDS = 240.0
 ALONE_SECONDS = 20.0
 USUAL_SECONDS = 30.0
 # Failing cases that are enough to explain a fault.

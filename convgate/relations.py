@@ -28,6 +28,7 @@ __all__ = [
     "finite_differences",
     "identity",
     "layout",
+    "other_problems",
     "purity_relations",
 ]
 
@@ -50,7 +51,7 @@ class Relation:
     helpers : tuple of callable
         The functions that `source` names.
     symptom : str
-        What it means if the relation does not hold.
+        What it means if the relation does not hold; empty if what is says so itself, in front of a colon.
     rounded : bool
         Whether both sides are integers up to rounding (the lattice), and so compared as integers.
     also : tuple of Problem
@@ -302,64 +303,59 @@ def layout(case: Case) -> Iterator[Relation]:
 
 def purity_relations(case: Case) -> Iterator[Relation]:
     """Inputs stay as they are, results belong to the caller, and the same call gives the same result."""
-    kinds: dict[str, tuple[Callable[..., Any], str]] = {
-        "inputs stay as they are": (purity.inputs_after_and_before, "mutated input"),
-        "results share no memory with inputs or with each other": (purity.shared_arrays, "aliased output"),
-        "results can be written to": (purity.read_only_results, "read-only output"),
-        "the same call gives the same result": (purity.second_and_first_result, "not deterministic"),
-        "a later call leaves earlier results alone": (purity.kept_and_first_result, "overwritten output"),
-    }
-    backward = case.operator.backward
-    for make in (case.operator.forward, backward):
+    others = other_problems(case)
+    for make in (case.operator.forward, case.operator.backward):
         if make is None:
             continue
         call = make(case.problem)
-        names = ", ".join(each for each in call.arguments if isinstance(each, str))
-        by_name = ", ".join(f"{each}={each}" for each in call.arguments if isinstance(each, str))
-        function = function_of(names, call)
-        for name, (helper, symptom) in kinds.items():
-            given = by_name if helper is purity.inputs_after_and_before else names
-            source = f"{helper.__name__}({function}, {given})"
-            yield Relation(f"{call.function}: {name}", source, (helper,), symptom, rounded=False)
-        yield from interleaved(case, make, function, names)
+        names = [each for each in call.arguments if isinstance(each, str)]
+        function = function_of(", ".join(names), call)
+        given = ", ".join(f"{name}={name}" for name in names)
+        alone, among = purity.impure_alone, purity.impure_among_others
+        yield Relation(
+            f"{call.function} keeps its inputs, its results and its answer",
+            f"{alone.__name__}({function}, {given})",
+            (alone,),
+            symptom="",
+            rounded=False,
+        )
+        calls = ", ".join(f"lambda: {on_ones(case.operator, each, make)}" for each in others)
+        yield Relation(
+            f"{call.function} keeps its results and its answer among calls of other problems",
+            f"{among.__name__}({function}, ({calls}), {given})",
+            (among,),
+            symptom="",
+            rounded=False,
+            also=others,
+        )
 
 
-def interleaved(case: Case, make: Callable[[Problem], Call], function: str, names: str) -> Iterator[Relation]:
-    """Calls of other problems neither change the next result of the same call nor an earlier one."""
-    problem, valid = case.problem, case.operator.broken_rule
-    (height, width), data = problem.size, next(iter(case.operator.shapes(problem)))
-    # what a subject keeps from one call to the next can be kept by too few options: here one differs in sizes, one in
-    # the stride; and what it writes a result to may be found by its shape
-    others = [
-        replace(problem, batch=problem.batch + 1, size=(height + 2, width + 1)),
-        replace(problem, stride=(problem.stride[0] + 1, problem.stride[1] + 1)),
-    ]
+def other_problems(case: Case) -> tuple[Problem, ...]:
+    """Problems that are like a case's but for a few options, and valid.
+
+    What a subject keeps from one call to the next it may find again by too few options: one problem differs in sizes,
+    one in the stride, one has a larger kernel but, where ceil_mode lets it, an output of the same shape, and one has
+    pixels where this one has padding.
+    """
+    problem = case.problem
+    (height, width), (down, across), (above, left) = problem.size, problem.stride, problem.padding
     larger = problem
     for axis in (0, 1):
-        options = {"size": larger.size[axis] + larger.dilation[axis], "kernel_size": larger.kernel_size[axis] + 1}
-        larger = with_axis(larger, axis, **options)
-    alike = [larger] if larger.output_size == problem.output_size and valid(larger) is None else []
-    kinds: tuple[tuple[str, Callable[..., Any], str, list[Problem]], ...] = (
-        (
-            "the same call gives the same result after others",
-            purity.repeated_and_first_result,
-            "not deterministic",
-            others,
-        ),
-        ("others leave earlier results alone", purity.held_and_first_result, "overwritten output", alike),
+        size, kernel = larger.size[axis] + larger.dilation[axis], larger.kernel_size[axis] + 1
+        larger = with_axis(larger, axis, size=size, kernel_size=kernel)
+    return (
+        replace(problem, batch=problem.batch + 1, size=(height + 2, width + 1)),
+        replace(problem, stride=(down + 1, across + 1)),
+        larger,
+        *([replace(problem, size=(height + 2 * above, width + 2 * left), padding=(0, 0))] if above or left else []),
     )
-    for name, helper, symptom, between in kinds:
-        if between:
-            calls = "".join(f"lambda: {on_ones(case.operator, each, make, data)}, " for each in between)
-            source = f"{helper.__name__}({function}, ({calls}), {names})"
-            called = make(problem).function
-            yield Relation(f"{called}: {name}", source, (helper,), symptom, rounded=False, also=tuple(between))
 
 
-def on_ones(operator: Operator, problem: Problem, make: Callable[[Problem], Call], data: str) -> str:
+def on_ones(operator: Operator, problem: Problem, make: Callable[[Problem], Call]) -> str:
     """Source of a call of another problem, all of whose data are ones."""
     call = make(problem)
     shapes = operator.shapes(problem)
+    data = next(iter(shapes))
     ones = [
         f"np.ones({shapes[each]}, {data}.dtype)" if isinstance(each, str) else repr(each) for each in call.arguments
     ]

@@ -96,7 +96,7 @@ def problems(draw: st.DrawFn, operator: str) -> Problem:
         problem = replace(
             problem,
             count_include_pad=draw(st.booleans()),
-            divisor_override=draw(st.sampled_from([None] * 6 + [1, 2, 3, 5, 7])),
+            divisor_override=draw(st.sampled_from([None] * 6 + [1, 2, 3, 5, 7, -2])),
         )
     problem = within_work(problem)
     assume(OPERATORS[operator].broken_rule(problem) is None)

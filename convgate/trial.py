@@ -10,7 +10,7 @@ import numpy as np
 
 from convgate.case import POINTS, Case, broken_rule, lay_out, values_of
 from convgate.compare import Bound, Copied
-from convgate.fills import EXACT, MOST_VALUES, lattice_magnitude, step_of
+from convgate.fills import EXACT, MOST_VALUES, lattice_magnitude, smallest_normal, step_of
 from convgate.norms import NormBound, norm_bound
 from convgate.operators import Array, Arrays, Call, Operator, perform
 from convgate.oracle_list import as_integers, definition, torch_oracle
@@ -67,7 +67,7 @@ class Trial:
         self.operator: Operator = case.operator
         self.rule = broken_rule(case)
         self._outcomes: dict[str, Outcome] = {}
-        self._definitions: dict[tuple[str, bool], Mapping[str, Array]] = {}
+        self._definitions: dict[tuple[str, bool, bool], Mapping[str, Array]] = {}
         self._witnesses: dict[str, Mapping[str, Any] | None] = {}
 
     def before(self, subject: Any, *, witnessed: bool = True) -> "Trial":
@@ -145,15 +145,27 @@ class Trial:
             found["bias"] = found["bias"] * 2**-exponent
         return found, exponent
 
-    def expected(self, call: Call, *, magnitudes: bool = False) -> Mapping[str, Array]:
+    def expected(self, call: Call, *, magnitudes: bool = False, flushed: bool = False) -> Mapping[str, Array]:
         """What the definition says: exact numbers, or floats where the data are not finite.
 
-        With `magnitudes`, of the absolute values of the data, which is what an error bound is made from.
+        With `magnitudes`, of the absolute values of the data, which is what an error bound is made from; `flushed`
+        with zero for those that are subnormal.
         """
-        key = (call.function, magnitudes)
+        key = (call.function, magnitudes, flushed)
         if key not in self._definitions:
-            self._definitions[key] = self._define(call, magnitudes=magnitudes)
+            self._definitions[key] = self._define(call, magnitudes=magnitudes, flushed=flushed)
         return self._definitions[key]
+
+    @cached_property
+    def _subnormal(self) -> dict[str, Array]:
+        """Where the data in which the outputs are linear are subnormal, of the arrays that have such data."""
+        least = smallest_normal(self.case.dtype)
+        found = {name: (abs(self.values[name]) < least) & (self.values[name] != 0) for name in self._linear}
+        return {name: where for name, where in found.items() if where.any()}
+
+    @cached_property
+    def _linear(self) -> list[str]:
+        return [name for name in self.values if name in self.operator.linear_in]
 
     @cached_property
     def _as_double(self) -> dict[str, Array]:
@@ -189,14 +201,15 @@ class Trial:
         both: Array = (with_either[0] == 0) & (with_either[1] == 0)
         return both
 
-    def _define(self, call: Call, *, magnitudes: bool) -> Mapping[str, Array]:
+    def _define(self, call: Call, *, magnitudes: bool, flushed: bool) -> Mapping[str, Array]:
         if not self.finite or self.copies(call):
             outputs = perform(definition, call, self._as_double)
             return {name: array for name, array in outputs.items() if array is not None}
         values, exponent = self._exact_values
         if magnitudes:
-            linear = self.operator.linear_in
-            values = {name: abs(array) if name in linear else array for name, array in values.items()}
+            values = values | {name: abs(values[name]) for name in self._linear}
+        if flushed:
+            values = values | {name: np.where(where, 0, values[name]) for name, where in self._subnormal.items()}
         outputs = perform(definition, call, values)
         return {name: self._scaled(name, array, exponent) for name, array in outputs.items() if array is not None}
 
@@ -222,7 +235,18 @@ class Trial:
         roundings = self.operator.roundings(self.problem)[output]
         if not self.finite or self.on_lattice:
             return None
-        return Bound(self.expected(call, magnitudes=True)[output], roundings, dtype)
+        # a divisor may be negative
+        magnitude = abs(self.expected(call, magnitudes=True)[output])
+        # data that are subnormal in float32 are not in float64
+        subnormal = bool(self._subnormal) and dtype == self.case.dtype
+        kept = abs(self.expected(call, magnitudes=True, flushed=True)[output]) if subnormal else None
+        return Bound(
+            magnitude,
+            roundings,
+            dtype,
+            subnormal=magnitude - kept if kept is not None else None,
+            divisor=self.operator.quantum(self.problem),
+        )
 
     @cached_property
     def error_factor(self) -> float | None:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import msgspec
 from rich.console import Console
@@ -17,6 +18,8 @@ from convgate.report.markdown import escaped, row
 from convgate.text import code
 
 __all__ = ["as_json", "as_markdown", "follow_kills", "show_kills"]
+
+Outcome = TypeVar("Outcome")
 
 # The classes of design.md, in a few words.
 CLASSES = {
@@ -110,9 +113,7 @@ def shares(found: Qualification) -> Iterator[tuple[str, int]]:
     yield "with a minimal case as small as the smallest that shows it", sum(fault.small for fault in found.faults)
 
 
-def follow_kills(
-    events: Iterable[Progressed | Qualification], console: Console, *, show_progress: bool
-) -> Qualification:
+def follow_kills(events: Iterable[Progressed | Outcome], console: Console, *, show_progress: bool) -> Outcome:
     """Show how far it is, and give what it came to."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     found = None
@@ -122,7 +123,7 @@ def follow_kills(
             match event:
                 case Progressed(phase=phase, done=done, total=total):
                     progress.update(task, description=phase, completed=done, total=total)
-                case Qualification():
+                case _:
                     found = event
     if found is None:
         raise RuntimeError("it ended without a result")

@@ -13,6 +13,7 @@ from convgate.checks import CHECKS, OUTPUTS, VERDICTS, Result, judge, primary_fa
 from convgate.operators import OPERATORS, Call
 from convgate.spec import parse_spec
 from convgate.trial import Trial
+from oracles import torch_oracle
 
 Array = NDArray[Any]
 
@@ -415,3 +416,22 @@ def test_the_first_of_several_failures_is_the_primary_one() -> None:
     assert primary_failure([passed, first, second]) is first
     assert primary_failure([passed]) is None
     assert primary_failure([]) is None
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "avg_pool2d:h3w3k2+divisor-3:real",
+        "avg_pool2d:h2w2k2:f32:points@x.0.0.0.0=3e38@x.0.0.0.1=3e38@x.0.0.1.0=3e38",
+        "conv2d:points@x.0.0.0.0=8.98846567431158e307@weight.0.0.0.0=2",
+        (
+            "conv2d:c3:points@x.0.0.0.0=1.5e308@x.0.1.0.0=1.5e308@x.0.2.0.0=-1.5e308"
+            "@weight.0.0.0.0=1@weight.0.1.0.0=1@weight.0.2.0.0=1"
+        ),
+    ],
+)
+def test_a_negative_divisor_and_sums_that_overflow_are_no_failure_of_a_correct_subject(spec: str) -> None:
+    for judged in (impl, torch_oracle):
+        results = judge(parse_spec(spec), judged)
+        assert {result.verdict for result in results} <= {"passed", "vacuous"}
+        assert "passed" in {result.verdict for result in results}

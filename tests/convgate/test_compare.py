@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from convgate.compare import Bound, Mismatch, compare, describe
+from convgate.compare import Bound, Copied, Mismatch, compare, describe
 from convgate.fills import DTYPES, smallest_normal, unit_roundoff
 
 Array = NDArray[Any]
@@ -270,12 +270,40 @@ def test_data_rounded_to_half_precision_are_inaccurate() -> None:
 @given(st.floats(-1e300, 1e300), st.sampled_from(sorted(DTYPES)))
 def test_without_roundings_right_means_equal(value: float, dtype: str) -> None:
     number = DTYPES[dtype](np.clip(value, -1e30, 1e30))
-    exact = Fraction(float(number))
-    bound = Bound(truth(abs(exact)), 0, dtype)
-    assert bound.at((0,)) == 0
-    assert compare(np.array([number]), truth(exact), dtype, bound) is None
+    expected = np.array([float(number)])
+    assert compare(np.array([number]), expected, dtype, Copied()) is None
     for neighbour in (np.nextafter(number, DTYPES[dtype](inf)), np.nextafter(number, DTYPES[dtype](-inf))):
-        assert compare(np.array([neighbour]), truth(exact), dtype, bound) is not None
+        assert compare(np.array([neighbour]), expected, dtype, Copied()) is not None
+
+
+@pytest.mark.parametrize(
+    ("found", "must_be"), [(0.0, -0.0), (-0.0, 0.0), (0.0, 5e-324), (inf, -inf), (nan, inf), (2.0, nan)]
+)
+def test_what_is_copied_keeps_signs_of_zeros_subnormals_and_what_is_not_finite(found: float, must_be: float) -> None:
+    """To half a step of a lattice of integers the first three are right."""
+    assert compare(doubles(found), doubles(must_be), "f64", Copied()) is not None
+    assert compare(doubles(must_be), doubles(must_be), "f64", Copied()) is None
+
+
+def test_a_zero_may_have_either_sign_where_both_were_to_choose_from() -> None:
+    either = Copied(np.array([True, False]))
+    assert compare(doubles(-0.0, 0.0), doubles(0.0, 0.0), "f64", either) is None
+    found = compare(doubles(-0.0, -0.0), doubles(0.0, 0.0), "f64", either)
+    assert found is not None
+    assert (found.index, found.expected, found.actual) == ((1,), "0", "-0")
+
+
+# Steps that are not 1
+
+
+@pytest.mark.parametrize("step", [-84, -682, 64, 512])
+def test_half_a_step_is_half_of_that_step(step: int) -> None:
+    unit = Fraction(2) ** step
+    expected = truth(3 * unit, -7 * unit)
+    for off, wrong in ((0.0, False), (0.49, False), (0.5, True), (-0.51, True), (1e12, True)):
+        actual = np.ldexp(doubles(3 + off, -7), step)
+        assert (compare(actual, expected, "f64", step=step) is not None) == wrong
+    assert symptom(compare(doubles(0, 0), expected, "f64", step=step)) == "wrong value"
 
 
 def test_the_bound_does_not_shrink_as_roundings_grow() -> None:
@@ -300,9 +328,58 @@ def test_the_bound_does_not_shrink_as_roundings_grow() -> None:
         (Fraction(1, 1024), "0.0009765625"),
         (nan, "nan"),
         (-inf, "-inf"),
+        (-0.0, "-0"),
+        (0.0, "0"),
+        ("as it was", "as it was"),
         (10**20 + 1, "100000000000000000001"),
         (1e20, "1e+20"),
     ],
 )
 def test_a_number_is_written_as_a_person_would(value: Any, text: str) -> None:
     assert describe(value) == text
+
+
+# Overflow, underflow and signs: each of these blamed a correct subject, or ended convgate, before
+
+
+@pytest.mark.parametrize(("found", "above", "below"), [(inf, 4, 0), (-inf, 0, 4), (nan, 4, 4), (inf, 4, 4)])
+def test_a_sum_may_overflow_on_the_way_to_a_number(found: float, above: int, below: int) -> None:
+    """The terms of one sign alone are more than float32 can hold."""
+    large = Fraction(2) ** 126
+    exact, magnitude = truth((above - below) * large / 2), truth(2 * (above + below) * large)
+    assert compare(np.array([found], np.float32), exact, "f32", Bound(magnitude, 3, "f32")) is None
+
+
+@pytest.mark.parametrize("found", [inf, -inf, nan])
+def test_a_sum_does_not_overflow_on_a_side_on_which_it_has_no_such_terms(found: float) -> None:
+    """All terms are negative, and together three quarters of the largest number."""
+    exact, magnitude = truth(-3 * 2**126), truth(3 * 2**126)
+    assert compare(np.array([found], np.float32), exact, "f32", Bound(magnitude, 3, "f32")) is not None
+
+
+def test_what_is_divided_may_have_overflowed_as_a_sum() -> None:
+    exact = truth(2**127)
+    for divisor, right in [(1, False), (4, True)]:
+        bound = Bound(exact, 6, "f32", divisor=divisor)
+        assert (compare(np.array([inf], np.float32), exact, "f32", bound) is None) == right
+
+
+@pytest.mark.parametrize("value", [2**1024, 2**1024 - 1, -(2**1024), Fraction(2**1030, 3), 10**400])
+def test_a_truth_that_no_float_can_hold_is_an_infinity_and_no_number(value: Any) -> None:
+    bound = Bound(truth(abs(value)), 4, "f64")
+    assert compare(doubles(inf if value > 0 else -inf), truth(value), "f64", bound) is None
+    for wrong in (0.0, -inf if value > 0 else inf):
+        assert symptom(compare(doubles(wrong), truth(value), "f64", bound)) == "wrong value"
+
+
+def test_magnitudes_that_no_float_can_hold_do_not_excuse_a_wrong_number() -> None:
+    bound = Bound(truth(2**1030), 4, "f64")
+    assert compare(doubles(5.0), truth(5), "f64", bound) is None
+    assert symptom(compare(doubles(2.0**1020), truth(5), "f64", bound)) == "inaccurate"
+
+
+def test_subnormal_data_may_be_taken_as_zero() -> None:
+    """A product of 1e-310 and 1e10 is no subnormal, but gone if its factor is."""
+    exact = truth(Fraction(1e-310) * 10**10)
+    assert symptom(compare(doubles(0), exact, "f64", Bound(exact, 1, "f64"))) == "wrong value"
+    assert compare(doubles(0), exact, "f64", Bound(exact, 1, "f64", subnormal=exact)) is None

@@ -323,6 +323,16 @@ def test_special_data_have_every_kind_of_special_value_among_ordinary_ones(dtype
     assert not ((x == 0) & ~np.signbit(x)).any()
 
 
+def test_special_data_of_a_max_pool_have_infinities_without_nan_on_every_other_seed() -> None:
+    """Where there is NaN, its gradient is not judged."""
+    cases = [
+        Case(problem=Problem(operator="max_pool2d", size=(16, 16)), fill="special", seed=seed) for seed in range(4)
+    ]
+    data = [values_of(case)["x"] for case in cases]
+    assert [bool(np.isnan(x).any()) for x in data] == [True, False, True, False]
+    assert all(np.isneginf(x).any() and np.isposinf(x).any() for x in data)
+
+
 @light
 @given(filled("ties"))
 def test_ties_are_zeros_and_ones_and_gradients_stay_on_the_lattice(case: Case) -> None:

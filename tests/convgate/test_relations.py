@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import impl
-from convgate.case import Case, case_rule
+from convgate.case import Case, broken_rule, case_rule, values_of
 from convgate.checks import RELATIONS
 from convgate.operators import OPERATORS
-from convgate.relations import Relation, agree, evaluate
+from convgate.relations import Relation, agree, evaluate, other_problems, purity_relations
 from convgate.spec import parse_spec
 from convgate.strategies import cases, problems
 from convgate.trial import Trial
@@ -34,7 +34,7 @@ def lattice_cases(draw: st.DrawFn, operator: str) -> Case:
     case = replace(draw(cases(operator)), fill="lattice")
     if case_rule(case) is not None:
         case = replace(case, dtype="f64")
-    assume(OPERATORS[operator].broken_rule(case.problem) is None)
+    assume(broken_rule(case) is None)
     return case
 
 
@@ -330,15 +330,93 @@ def buffering_subject() -> Callable[..., Array]:
     return one_buffer
 
 
+def repeats_one_image(x: Array, kernel_size: tuple[int, int], **options: Any) -> Array:
+    y = impl.im2col(x, kernel_size, **options)
+    return np.broadcast_to(y, y.shape)
+
+
+ALONE = "im2col keeps its inputs, its results and its answer"
+AMONG_OTHERS = "im2col keeps its results and its answer among calls of other problems"
+
+
+def finding(spec: str, name: str, **functions: Any) -> str:
+    """What one relation of purity says of `impl` with some functions replaced."""
+    case = parse_spec(spec)
+    judged = SimpleNamespace(**{each: getattr(impl, each) for each in impl.__all__} | functions)
+    (relation,) = (each for each in purity_relations(case) if each.name == name)
+    actual, expected = evaluate(relation, judged, values_of(case))
+    assert expected == "nothing wrong"
+    return str(actual)
+
+
 @pytest.mark.parametrize(
-    ("im2col", "name"),
+    ("im2col", "symptom"),
     [
-        (turns_input_round, "im2col: inputs stay as they are"),
-        (returns_a_view, "im2col: results share no memory with inputs"),
-        (counting_subject(), "im2col: the same call gives the same result"),
-        (buffering_subject(), "im2col: a later call leaves earlier results alone"),
+        (turns_input_round, "mutated input"),
+        (returns_a_view, "aliased output"),
+        (repeats_one_image, "read-only output"),
+        (counting_subject(), "not deterministic"),
+        (buffering_subject(), "overwritten output"),
+        (impl.im2col, "nothing wrong"),
     ],
 )
-def test_each_impurity_breaks_its_own_relation(im2col: Callable[..., Array], name: str) -> None:
-    broken = {each for each in broken_by("im2col:h2w2", im2col=im2col) if each.startswith("im2col: ")}
-    assert broken == {name}
+def test_each_impurity_is_told_by_its_symptom(im2col: Callable[..., Array], symptom: str) -> None:
+    assert finding("im2col:h2w2", ALONE, im2col=im2col).partition(":")[0] == symptom
+
+
+def test_a_changed_input_is_named_with_the_entry() -> None:
+    def conv2d(x: Array, weight: Array, *arguments: Any, **options: Any) -> Array:
+        y = impl.conv2d(x, weight, *arguments, **options)
+        weight[0, 0, 0, 1] = 5
+        return y
+
+    name = "conv2d keeps its inputs, its results and its answer"
+    found = finding("conv2d:h2w3k1x2:points@weight.0.0.0.1=-3", name, conv2d=conv2d)
+    assert found == "mutated input: weight[0, 0, 0, 1] was -3.0, is 5.0"
+
+
+def test_results_that_are_one_memory_are_found() -> None:
+    def conv2d_backward(*arguments: Any, **options: Any) -> tuple[Array, Array, None]:
+        grad_input, grad_weight, _ = impl.conv2d_backward(*arguments, **options)
+        memory = np.concatenate([grad_input.ravel(), grad_weight.ravel()])
+        return memory.reshape(grad_input.shape[0], 1, 1, -1), memory[grad_input.size :].reshape(grad_weight.shape), None
+
+    name = "conv2d_backward keeps its inputs, its results and its answer"
+    assert "aliased output" in finding("conv2d:w3", name, conv2d_backward=conv2d_backward)
+
+
+def test_an_answer_that_depends_on_the_problem_before_is_found_among_other_problems() -> None:
+    shapes = [(1, 1, 2, 2)]
+
+    def im2col(x: Array, kernel_size: tuple[int, int], **options: Any) -> Array:
+        shapes.append(x.shape)
+        return impl.im2col(x, kernel_size, **options) + (shapes[-1] != shapes[-2])
+
+    assert finding("im2col:h2w2", ALONE, im2col=im2col) == "nothing wrong"
+    assert finding("im2col:h2w2", AMONG_OTHERS, im2col=im2col).startswith("not deterministic")
+
+
+def test_a_result_that_another_problem_overwrites_is_found_among_other_problems() -> None:
+    kept: dict[tuple[int, ...], Array] = {}
+
+    def im2col(x: Array, kernel_size: tuple[int, int], **options: Any) -> Array:
+        y = impl.im2col(x, kernel_size, **options)
+        last = kept.setdefault(x.shape, y)
+        if options["stride"] == (2, 2):
+            last[...] = 0
+        return y
+
+    assert finding("im2col:h2w2", ALONE, im2col=im2col) == "nothing wrong"
+    kept.clear()
+    assert finding("im2col:h2w2", AMONG_OTHERS, im2col=im2col).startswith("overwritten output")
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@QUICK
+@given(data=st.data())
+def test_other_problems_are_valid_and_one_has_an_output_of_the_same_shape(operator: str, data: st.DataObject) -> None:
+    case = data.draw(lattice_cases(operator))
+    others = other_problems(case)
+    assert all(case.operator.broken_rule(problem) is None for problem in others)
+    assert case.problem not in others
+    assert case.problem.ceil_mode or others[-1].output_size == case.problem.output_size

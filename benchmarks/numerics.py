@@ -1,0 +1,314 @@
+"""How far real sums stay under the error bound, and how much too narrow an accumulator must be to cross it.
+
+``python benchmarks/numerics.py`` measures, writes docs/pictures/numerics.svg and the tables in docs/numerics.md.
+It needs matplotlib (``pip install --group docs``) and about a minute. Data and results are those of fixed seeds.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import impl
+from convgate.case import Case, values_of
+from convgate.compare import Bound, compare
+from convgate.fills import DTYPES, lattice_magnitude, unit_roundoff
+from convgate.operators import OPERATORS, perform
+from convgate.oracle_list import torch_oracle
+from convgate.problem import Problem
+from convgate.profiles import PROFILES, SHARD
+from convgate.sources.fuzz import draw_cases
+
+Array = NDArray[Any]
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+BITS = {"f32": 24, "f64": 53}
+TERMS = tuple(2**k for k in range(13))
+SHOWN = (1, 16, 256, 4096)
+SEEDS = range(4)
+PIXELS = (4, 8)
+LEAST_BITS = 4
+
+# What is added up: the products of the fill real, whose sum is near 0, or their magnitudes.
+DATA = {"both signs": lambda x: x, "one sign": abs}
+
+
+def one_by_one(terms: Array) -> Array:
+    """Add along the first axis in order."""
+    return np.asarray(np.add.accumulate(terms, axis=0)[-1])
+
+
+def in_reverse(terms: Array) -> Array:
+    """Add along the first axis, the last term first."""
+    return one_by_one(terms[::-1])
+
+
+def in_pairs(terms: Array) -> Array:
+    """Add the sums of both halves."""
+    while len(terms) > 1:
+        whole = len(terms) // 2 * 2
+        terms = np.concatenate([terms[0:whole:2] + terms[1:whole:2], terms[whole:]])
+    return np.asarray(terms[0])
+
+
+def kahan(terms: Array) -> Array:
+    """Add in order, and carry along what each addition has lost."""
+    total, lost = np.zeros_like(terms[0]), np.zeros_like(terms[0])
+    for term in terms:
+        addend = term - lost
+        larger = total + addend
+        lost = (larger - total) - addend
+        total = larger
+    return np.asarray(total)
+
+
+SUMS: dict[str, Callable[[Array], Array]] = {
+    "in order": one_by_one,
+    "in reverse": in_reverse,
+    "pairwise": in_pairs,
+    "Kahan": kahan,
+}
+LIBRARIES: dict[str, Callable[[], Any]] = {"impl": lambda: impl, "PyTorch": torch_oracle}
+WORST = "in order, worst data found"
+NAMES = (*LIBRARIES, *SUMS, WORST)
+
+
+def case_of(terms: int, dtype: str, seed: int) -> Case:
+    """A 1 x 1 convolution whose every output is a sum of so many products."""
+    return Case(problem=Problem(operator="conv2d", channels=terms, size=PIXELS), dtype=dtype, fill="real", seed=seed)
+
+
+def truth_of(products: Array) -> tuple[Array, Array]:
+    """Exact sums of products along the first axis, and of their magnitudes; the products are pairs of factors."""
+    first, second = (np.frompyfunc(Fraction, 1, 1)(factor.astype(float)) for factor in products)
+    terms = first * second
+    return terms.sum(axis=0), abs(terms).sum(axis=0)
+
+
+def share(actual: Array, exact: Array, bound: Bound) -> float:
+    """The largest error over its bound."""
+    errors = (abs(Fraction(float(actual[index])) - exact[index]) / bound.at(index) for index in np.ndindex(exact.shape))
+    return float(max(errors))
+
+
+def measured_shares(terms: int, dtype: str) -> dict[str, float]:
+    """Error over bound by implementation: the median over cases of the largest of their entries."""
+    found: dict[str, list[float]] = {name: [] for name in (*LIBRARIES, *SUMS)}
+    for seed in SEEDS:
+        case = case_of(terms, dtype, seed)
+        values, call = values_of(case), case.operator.forward(case.problem)
+        x, weight = values["x"].reshape(terms, -1), values["weight"].reshape(terms, 1)
+        exact, magnitude = truth_of(np.array([x, np.broadcast_to(weight, x.shape)]))
+        bound = Bound(magnitude, case.operator.roundings(case.problem)["y"], dtype)
+        for name, library in LIBRARIES.items():
+            found[name].append(share(perform(library(), call, values)["y"].ravel(), exact, bound))
+        for name, add in SUMS.items():
+            found[name].append(share(add(x * weight), exact, bound))
+    return {name: float(np.median(shares)) for name, shares in found.items()} | {WORST: worst_share(terms, dtype)}
+
+
+def worst_share(terms: int, dtype: str) -> float:
+    """The same for data found by search: each next term is, of 64 tried, that which takes the sum nearest the bound."""
+    u, generator = unit_roundoff(dtype), np.random.default_rng(0)
+    dtype_of = DTYPES[dtype]
+    total, taken, lost = dtype_of(1), [1.0], 0.0
+    for _ in range(terms - 1):
+        tried = (generator.integers(1, 129, 64) * u / 32).astype(dtype_of)
+        sums = total + tried
+        losses = lost + (tried.astype(float) - (sums - total).astype(float))
+        best = int(np.argmax(abs(losses) / (sum(taken) + tried)))
+        total, lost = sums[best], float(losses[best])
+        taken.append(float(tried[best]))
+    exact = sum(map(Fraction, taken))
+    bound = Bound(np.array([exact], object), terms, dtype)
+    actual = one_by_one(np.array(taken, dtype_of)[:, None])
+    return share(actual, np.array([exact], object), bound)
+
+
+def narrowed(numbers: Array, bits: Array) -> Array:
+    """Round to so many bits, to nearest and ties to even."""
+    mantissa, exponent = np.frexp(numbers)
+    return np.asarray(np.ldexp(np.rint(np.ldexp(mantissa, bits)), exponent - bits))
+
+
+def first_caught(terms: int, dtype: str, kind: str) -> int:
+    """The widest accumulator that the gate's comparison calls inaccurate, in bits; 0 if none of those tried.
+
+    The products are those of float64, each sum is rounded to the accumulator, and the last to the dtype.
+    """
+    case = case_of(terms, dtype, 0)
+    values = {name: DATA[kind](array) for name, array in values_of(case).items()}
+    x, weight = values["x"].reshape(terms, -1), values["weight"].reshape(terms, 1)
+    exact, magnitude = truth_of(np.array([x, np.broadcast_to(weight, x.shape)]))
+    bound = Bound(magnitude, case.operator.roundings(case.problem)["y"], dtype)
+    bits = np.arange(LEAST_BITS, BITS[dtype] + 1)[:, None]
+    total = np.zeros((len(bits), x.shape[1]))
+    for product in x.astype(float) * weight.astype(float):
+        total = narrowed(total + product, bits)
+    caught = [
+        int(width)
+        for width, sums in zip(bits[:, 0], total.astype(DTYPES[dtype]), strict=True)
+        if compare(sums, exact, dtype, bound) is not None
+    ]
+    return max(caught, default=0)
+
+
+def expected_first_caught(terms: int, dtype: str, kind: str) -> float:
+    """The same by the model of docs/numerics.md: rounding errors are independent, and the largest of 32 counts."""
+    share_of_u = 0.25 * terms if kind == "both signs" else 0.15 * terms**1.5
+    return float(BITS[dtype] - np.log2(0.25 * terms * (terms + 1) / share_of_u))
+
+
+def lattices() -> dict[str, tuple[int, int, int, int]]:
+    """By operator and dtype, over the random cases of profile pr: most terms, smallest and median magnitude, cases."""
+    found = {}
+    for name, operator in OPERATORS.items():
+        shards = PROFILES["pr"].shards[name]
+        cases = [case for part in range(min(shards, 30)) for case in draw_cases(name, 0, part, SHARD, impl)]
+        for dtype in DTYPES:
+            chosen = [
+                c for c in cases if (c.dtype, c.fill) == (dtype, "lattice") and not operator.broken_rule(c.problem)
+            ]
+            terms = [max(1, *operator.roundings(case.problem).values()) for case in chosen]
+            sizes = [lattice_magnitude(operator, case.problem, dtype) for case in chosen]
+            found[f"{name} {dtype}"] = (max(terms), min(sizes), int(np.median(sizes)), len(sizes))
+    return found
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def shares_table(shares: Mapping[tuple[str, str, int], float]) -> str:
+    """Error over bound at some numbers of terms."""
+    rows = [
+        (name, dtype, *(f"{shares[name, dtype, terms]:.2g}" for terms in SHOWN)) for dtype in DTYPES for name in NAMES
+    ]
+    return table(("", "dtype", *(f"n = {terms}" for terms in SHOWN)), rows)
+
+
+def widths_table(widths: Mapping[tuple[str, str, int], int]) -> str:
+    """The widest accumulator that is called inaccurate."""
+    rows = [
+        (kind, dtype, *(f"{widths[kind, dtype, terms] or f'< {LEAST_BITS}'}" for terms in SHOWN))
+        for dtype in DTYPES
+        for kind in DATA
+    ]
+    return table(("data", "dtype", *(f"n = {terms}" for terms in SHOWN)), rows)
+
+
+def lattice_table(found: Mapping[str, tuple[int, int, int, int]]) -> str:
+    """Magnitudes on the lattice, and how often one wrong form in x and w may pass at one entry at worst."""
+    rows = []
+    for name in (f"{operator} {dtype}" for operator in OPERATORS for dtype in DTYPES):
+        terms, least, median, cases = found[name]
+        degree = OPERATORS[name.split()[0]].factors
+        chances = [1 - (1 - 1 / (2 * a)) ** degree for a in (least, median)]
+        rows.append(
+            (name, f"{cases}", f"{terms}", f"{least:,}", f"{chances[0]:.2g}", f"{median:,}", f"{chances[1]:.2g}")
+        )
+    return table(("", "cases", "most terms", "least a", "chance", "median a", "chance"), rows)
+
+
+def filled(page: str, tables: Mapping[str, str]) -> str:
+    """The page with the tables between their markers.
+
+    Raises
+    ------
+    ValueError
+        If the page lacks a marker.
+    """
+    for name, text in tables.items():
+        start, end = f"<!-- {name}: made by benchmarks/numerics.py -->", f"<!-- end of {name} -->"
+        if start not in page or end not in page:
+            raise ValueError(f"docs/numerics.md must have the lines {start} and {end}; put them where the table goes")
+        before, rest = page.split(start)
+        page = f"{before}{start}\n\n{text}\n\n{end}{rest.split(end)[1]}"
+    return page
+
+
+GREY, BLUE, ORANGE = "#808080", "#3b82c4", "#d9822b"
+COLOURS = dict(zip(NAMES, (BLUE, "#8a63d2", ORANGE, "#b8860b", "#2a9d6f", "#c2508f", "#d64545"), strict=True))
+
+
+def draw(shares: Mapping[tuple[str, str, int], float], widths: Mapping[tuple[str, str, int], int], path: Path) -> None:
+    """Draw both measurements; greys and colours that can be read on white and on black."""
+    import matplotlib as mpl  # noqa: PLC0415 - the tables' form is tested where there is none
+
+    mpl.use("svg")
+    from matplotlib import pyplot as plt  # noqa: PLC0415 - the same
+
+    style = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), GREY)
+    plt.rcParams.update(style | {"svg.fonttype": "none", "svg.hashsalt": "convgate", "font.size": 10})
+    plt.rcParams["font.family"] = ["sans-serif"]
+    figure, axes = plt.subplots(1, 3, figsize=(13, 4.4), width_ratios=(1, 1, 1), layout="constrained")
+    for axis, (dtype, title) in zip(axes, {"f32": "float32", "f64": "float64"}.items(), strict=False):
+        axis.axhline(1, color=GREY, linewidth=1, linestyle="--")
+        axis.annotate("the bound", (1, 1), xytext=(0, 4), textcoords="offset points", color=GREY)
+        for name in NAMES:
+            line = [shares[name, dtype, terms] or np.nan for terms in TERMS]
+            # PyTorch adds these in order, so its line lies below another and is drawn wider
+            wide = {"linewidth": 5, "alpha": 0.45} if name == "PyTorch" else {"linewidth": 1.6}
+            axis.plot(TERMS, line, color=COLOURS[name], marker="o", markersize=3, label=name, **wide)
+        axis.set(xscale="log", yscale="log", ylim=(5e-6, 3), xlabel="terms of a sum, n", title=title)
+        axis.set_xscale("log", base=2)
+    axes[0].set_ylabel("error / bound")
+    for dtype, colour in {"f32": BLUE, "f64": ORANGE}.items():
+        for kind, marker, dashes in zip(DATA, "os", ("-", "--"), strict=True):
+            below = [BITS[dtype] - widths[kind, dtype, terms] for terms in TERMS]
+            model = [BITS[dtype] - expected_first_caught(terms, dtype, kind) for terms in TERMS]
+            axes[2].plot(TERMS, model, color=GREY, linewidth=1, linestyle=dashes, zorder=0)
+            axes[2].plot(
+                TERMS,
+                below,
+                color=colour,
+                linewidth=0,
+                marker=marker,
+                markersize=5,
+                label=f"{dtype}, {kind}",
+                alpha=0.9,
+            )
+    axes[2].plot([], [], color=GREY, linewidth=1, label="model")
+    axes[2].set(xlabel="terms of a sum, n", ylabel="bits that an accumulator lacks", ylim=(0, 14))
+    axes[2].set_title("called inaccurate from here up")
+    axes[2].set_xscale("log", base=2)
+    axes[2].legend(frameon=False, fontsize=9)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=7, frameon=False, fontsize=9)
+    for axis in axes:
+        axis.set_facecolor("none")
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.grid(color=GREY, alpha=0.2, linewidth=0.6)
+    figure.savefig(path, transparent=True, metadata={"Date": None})
+
+
+def main() -> None:
+    """Measure all and write the picture and the page."""
+    shares = {
+        (name, dtype, terms): found
+        for dtype in DTYPES
+        for terms in TERMS
+        for name, found in measured_shares(terms, dtype).items()
+    }
+    widths = {
+        (kind, dtype, terms): first_caught(terms, dtype, kind) for kind in DATA for dtype in DTYPES for terms in TERMS
+    }
+    tables = {
+        "shares": shares_table(shares),
+        "widths": widths_table(widths),
+        "lattices": lattice_table(lattices()),
+    }
+    page = DOCS / "numerics.md"
+    text = filled(page.read_text(encoding="utf-8"), tables)
+    draw(shares, widths, DOCS / "pictures" / "numerics.svg")
+    page.write_text(text, encoding="utf-8")
+    for name, each in tables.items():
+        print(f"{name}\n\n{each}\n")  # noqa: T201 - what the command is for
+
+
+if __name__ == "__main__":
+    main()
