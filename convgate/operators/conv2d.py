@@ -79,7 +79,7 @@ def norms(problem: Problem, euclidean: Arrays, sums: Arrays) -> dict[str, Array]
     """The sum of ||x|| sum |w| over a group's channels, and likewise for the gradients; a bias is a term of its own."""
 
     def grouped(array: Array) -> Array:
-        return array.reshape(array.shape[0], problem.groups, -1)
+        return array.reshape(len(array), problem.groups, array.shape[1] // problem.groups)
 
     x, weight = grouped(euclidean["x"]), sums["weight"].reshape(problem.groups, -1, sums["weight"].shape[1])
     gradient, gradient_sums = grouped(euclidean["grad_output"]), grouped(sums["grad_output"])
