@@ -202,3 +202,13 @@ def test_an_error_factor_that_lets_zeros_pass_shows_nothing() -> None:
         results = judge(case, boundless)
         tally.add("conv2d", "conv2d", results, primary_failure(results))
     assert verdict_of(tally, ["conv2d"], [])[0] == "insufficient"
+
+
+def test_an_empty_batch_leaves_no_room_for_error() -> None:
+    def one_too_much(*arrays: Any, **options: Any) -> Any:
+        grad_input, grad_weight, grad_bias = impl.conv2d_backward(*arrays, **options)
+        return grad_input, grad_weight + 1, grad_bias
+
+    claims = SimpleNamespace(conv2d=impl.conv2d, conv2d_backward=one_too_much, error_factor=lambda _: 100.0)
+    assert verdict("conv2d:n0c4o4g2", claims, "grad_weight") == "failed"
+    assert verdict("conv2d:n0c4o4g2", fft, "grad_weight") == "vacuous"
