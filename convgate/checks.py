@@ -9,6 +9,7 @@ import numpy as np
 
 from convgate.case import Case, invalid_calls
 from convgate.compare import Mismatch, compare, describe
+from convgate.norms import NormBound, relations_may_round
 from convgate.operators import Array, Call
 from convgate.oracle_list import finite_difference
 from convgate.relations import (
@@ -21,7 +22,7 @@ from convgate.relations import (
     layout,
     purity_relations,
 )
-from convgate.subjects.loader import supports
+from convgate.subjects.loader import error_factor, supports
 from convgate.text import cut
 from convgate.trial import RAISED, Trial
 
@@ -65,6 +66,8 @@ class Result:
         The wrong entry, such as ``y[0,0,1,1]``, if it is one.
     relation : str
         Name of the relation that does not hold, if it is one.
+    factor : float or None
+        The error factor that the subject claims, if it was judged by that.
     """
 
     check: str
@@ -76,6 +79,7 @@ class Result:
     output: str = ""
     place: str = ""
     relation: str = ""
+    factor: float | None = None
 
 
 # Of what a subject says.
@@ -84,7 +88,7 @@ MOST_CHARACTERS = 2_000
 OUTPUTS = {"forward": "y", "grad_input": "grad_input", "grad_weight": "grad_weight", "grad_bias": "grad_bias"}
 
 
-def raised(check: str, error: BaseException, **details: str) -> Result:
+def raised(check: str, error: BaseException, *, output: str = "", relation: str = "") -> Result:
     """A subject raised on a valid problem."""
     name = type(error).__name__
     try:
@@ -92,7 +96,9 @@ def raised(check: str, error: BaseException, **details: str) -> Result:
     except RAISED:
         text = ""
     message = f"raised {name}: {cut(text, MOST_CHARACTERS)}" if text else f"raised {name}"
-    return Result(check, "failed", "raised", message, expected="a result", actual=name, **details)
+    return Result(
+        check, "failed", "raised", message, expected="a result", actual=name, output=output, relation=relation
+    )
 
 
 def judge_output(check: str, output: str, trial: Trial) -> Result | None:
@@ -112,17 +118,36 @@ def judge_output(check: str, output: str, trial: Trial) -> Result | None:
     if disagreement is not None:
         message = f"{output}{disagreement.message} by PyTorch; the definition says what must be"
         return Result(check, "oracles_disagree", "", message, disagreement.expected, disagreement.actual, output)
-    dtype = trial.case.dtype
-    bound = trial.bound(call, output, dtype)
-    mismatch = compare(outcome.outputs[output], expected, dtype, bound, step=trial.step(output))
+    mismatch, claimed = judge_values(trial, call, output, outcome.outputs[output])
     if mismatch is not None:
         where = f"[{','.join(map(str, mismatch.index))}]" if mismatch.index is not None else ""
         text = f"{output}{where} {mismatch.message}"
         place = f"{output}{where}" if where else ""
-        return Result(check, "failed", mismatch.symptom, text, mismatch.expected, mismatch.actual, output, place)
+        what = (mismatch.symptom, text, mismatch.expected, mismatch.actual, output, place)
+        return Result(check, "failed", *what, factor=claimed.factor if claimed is not None else None)
+    if (
+        claimed is not None
+        and compare(np.zeros_like(outcome.outputs[output]), expected, trial.case.dtype, claimed) is None
+    ):
+        return Result(check, "vacuous", message="the subject's error_factor lets even zeros pass", output=output)
     if is_vacuous(expected):
         return Result(check, "vacuous", message="nothing but zeros was expected", output=output)
     return Result(check, "passed", output=output)
+
+
+def judge_values(trial: Trial, call: Call, output: str, actual: Any) -> tuple[Mismatch | None, NormBound | None]:
+    """How an output differs from the definition, and the bound that the subject claims, if it was judged by that.
+
+    It is where the subject is not as exact as one that adds up the products of the definition. On the lattice the
+    nearest integers decide, and the claim only where it allows for errors of more than half a step.
+    """
+    expected, dtype = trial.expected(call)[output], trial.case.dtype
+    mismatch = compare(actual, expected, dtype, trial.bound(call, output, dtype), step=trial.step(output))
+    claimed = trial.norm_bound(output, trial.error_factor) if mismatch is not None else None
+    if claimed is None:
+        return mismatch, None
+    beyond = compare(actual, expected, dtype, claimed)
+    return mismatch if beyond is not None and trial.on_lattice else beyond, claimed
 
 
 def judge_absent(check: str, output: str, actual: Any) -> Result:
@@ -164,6 +189,9 @@ def judge_special_values(trial: Trial) -> Result | None:
 
 def judge_special_output(output: str, trial: Trial) -> Result | None:
     """One output, on data with special values."""
+    if trial.error_factor is not None:
+        message = "the subject has an error_factor: a transform spreads NaN and infinities over the whole image"
+        return Result("special_values", "unsupported", message=message)
     if trial.operator.name == "max_pool2d" and output != "y" and np.isnan(trial.values["x"]).any():
         # which NaN of a window takes its gradient is a convention that no document fixes
         return None
@@ -213,12 +241,25 @@ def judge_relation(check: str, relation: Relation, trial: Trial) -> Result:
         symptom, _, details = actual.partition(": ")
         text = f"{relation.name}: {details}"
         return Result(check, "failed", symptom, text, expected, details, relation=relation.name)
+    if not same and relation.rounded and rounding_explains(relation, trial):
+        message = f"{relation.name}: the subject's error_factor leaves room for half a step"
+        return Result(check, "vacuous", message=message)
     if not same:
         text = f"{relation.name}: {message}"
         return Result(check, "failed", relation.symptom, text, must_be, is_, relation=relation.name)
     nothing = any(not array.size for array in trial.values.values())
     empty = is_vacuous(np.asarray(expected)) if relation.rounded else nothing
     return Result(check, "vacuous" if empty else "passed", message=relation.name)
+
+
+def rounding_explains(relation: Relation, trial: Trial) -> bool:
+    """Whether a subject that is accurate in norm may break a relation between integers."""
+    if trial.error_factor is None:
+        return False
+    others = (error_factor(trial.subject, problem) for problem in relation.also)
+    factor = max(trial.error_factor, *(each for each in others if each is not None), 1)
+    steps = {output: trial.step(output) for output in trial.operator.terms}
+    return relations_may_round(trial.problem, trial.values, trial.case.dtype, factor, steps)
 
 
 def difference(actual: Any, expected: Any) -> tuple[str, str, str]:

@@ -72,6 +72,11 @@ class Bound:
         count = (self.roundings + 1) * Fraction(unit_roundoff(self.dtype))
         return count / (1 - count)
 
+    @property
+    def steps(self) -> Fraction:
+        """How many unit roundoffs of the magnitude the error may be, to first order in u."""
+        return Fraction(self.roundings + 1)
+
     def at(self, index: tuple[int, ...]) -> Fraction:
         """Largest error, at one entry, of a subject that adds up the products of the definition in whatever order.
 
@@ -204,7 +209,7 @@ def compare_to_bound(actual: Array, expected: Array, bound: Bound) -> Mismatch |
         error = abs(Fraction(found) - Fraction(truth))
         if error > bound.at(index):
             wrong[index] = True
-            narrow = narrow and error <= (bound.roundings + 1) * NARROWEST * Fraction(bound.magnitude[index])
+            narrow = narrow and error <= bound.steps * NARROWEST * Fraction(bound.magnitude[index])
     if not wrong.any():
         return None
     return mismatch_at(first(wrong), wrong, "inaccurate" if narrow else "wrong value", actual, expected)
@@ -219,8 +224,8 @@ def doubtful(actual: Array, expected: Array, bound: Bound) -> Iterator[tuple[int
     truth = as_floats(expected)
     with np.errstate(all="ignore"):
         gap = np.abs(actual.astype(np.float64) - truth)
-        likely = (bound.roundings + 1) * unit_roundoff(bound.dtype) * as_floats(bound.magnitude)
-        clear = (gap <= likely / 2) & (likely < inf) & (bound.roundings > 1)
+        likely = float(bound.steps) * unit_roundoff(bound.dtype) * as_floats(bound.magnitude)
+        clear = (gap <= likely / 2) & (likely < inf) & (bound.roundings > 0) & (bound.steps > 2)
     return indices(~clear)
 
 

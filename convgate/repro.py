@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from convgate import relations
 from convgate.case import POINTS, Case, invalid_calls
 from convgate.checks import OUTPUTS, RELATIONS, Result
-from convgate.compare import Copied
+from convgate.compare import Bound, Copied
 from convgate.fills import DTYPES
 from convgate.layouts import LAYOUTS
 from convgate.operators import Array, source_of
@@ -180,8 +180,10 @@ def value_body(trial: Trial, result: Result) -> tuple[list[str], list[Callable[.
                 "assert (np.signbit(actual) == np.signbit(expected))[zeros].all(), 'a zero has the wrong sign'",
             ]
     elif bound is not None:
-        bounds = np.array([float(bound.at(index)) for index in np.ndindex(expected.shape)]).reshape(expected.shape)
-        tolerance = literal(bounds)
+        tolerance = literal(bounds_of(bound, expected))
+    claimed = trial.norm_bound(result.output, result.factor)
+    if claimed is not None:
+        tolerance = f"np.maximum({tolerance}, {literal(bounds_of(claimed, expected))})"
     dtype = np.dtype(DTYPES[trial.case.dtype]).name
     return [
         actual,
@@ -189,6 +191,11 @@ def value_body(trial: Trial, result: Result) -> tuple[list[str], list[Callable[.
         f"require(actual, expected, {dtype!r}, {tolerance})",
         *signs,
     ], [require]
+
+
+def bounds_of(bound: Bound, expected: Array) -> Array:
+    """The bound of each entry."""
+    return np.array([float(bound.at(index)) for index in np.ndindex(expected.shape)]).reshape(expected.shape)
 
 
 def relation_body(case: Case, result: Result) -> tuple[list[str], list[Callable[..., Any]]]:

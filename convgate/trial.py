@@ -11,8 +11,10 @@ import numpy as np
 from convgate.case import POINTS, Case, broken_rule, lay_out, values_of
 from convgate.compare import Bound, Copied
 from convgate.fills import EXACT, MOST_VALUES, lattice_magnitude, smallest_normal, step_of
+from convgate.norms import NormBound, norm_bound
 from convgate.operators import Array, Arrays, Call, Operator, perform
 from convgate.oracle_list import as_integers, definition, torch_oracle
+from convgate.subjects.loader import error_factor
 
 __all__ = ["RAISED", "Outcome", "Trial"]
 
@@ -215,13 +217,8 @@ class Trial:
         """Put the power of two back, as often as data are multiplied."""
         if exponent == 0:
             return numbers
-        scale = Fraction(2) ** (len(self.operator.terms[output]) * exponent)
-        scaled = np.empty(numbers.shape, object)
-        for index in np.ndindex(numbers.shape):
-            number: Any = numbers[index]
-            # the one float among exact numbers is the maximum of a window wholly in padding
-            scaled[index] = number if isinstance(number, float) else number * scale
-        return scaled
+        # the one float among exact numbers is the maximum of a window wholly in padding, which stays minus infinity
+        return np.asarray(Fraction(2) ** (len(self.operator.terms[output]) * exponent) * numbers, object)
 
     def copies(self, call: Call) -> bool:
         """Whether a call only copies or chooses: nothing of what it returns is ever rounded."""
@@ -250,6 +247,17 @@ class Trial:
             subnormal=magnitude - kept if kept is not None else None,
             divisor=self.operator.quantum(self.problem),
         )
+
+    @cached_property
+    def error_factor(self) -> float | None:
+        """What the subject claims of the problem if it is accurate in norm; None if it is judged entry by entry."""
+        return error_factor(self.subject, self.problem) if self.operator.norms is not None else None
+
+    def norm_bound(self, output: str, factor: float | None) -> NormBound | None:
+        """The bound of an output of a subject with such an error factor, if it has one and the data are finite."""
+        if factor is None or not self.finite:
+            return None
+        return norm_bound(self.problem, self.values, output, self.case.dtype, factor)
 
     def _points_on_lattice(self) -> bool:
         quantum = self.operator.quantum(self.problem)

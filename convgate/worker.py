@@ -13,6 +13,7 @@ from convgate.case import Case, case_rule, invalid_calls
 from convgate.checks import CHECKS, OUTPUTS, RELATIONS, Result, judge, primary_failure
 from convgate.explain import Picture, picture
 from convgate.failures import fingerprint
+from convgate.fills import DTYPES
 from convgate.minimize import complexity, minimize
 from convgate.oracle_list import torch_oracle
 from convgate.record import Tally
@@ -20,7 +21,7 @@ from convgate.relations import evaluate
 from convgate.sources.covering import covering_cases
 from convgate.sources.fuzz import draw_cases
 from convgate.spec import format_spec, parse_spec
-from convgate.subjects.loader import load_subject, supports
+from convgate.subjects.loader import load_subject, supports, takes
 from convgate.trial import RAISED, Trial
 from convgate.when import When, fails_when
 
@@ -96,7 +97,7 @@ def cases_of(shard: Shard, subject: Any) -> list[Case]:
     """The cases of a shard."""
     if shard.specs:
         given = [parse_spec(spec) for spec in shard.specs]
-        return [case for case in given if supports(subject, case.problem)]
+        return [case for case in given if supports(subject, case.problem) and takes(subject, case.dtype)]
     return draw_cases(shard.operator, shard.seed, shard.part, shard.count, subject)
 
 
@@ -117,7 +118,14 @@ def covering_specs(subject_name: str, operator: str, strength: int, seed: int) -
     subject = load_subject(subject_name)
     picky = callable(getattr(subject, "supports", None))
     cases = covering_cases(operator, strength, seed, partial(supports, subject) if picky else None)
-    return tuple(format_spec(case) for case in cases)
+    held = (case if takes(subject, case.dtype) else in_another_dtype(case) for case in cases)
+    return tuple(format_spec(case) for case in held if case_rule(case) is None)
+
+
+def in_another_dtype(case: Case) -> Case:
+    """The same case in the other dtype, whose lattice it need not fit."""
+    (other,) = DTYPES.keys() - {case.dtype}
+    return replace(case, dtype=other)
 
 
 def specs_of(subject_name: str, shard: Shard) -> list[str]:

@@ -1,9 +1,10 @@
 """avg_pool2d: average pooling."""
 
+from fractions import Fraction
 from itertools import product
 from math import lcm
 
-from convgate.operators.base import Call, Operator
+from convgate.operators.base import Array, Arrays, Call, Operator
 from convgate.operators.classes import BATCH, CEIL_AXES, CHANNELS, Block, Feature, flag
 from convgate.operators.pooling import pool_rule, pool_shapes, pool_work
 from convgate.problem import Problem, clipped_window
@@ -48,10 +49,10 @@ def backward(problem: Problem) -> Call:
     return Call("avg_pool2d_backward", ("grad_output", "x", problem.kernel_size), options(problem), ("grad_input",))
 
 
-def quantum(problem: Problem) -> int:
-    """Least common multiple of the divisors that occur: averages of its multiples are integers."""
+def divisors(problem: Problem) -> set[int]:
+    """The magnitudes of the divisors that occur."""
     if problem.divisor_override is not None:
-        return abs(problem.divisor_override)
+        return {abs(problem.divisor_override)}
     extents = [
         {
             clipped_window(place, size, kernel, stride, padding, real=not problem.count_include_pad)
@@ -61,7 +62,19 @@ def quantum(problem: Problem) -> int:
             problem.output_size, problem.size, problem.kernel_size, problem.stride, problem.padding, strict=True
         )
     ]
-    return lcm(*(height * width for height, width in product(*extents)))
+    return {height * width for height, width in product(*extents)}
+
+
+def quantum(problem: Problem) -> int:
+    """Least common multiple of the divisors that occur: averages of its multiples are integers."""
+    return lcm(*divisors(problem))
+
+
+def norms(problem: Problem, euclidean: Arrays, sums: Arrays) -> dict[str, Array]:
+    """Of a convolution of each channel with a kernel of reciprocals of the smallest divisor."""
+    del sums
+    kernel = Fraction(problem.taps, min(divisors(problem)))
+    return {"y": euclidean["x"] * kernel, "grad_input": euclidean["grad_output"] * kernel}
 
 
 def roundings(problem: Problem) -> dict[str, int]:
@@ -104,4 +117,5 @@ AVG_POOL2D = Operator(
         DIVISOR,
     ),
     padding_shows=lambda _: True,
+    norms=norms,
 )

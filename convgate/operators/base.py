@@ -78,6 +78,10 @@ class Operator:
         What its coverage counts of the other options, the flag among them.
     padding_shows : callable
         Problem to whether an output is other than zero although all windows lie in padding alone.
+    norms : callable or None
+        Problem, Euclidean norms and sums of magnitudes of each image and channel (of each kernel, of each bias), by
+        array, to what a subject's ``error_factor`` is a factor of, by output: one number for each image and channel,
+        or kernel. None where no such subject is known.
     """
 
     name: str
@@ -97,6 +101,7 @@ class Operator:
     axis_mode: str
     blocks: tuple[Block, ...]
     padding_shows: Callable[[Problem], bool]
+    norms: Callable[[Problem, Arrays, Arrays], dict[str, Array]] | None = None
 
     @property
     def factors(self) -> int:

@@ -2,7 +2,9 @@
 
 from itertools import product
 
-from convgate.operators.base import Call, Operator, Shape, common_rule
+import numpy as np
+
+from convgate.operators.base import Array, Arrays, Call, Operator, Shape, common_rule
 from convgate.operators.classes import (
     BATCH,
     DILATED_AXES,
@@ -73,6 +75,22 @@ def roundings(problem: Problem) -> dict[str, int]:
     }
 
 
+def norms(problem: Problem, euclidean: Arrays, sums: Arrays) -> dict[str, Array]:
+    """The sum of ||x|| sum |w| over a group's channels, and likewise for the gradients; a bias is a term of its own."""
+
+    def grouped(array: Array) -> Array:
+        return array.reshape(len(array), problem.groups, array.shape[1] // problem.groups)
+
+    x, weight = grouped(euclidean["x"]), sums["weight"].reshape(problem.groups, -1, sums["weight"].shape[1])
+    gradient, gradient_sums = grouped(euclidean["grad_output"]), grouped(sums["grad_output"])
+    y = np.einsum("ngc,goc->ngo", x, weight).reshape(euclidean["grad_output"].shape)
+    return {
+        "y": y + sums["bias"] if problem.bias else y,
+        "grad_input": np.einsum("ngo,goc->ngc", gradient, weight).reshape(euclidean["x"].shape),
+        "grad_weight": np.einsum("ngc,ngo->goc", x, gradient_sums).reshape(sums["weight"].shape),
+    }
+
+
 def work(problem: Problem) -> int:
     """Products of a forward pass."""
     return problem.batch * problem.out_channels * problem.places * (problem.channels // problem.groups) * problem.taps
@@ -128,4 +146,5 @@ CONV2D = Operator(
     axis_mode="bias",
     blocks=(BATCH, GROUPS, flag("bias")),
     padding_shows=lambda problem: problem.bias,
+    norms=norms,
 )

@@ -10,7 +10,7 @@ from hypothesis.strategies import SearchStrategy
 from convgate.case import Case
 from convgate.operators import OPERATORS
 from convgate.strategies import cases, invalid_cases
-from convgate.subjects.loader import supports
+from convgate.subjects.loader import supports, takes
 
 __all__ = ["draw_cases", "draw_invalid"]
 
@@ -36,14 +36,16 @@ def draw_cases(operator: str, seed: int, part: int, count: int, subject: Any) ->
     count : int
         How many to draw; fewer come back where the subject supports few.
     subject : Any
-        Asked for each problem whether it supports it.
+        Asked for each problem whether it supports it, and whether it takes the dtype.
 
     Returns
     -------
     list of Case
     """
     entropy = [seed, part, list(OPERATORS).index(operator)]
-    return draw(cases(operator), entropy, count, lambda case: supports(subject, case.problem))
+    return draw(
+        cases(operator), entropy, count, lambda case: takes(subject, case.dtype) and supports(subject, case.problem)
+    )
 
 
 def draw_invalid(operator: str, seed: int, count: int) -> list[Case]:

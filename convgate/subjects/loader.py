@@ -2,12 +2,24 @@
 
 import importlib
 from functools import cache
+from math import inf
 from typing import Any
+
+import numpy as np
 
 from convgate.operators import OPERATORS
 from convgate.problem import Problem
 
-__all__ = ["DEFAULT_SUBJECT", "SubjectError", "functions_of", "load_subject", "operators_of", "supports"]
+__all__ = [
+    "DEFAULT_SUBJECT",
+    "SubjectError",
+    "error_factor",
+    "functions_of",
+    "load_subject",
+    "operators_of",
+    "supports",
+    "takes",
+]
 
 DEFAULT_SUBJECT = "impl"
 
@@ -78,3 +90,40 @@ def supports(subject: Any, problem: Problem) -> bool:
         if OPERATORS[problem.operator].broken_rule(problem) is not None:
             return False
         raise SubjectError(f"supports({problem}) raised {type(error).__name__}: {error}") from error
+
+
+def takes(subject: Any, dtype: str) -> bool:
+    """Whether a subject takes arrays of a dtype, "f32" or "f64"; yes, unless it has ``dtypes`` without it."""
+    return dtype in getattr(subject, "dtypes", (dtype,))
+
+
+def error_factor(subject: Any, problem: Problem) -> float | None:
+    """How accurate in norm a subject says that it is on a valid problem.
+
+    Returns
+    -------
+    float or None
+        The number of unit roundoffs of the norms that its errors stay under (docs/normwise.md). None if it has no
+        ``error_factor``, or that says None: then it adds up the products of the definition.
+
+    Raises
+    ------
+    SubjectError
+        If its ``error_factor`` raises or gives anything but None and finite numbers from 1.
+    """
+    asked = getattr(subject, "error_factor", None)
+    if not callable(asked):
+        return None
+    try:
+        factor = asked(problem)
+    except Exception as error:
+        raise SubjectError(f"error_factor({problem}) raised {type(error).__name__}: {error}") from error
+    if factor is None:
+        return None
+    number = isinstance(factor, float | int | np.number) and not isinstance(factor, bool)
+    if not number or not 1 <= factor < inf:
+        raise SubjectError(
+            f"error_factor({problem}) gave {factor!r}; it must be a finite number of unit roundoffs, at least 1, "
+            "or None where the subject adds up the products of the definition"
+        )
+    return float(factor)

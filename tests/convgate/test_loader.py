@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import impl
 from convgate.problem import Problem
-from convgate.subjects.loader import SubjectError, functions_of, load_subject, supports
+from convgate.spec import parse_spec
+from convgate.subjects.loader import SubjectError, error_factor, functions_of, load_subject, supports, takes
+from convgate.worker import Shard, covering_specs, specs_of
 
 SOURCE = """
 import impl
@@ -131,3 +134,56 @@ def test_a_subject_is_asked_about_everything_unless_it_says_what_it_supports() -
     assert supports(SimpleNamespace(supports=lambda problem: problem.groups == 1), problem) is False
     assert supports(SimpleNamespace(supports=lambda problem: problem.groups), problem) is True
     assert supports(SimpleNamespace(supports="everything"), problem) is True
+
+
+# How accurate a subject says that it is
+
+
+def says(factor: object) -> SimpleNamespace:
+    return SimpleNamespace(error_factor=lambda _: factor)
+
+
+@pytest.mark.parametrize("factor", [1, 1.0, 150.5, np.float32(3), np.int64(7)])
+def test_an_error_factor_is_a_number_from_1(factor: float) -> None:
+    assert error_factor(says(factor), Problem(operator="conv2d")) == float(factor)
+
+
+def test_without_an_error_factor_a_subject_is_judged_entry_by_entry() -> None:
+    assert error_factor(impl, Problem(operator="conv2d")) is None
+    assert error_factor(says(None), Problem(operator="conv2d")) is None
+
+
+@pytest.mark.parametrize("factor", [float("nan"), float("inf"), 0.5, 0, -3, True, "150", [1.0]])
+def test_any_other_error_factor_is_refused_by_its_value_and_the_rule(factor: object) -> None:
+    with pytest.raises(SubjectError, match=r"it must be a finite number of unit roundoffs, at least 1") as caught:
+        error_factor(says(factor), Problem(operator="conv2d"))
+    assert repr(factor) in str(caught.value)
+
+
+def test_an_error_factor_that_raises_is_an_error_of_the_subject() -> None:
+    broken = SimpleNamespace(error_factor=lambda problem: 1 / problem.padding[0])
+    with pytest.raises(SubjectError, match="raised ZeroDivisionError"):
+        error_factor(broken, Problem(operator="conv2d"))
+
+
+# The dtypes that a subject takes
+
+
+def test_a_subject_takes_every_dtype_unless_it_names_some() -> None:
+    assert takes(impl, "f32")
+    assert takes(impl, "f64")
+    assert takes(SimpleNamespace(dtypes=("f32",)), "f32")
+    assert not takes(SimpleNamespace(dtypes=("f32",)), "f64")
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_a_subject_is_given_the_dtypes_that_it_names_alone(
+    dtype: str, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    (folder / "of_one_dtype.py").write_text(f"from impl import im2col\n\ndtypes = ({dtype!r},)\n")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    drawn = specs_of("of_one_dtype", Shard("im2col", 0, 0, 10))
+    covering = covering_specs("of_one_dtype", "im2col", 2, 0)
+    assert len(drawn) == 10
+    assert covering
+    assert {parse_spec(spec).dtype for spec in (*drawn, *covering)} == {dtype}

@@ -1,6 +1,8 @@
-"""Make the planted faults importable."""
+"""Make the planted faults and the correct subjects importable."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = Path(__file__).parent
+
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples" / "correct")]
