@@ -407,6 +407,7 @@ def primary_failure(results: Iterable[Result]) -> Result | None:
     """The failure that a case is remembered for.
 
     Checks stand in the order of blame: a wrong forward pass makes finite differences and identities fail too, so the
-    first failure explains the others.
+    first failure explains the others. But what is not deterministic explains whatever else is wrong, here and now.
     """
-    return next((result for result in results if result.verdict == "failed"), None)
+    failed = [result for result in results if result.verdict == "failed"]
+    return next((result for result in failed if result.symptom == "not deterministic"), failed[0] if failed else None)

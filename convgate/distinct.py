@@ -64,7 +64,8 @@ def distinct_failures(
         least = parse_spec(found.minimal)
         when = found.when if future_when is None else answered_when(workers, future_when)
         # what fails in the same output under the same conditions is one failure with several symptoms
-        trigger = (least.problem.operator, found.result.output, when.conditions if when else ())
+        what = found.result.output or (found.result.check if found.result.check == "invalid_arguments" else "")
+        trigger = (least.problem.operator, what, when.conditions if when else ())
         if trigger[1] and trigger[2] and trigger in known:
             continue
         known.add(trigger)

@@ -152,10 +152,11 @@ def ties(operator: Operator, problem: Problem, dtype: str, seed: int, name: str,
 
 
 def special(operator: Operator, problem: Problem, dtype: str, seed: int, name: str, shape: Shape) -> Array:
-    """The lattice with NaN, infinities, negative zeros and subnormals strewn into the data, not the gradients.
+    """The lattice with NaN, infinities, negative zeros and subnormals strewn into the data, and zeros into the weights.
 
-    Weights stay finite and other than zero: a padding of zeros times infinity would be NaN where an implementation
-    multiplies by its padding, and the definition does not say that it may not.
+    Weights stay finite: a padding of zeros times infinity would be NaN where an implementation multiplies by its
+    padding, and the definition does not say that it may not. Zero times NaN or infinity is NaN, so an implementation
+    may not leave out weights that are zero.
 
     Where an output is only copied or chosen (im2col, and y of max_pool2d) subnormals appear to the last bit and zeros
     with their sign; padding of im2col is 0 without a sign, and a maximum of zeros of both signs has either. Where
@@ -163,6 +164,8 @@ def special(operator: Operator, problem: Problem, dtype: str, seed: int, name: s
     flushes subnormals to zero loses these, and both are within half a step of the lattice.
     """
     values = lattice(operator, problem, dtype, seed, name, shape)
+    if name == "weight":
+        return np.where((raw(seed, name, values.size, part=2) % np.uint64(6) == 0).reshape(shape), 0.0, values)
     if name not in {"x", "columns"}:
         return values
     subnormal = smallest_normal(dtype) / 4

@@ -251,6 +251,9 @@ def invalid_problems_near(problem: Problem, axis: int) -> Iterator[Problem]:
     # past the last overhang that ceil_mode allows
     padded = problem.size[axis] + 2 * problem.padding[axis]
     yield replace(with_axis(problem, axis, kernel_size=padded + problem.stride[axis]), dilation=(1, 1))
+    # a division that rounds towards zero finds one place for it
+    longer_stride = with_axis(problem, axis, kernel_size=padded + 1, stride=max(2, problem.stride[axis]))
+    yield replace(longer_stride, dilation=(1, 1), ceil_mode=False)
     if "dilation" in options:
         yield with_axis(problem, axis, dilation=0)
         yield with_axis(problem, axis, dilation=-1)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from math import copysign, frexp, ldexp, prod
+from math import copysign, frexp, isqrt, ldexp, prod
 
 import numpy as np
 
@@ -62,6 +62,10 @@ def simpler_problems(problem: Problem) -> Iterator[Problem]:
     # whole groups where there are groups
     unit = max(1, problem.groups)
     yield from (replace(problem, out_channels=unit * fewer) for fewer in smaller(problem.out_channels // unit, 1))
+    if problem.out_channels % unit or problem.channels % unit:
+        # groups that do not divide need not be whole
+        yield from (replace(problem, out_channels=fewer) for fewer in smaller(problem.out_channels, 1))
+        yield from (replace(problem, channels=fewer) for fewer in smaller(problem.channels, 1))
     yield from (replace(problem, channels=unit * fewer) for fewer in smaller(problem.channels // unit, 1))
     yield from (replace(problem, batch=fewer) for fewer in smaller(problem.batch, 1))
     # side by side in place of one after the other
@@ -79,11 +83,26 @@ def simpler_problems(problem: Problem) -> Iterator[Problem]:
     if problem.operator != "conv2d" and problem.kernel_size[0] == 1 < problem.size[0]:
         # rows that no window joins are as good as channels
         yield replace(problem, channels=problem.channels * problem.size[0], size=(1, problem.size[1]))
+    yield from as_many_places(problem)
     yield swap_axes(problem)
     for name in PAIRS:
         swapped = replace(problem, **{name: getattr(problem, name)[::-1]})
         yield swapped
         yield from (with_axis(swapped, axis, size=problem.size[axis] - 1) for axis in (0, 1))
+
+
+def as_many_places(problem: Problem) -> Iterator[Problem]:
+    """As many places of the kernel or a few more, in another height and width."""
+    if min(problem.output_size) < 1:
+        return
+    for height in range(1, isqrt(problem.places) + 1):
+        for width in {-(-problem.places // height), problem.places // height + 1}:
+            for places in ((height, width), (width, height)):
+                more = [
+                    (new - now) * s for new, now, s in zip(places, problem.output_size, problem.stride, strict=True)
+                ]
+                if more != [0, 0]:
+                    yield replace(problem, size=(problem.size[0] + more[0], problem.size[1] + more[1]))
 
 
 def fewer_groups(problem: Problem) -> Iterator[Problem]:
@@ -170,3 +189,5 @@ def nearer_to_one(value: float) -> Iterator[float]:
         yield copysign(ldexp(1.0, int(exponent / 2)), value)
         yield copysign(ldexp(1.0, exponent), value)
         yield float(int(value / 2))
+    elif not np.isnan(value):
+        yield np.nan

@@ -23,7 +23,7 @@ from convgate.sources.fuzz import draw_cases
 from convgate.spec import format_spec, parse_spec
 from convgate.subjects.loader import load_subject, supports, takes
 from convgate.trial import RAISED, Trial
-from convgate.when import When, fails_when
+from convgate.when import When, fails_when, rule_of
 
 __all__ = [
     "Found",
@@ -230,17 +230,11 @@ def smallest(case: Case, failure: Result, subject: Any, *, any_symptom: bool = F
         primary = primary_failure(judge(candidate, subject, upto))
         if primary is None or primary.check != failure.check:
             return False
-        # an invalid problem is to stay invalid by the same rule, which its message starts with
-        same_rule = failure.check != "invalid_arguments" or first_word(primary) == first_word(failure)
-        return same_rule and (any_symptom or primary.symptom == failure.symptom)
+        # an invalid problem is to stay invalid by the same rule
+        return rule_of(candidate) == rule_of(case) and (any_symptom or primary.symptom == failure.symptom)
 
     least = minimize(case, still_fails, data=data).case
     return least, primary_failure(judge(least, subject, upto)) or failure
-
-
-def first_word(result: Result) -> str:
-    """The first word of a result's message."""
-    return result.message.partition(" ")[0]
 
 
 def exercise(subject_name: str, spec: str, check: str) -> None:

@@ -41,8 +41,9 @@ def broken_rule(problem: Problem) -> str | None:
     """Rules of conv2d: those of every operator, and channels that the groups divide."""
     if problem.groups < 1 or problem.out_channels < 1:
         return f"groups and out_channels must be at least 1, got {problem.groups} and {problem.out_channels}"
-    if problem.channels % problem.groups or problem.out_channels % problem.groups:
-        return f"groups {problem.groups} must divide channels {problem.channels} and {problem.out_channels}"
+    for name, count in (("channels", problem.channels), ("out_channels", problem.out_channels)):
+        if count % problem.groups:
+            return f"groups must divide {name}, got {problem.groups} and {count}"
     return common_rule(problem, OPTIONS)
 
 
