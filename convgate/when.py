@@ -144,7 +144,14 @@ def list_probes(first: Probe, subject: Any, failure: Result, stream: Stream) -> 
     seen = {origin}
     known = [origin]
     yield first
-    for candidate in chain(around(known, stream), draw_cases(origin.problem.operator, 0, 0, DRAWN, subject)):
+    for each in chain(around(known, stream), draw_cases(origin.problem.operator, 0, 0, DRAWN, subject)):
+        # always of the same array, so that the class of the layout says all
+        candidate = replace(each, laid_out=origin.laid_out if each.layout != "contiguous" else "")
+        if candidate.fill == "huge" != origin.fill:
+            # beside huge data an error of another size is not seen
+            candidate = replace(candidate, fill="lattice")
+        if case_rule(candidate) is not None:
+            continue
         if candidate in seen or vector_of(candidate) is None or candidate.operator.work(candidate.problem) > MOST_WORK:
             continue
         seen.add(candidate)

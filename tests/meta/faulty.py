@@ -365,6 +365,7 @@ FAULTS = {
         "avg_pool2d:c2w2:fortran",
         "forward",
         when=("input > 1 on either axis", "(layout fortran or layout transposed)"),
+        roughly=True,  # of one channel, or of one row, the order in memory is mostly the same
     ),
     "pads_with_zero": Fault(
         18,
