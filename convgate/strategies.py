@@ -5,7 +5,9 @@ pixels remain, and from these the size. So every remainder is as likely as none,
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import prod
+from typing import TypeVar
 
 from hypothesis import assume
 from hypothesis import strategies as st
@@ -22,11 +24,19 @@ __all__ = ["cases", "invalid_cases", "invalid_problems", "problems"]
 # Terms of a forward pass: nested loops in Python do some millions a second, and there are several passes a case.
 MOST_WORK = 5_000
 
+Value = TypeVar("Value")
+
 KERNELS = st.sampled_from([1, 2, 3, 3, 4, 5])
 # Few, and now and then one more than the width of a vector or a block.
 PLACES = st.sampled_from([1, 2, 3, 4, 5] * 8 + [9, 17, 33, 65])
 CHANNELS = st.sampled_from([1, 2, 3] * 10 + [9, 17, 33, 65])
 GROUPS = st.sampled_from([2, 3, 4] * 4 + [9])
+
+
+@lru_cache(maxsize=None, typed=True)  # typed, as True is equal to 1
+def choice(*values: Value) -> st.SearchStrategy[Value]:
+    """One of some values; made once, as Hypothesis takes longer to make a strategy than to draw from it."""
+    return st.sampled_from(values)
 
 
 @dataclass(frozen=True)
@@ -46,14 +56,14 @@ def axes(draw: st.DrawFn, *, operator: str, ceil_mode: bool) -> Axis:
     pool = operator.endswith("pool2d")
     kernel = draw(KERNELS)
     stride = draw(st.integers(1, kernel + 2))
-    if operator == "max_pool2d" and draw(st.sampled_from([False] * 23 + [True])):
+    if operator == "max_pool2d" and draw(choice(*[False] * 23, True)):
         # the one window of a pool that can lie wholly in padding: its two taps on either side of the input
         apart = draw(st.integers(2, 3))
         return Axis(apart - 1, 2, stride, 1, apart)
-    dilation = 1 if operator == "avg_pool2d" else draw(st.sampled_from([1, 1, 2, 3]))
+    dilation = 1 if operator == "avg_pool2d" else draw(choice(1, 1, 2, 3))
     spans = span(kernel, dilation)
     most_padding = kernel // 2 if pool else kernel + 1
-    padding = draw(st.sampled_from([0] * (most_padding + 1) + list(range(most_padding + 1))))
+    padding = draw(choice(*[0] * (most_padding + 1), *range(most_padding + 1)))
     remainder = draw(st.integers(0, stride - 1))
     places = draw(PLACES)
     # with ceil_mode a kernel may reach beyond the padded input at its only place
@@ -77,11 +87,11 @@ def problems(draw: st.DrawFn, operator: str) -> Problem:
     ceil_mode = "ceil_mode" in options and draw(st.booleans())
     height = draw(axes(operator=operator, ceil_mode=ceil_mode))
     width = draw(axes(operator=operator, ceil_mode=ceil_mode))
-    if draw(st.sampled_from([False, False, False, True])):
+    if draw(choice(False, False, False, True)):
         width = height
     problem = Problem(
         operator=operator,
-        batch=draw(st.sampled_from([1, 2, 3] * 4 + [0])),
+        batch=draw(choice(*[1, 2, 3] * 4, 0)),
         size=(height.size, width.size),
         kernel_size=(height.kernel, width.kernel),
         stride=(height.stride, width.stride),
@@ -96,7 +106,7 @@ def problems(draw: st.DrawFn, operator: str) -> Problem:
         problem = replace(
             problem,
             count_include_pad=draw(st.booleans()),
-            divisor_override=draw(st.sampled_from([None] * 6 + [1, 2, 3, 5, 7, -2])),
+            divisor_override=draw(choice(*[None] * 6, 1, 2, 3, 5, 7, -2)),
         )
     problem = within_work(problem)
     assume(OPERATORS[operator].broken_rule(problem) is None)
@@ -106,7 +116,7 @@ def problems(draw: st.DrawFn, operator: str) -> Problem:
 @st.composite
 def convolutions(draw: st.DrawFn, problem: Problem) -> Problem:
     """Add groups, channels and a bias: one group, some, or depthwise."""
-    kind = draw(st.sampled_from(["one", "some", "depthwise", "one"]))
+    kind = draw(choice("one", "some", "depthwise", "one"))
     groups = 1 if kind == "one" else draw(GROUPS)
     per_group = 1 if kind == "depthwise" else draw(CHANNELS)
     multiplier = draw(CHANNELS)
@@ -174,23 +184,23 @@ def invalid_cases(draw: st.DrawFn, operator: str) -> Case:
         return Case(problem=draw(invalid_problems(operator)))
     problem = replace(draw(problems(operator)), batch=draw(st.integers(1, 3)))
     rules = rules_of(problem, array_shapes(problem))
-    return Case(problem=problem, dtype=draw(st.sampled_from(sorted(DTYPES))), broken=draw(st.sampled_from(rules)))
+    return Case(problem=problem, dtype=draw(choice(*sorted(DTYPES))), broken=draw(choice(*rules)))
 
 
 @st.composite
 def cases(draw: st.DrawFn, operator: str) -> Case:
     """Cases of one operator: mostly lattice data in contiguous memory, and some of everything else."""
-    if draw(st.sampled_from([False] * 11 + [True])):
+    if draw(choice(*[False] * 11, True)):
         return draw(invalid_cases(operator))
     fills = OPERATORS[operator].fills
     case = Case(
         problem=draw(problems(operator)),
-        dtype=draw(st.sampled_from(sorted(DTYPES))),
-        layout=draw(st.sampled_from(["contiguous"] * len(LAYOUTS) + list(LAYOUTS))),
-        fill=draw(st.sampled_from(["lattice"] * len(fills) + list(fills))),
+        dtype=draw(choice(*sorted(DTYPES))),
+        layout=draw(choice(*["contiguous"] * len(LAYOUTS), *LAYOUTS)),
+        fill=draw(choice(*["lattice"] * len(fills), *fills)),
         seed=draw(st.integers(0, 2**16)),
     )
     shapes = array_shapes(case.problem)
     if case.layout != "contiguous" and len(shapes) > 1 and draw(st.booleans()):
-        case = replace(case, laid_out=draw(st.sampled_from(sorted(shapes))))
+        case = replace(case, laid_out=draw(choice(*sorted(shapes))))
     return case if case_rule(case) is None else replace(case, dtype="f64")

@@ -16,7 +16,8 @@ def require(holds: object, rule: str) -> None:
 
 def places(size: int, kernel: int, stride: int, padding: int, dilation: int = 1, *, ceil_mode: bool = False) -> int:
     """Number of places of a kernel along one axis, at least 1."""
-    require(min(kernel, stride, dilation) >= 1 and padding >= 0, "kernel, stride and dilation must be positive")
+    require(min(size, kernel, stride, dilation) >= 1, "size, kernel, stride and dilation must be at least 1")
+    require(padding >= 0, "padding must not be negative")
     room = size + 2 * padding - dilation * (kernel - 1) - 1
     count = (-(-room // stride) if ceil_mode else room // stride) + 1
     if ceil_mode and (count - 1) * stride >= size + padding:
