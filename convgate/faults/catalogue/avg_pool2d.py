@@ -436,7 +436,7 @@ FAULTS = (
             ),
         ),
         spec="avg_pool2d:w2:wide",
-        when=("output_w > 1", "not fill lattice"),
+        when=("output_w > 1", "(fill wide or fill special)"),
     ),
     Fault(
         name="avg_pool2d_backward_adds_up_in_float32",

@@ -208,7 +208,7 @@ FAULTS = (
         depth=1,
         edits=(Edit("max_pool2d", "    image = padded", "    sh, sw = min(sh, kh), min(sw, kw)\n    image = padded"),),
         spec="max_pool2d:w3s1x2",
-        when=("stride > kernel and output > 1 on the same axis",),
+        when=("no window in padding alone on both axes", "stride > kernel and output > 1 on the same axis"),
     ),
     # 13: tails of blocks
     Fault(
@@ -346,8 +346,8 @@ FAULTS = (
         stage="forward",
         depth=1,
         edits=(Edit("max_pool2d", SMALLEST, "y = np.full((n, c, oh, ow), np.finfo(x.dtype).min, x.dtype)"),),
-        spec="max_pool2d:k1x2p0x1d1x2",
-        when=("a window in padding alone on either axis",),
+        spec="max_pool2d:points@x.0.0.0.0=-inf",
+        when=("infinity among the data",),
     ),
     Fault(
         name="max_pool2d_starts_from_minus_a_billion",
@@ -358,8 +358,8 @@ FAULTS = (
             Edit("max_pool2d", "(kh * dh + sh, kw * dw + sw), -np.inf)", "(kh * dh + sh, kw * dw + sw), -1e9)"),
             Edit("max_pool2d", SMALLEST, "y = np.full((n, c, oh, ow), -1e9, x.dtype)"),
         ),
-        spec="max_pool2d:k1x2p0x1d1x2",
-        when=("a window in padding alone on either axis",),
+        spec="max_pool2d:points@x.0.0.0.0=-inf",
+        when=("infinity among the data",),
     ),
     Fault(
         name="max_pool2d_starts_from_the_first_pixel",
@@ -651,7 +651,7 @@ FAULTS = (
             ),
         ),
         spec="max_pool2d:k1x2s1x2p0x1d1x2",
-        when=("stride_w > 1", "padding_w > 0", "dilation_w > 1"),
+        when=("stride_w > 1", "padding_w > 0", "dilation_w > 1", "no window_h in padding alone"),
     ),
     Fault(
         name="max_pool2d_backward_forgets_to_crop_in_ceil_mode_with_dilation_and_stride",
@@ -681,7 +681,13 @@ FAULTS = (
             ),
         ),
         spec="max_pool2d:n2c2k2x1s2p1x0",
-        when=("stride > 1 on both axes", "padding_h > 0", "batch > 1", "channels > 1"),
+        when=(
+            "stride > 1 on both axes",
+            "padding_h > 0",
+            "no window in padding alone on both axes",
+            "batch > 1",
+            "channels > 1",
+        ),
     ),
     Fault(
         name="max_pool2d_takes_pairs_for_kernels_of_3_in_float32",
