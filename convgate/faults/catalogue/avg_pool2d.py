@@ -435,7 +435,7 @@ FAULTS = (
                 "        y += rows[..., kw : kw + (ow - 1) * sw + 1 : sw] - rows[..., : (ow - 1) * sw + 1 : sw]\n",
             ),
         ),
-        spec="avg_pool2d:w2:wide",
+        spec="avg_pool2d:w2:wide:2",
         when=("output_w > 1", "(fill wide or fill special)"),
     ),
     Fault(

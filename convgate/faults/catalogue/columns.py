@@ -242,7 +242,7 @@ FAULTS = (
             ),
         ),
         spec="col2im:c2w2:fortran",
-        when=("output > 1 on either axis", "layout fortran"),
+        when=("output > 1 on either axis", "channels > 1", "layout fortran"),
     ),
     # 19: the dtype
     Fault(

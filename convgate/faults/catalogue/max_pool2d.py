@@ -464,7 +464,7 @@ FAULTS = (
             ),
         ),
         spec="max_pool2d:h2w2k2:ties:29",
-        when=("kernel > 1 on both axes", "fill ties"),
+        when=("kernel > 1 on both axes", "input > 1 on both axes", "fill ties"),
     ),
     Fault(
         name="max_pool2d_backward_finds_no_winner_among_minus_infinities",
