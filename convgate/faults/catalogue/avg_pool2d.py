@@ -435,8 +435,8 @@ FAULTS = (
                 "        y += rows[..., kw : kw + (ow - 1) * sw + 1 : sw] - rows[..., : (ow - 1) * sw + 1 : sw]\n",
             ),
         ),
-        spec="avg_pool2d:w2:wide",
-        when=("output_w > 1", "not fill lattice"),
+        spec="avg_pool2d:w2:wide:2",
+        when=("output_w > 1", "(fill wide or fill special)"),
     ),
     Fault(
         name="avg_pool2d_backward_adds_up_in_float32",

@@ -167,7 +167,7 @@ FAULTS = (
         depth=1,
         edits=(Edit("im2col", "(ph, pw), (dh", "(pw, ph), (dh"),),
         spec="im2col:w2p0x1",
-        when=("padding_h != padding_w",),
+        when=("input > 1 on either axis", "padding_h != padding_w"),
     ),
     Fault(
         name="col2im_swaps_the_kernel",
@@ -242,7 +242,7 @@ FAULTS = (
             ),
         ),
         spec="col2im:c2w2:fortran",
-        when=("output > 1 on either axis", "layout fortran"),
+        when=("output > 1 on either axis", "channels > 1", "layout fortran"),
     ),
     # 19: the dtype
     Fault(

@@ -141,7 +141,10 @@ FAULTS = (
             ),
         ),
         spec="max_pool2d:w5k1x2s1x2d1x2:2",
-        when=("kernel_h = 1", "(stride_w = kernel_w > 1 or stride_w > kernel_w)", "windows_w overlap"),
+        when=(
+            "kernel_h = 1",
+            "(stride = kernel > 1 or stride > kernel) and windows overlap on the same axis",
+        ),
     ),
     Fault(
         name="max_pool2d_backward_writes_bands_of_rows_over_each_other",
@@ -208,7 +211,7 @@ FAULTS = (
         depth=1,
         edits=(Edit("max_pool2d", "    image = padded", "    sh, sw = min(sh, kh), min(sw, kw)\n    image = padded"),),
         spec="max_pool2d:w3s1x2",
-        when=("stride > kernel and output > 1 on the same axis",),
+        when=("no window in padding alone on both axes", "stride > kernel and output > 1 on the same axis"),
     ),
     # 13: tails of blocks
     Fault(
@@ -346,8 +349,8 @@ FAULTS = (
         stage="forward",
         depth=1,
         edits=(Edit("max_pool2d", SMALLEST, "y = np.full((n, c, oh, ow), np.finfo(x.dtype).min, x.dtype)"),),
-        spec="max_pool2d:k1x2p0x1d1x2",
-        when=("a window in padding alone on either axis",),
+        spec="max_pool2d:points@x.0.0.0.0=-inf",
+        when=("infinity among the data",),
     ),
     Fault(
         name="max_pool2d_starts_from_minus_a_billion",
@@ -358,8 +361,8 @@ FAULTS = (
             Edit("max_pool2d", "(kh * dh + sh, kw * dw + sw), -np.inf)", "(kh * dh + sh, kw * dw + sw), -1e9)"),
             Edit("max_pool2d", SMALLEST, "y = np.full((n, c, oh, ow), -1e9, x.dtype)"),
         ),
-        spec="max_pool2d:k1x2p0x1d1x2",
-        when=("a window in padding alone on either axis",),
+        spec="max_pool2d:points@x.0.0.0.0=-inf",
+        when=("infinity among the data",),
     ),
     Fault(
         name="max_pool2d_starts_from_the_first_pixel",
@@ -461,7 +464,7 @@ FAULTS = (
             ),
         ),
         spec="max_pool2d:h2w2k2:ties:29",
-        when=("kernel > 1 on both axes", "fill ties"),
+        when=("kernel > 1 on both axes", "input > 1 on both axes", "fill ties"),
     ),
     Fault(
         name="max_pool2d_backward_finds_no_winner_among_minus_infinities",
@@ -651,7 +654,7 @@ FAULTS = (
             ),
         ),
         spec="max_pool2d:k1x2s1x2p0x1d1x2",
-        when=("stride_w > 1", "padding_w > 0", "dilation_w > 1"),
+        when=("stride_w > 1", "padding_w > 0", "dilation_w > 1", "no window_h in padding alone"),
     ),
     Fault(
         name="max_pool2d_backward_forgets_to_crop_in_ceil_mode_with_dilation_and_stride",
@@ -681,7 +684,13 @@ FAULTS = (
             ),
         ),
         spec="max_pool2d:n2c2k2x1s2p1x0",
-        when=("stride > 1 on both axes", "padding_h > 0", "batch > 1", "channels > 1"),
+        when=(
+            "stride > 1 on both axes",
+            "padding_h > 0",
+            "no window in padding alone on both axes",
+            "batch > 1",
+            "channels > 1",
+        ),
     ),
     Fault(
         name="max_pool2d_takes_pairs_for_kernels_of_3_in_float32",
