@@ -6,6 +6,7 @@ of them take little longer than a few subjects.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from convgate.checks import CHECKS, judge_trial, primary_failure
 from convgate.faults.mutants import Mutant, equivalents, mutants_of
@@ -111,13 +112,16 @@ def survey(*, profile: str, seed: int, jobs: int, everything: bool = False) -> I
     judged = [each for each in mutants.values() if everything or each.id not in known]
     found: dict[str, Found] = {}
     with open_workers(jobs, prepare, DEFAULT_SUBJECT) as workers:
+        shards = []
         for operator in OPERATORS:
             plan = Plan(subject=DEFAULT_SUBJECT, operators=(operator,), profile=profile, seed=seed, jobs=jobs)
-            shards = list(one_by_one(list_shards(workers, plan, (operator,))))
-            for done, shard in enumerate(shards, 1):
-                living = [each.id for each in judged if operator in each.operators and each.id not in found]
-                found |= {each.mutant: each for each in judge_shard(workers, living, shard)}
-                yield Progressed(f"judging {operator}", done, len(shards))
+            shards.append(one_by_one(list_shards(workers, plan, (operator,))))
+        # in turn, as what operators share is found by a few cases of one, and maybe by none of another
+        in_turn = [shard for each in zip_longest(*shards) for shard in each if shard is not None]
+        for done, shard in enumerate(in_turn, 1):
+            living = [each.id for each in judged if shard.operator in each.operators and each.id not in found]
+            found |= {each.mutant: each for each in judge_shard(workers, living, shard)}
+            yield Progressed("judging", done, len(in_turn))
     yield Survey(profile, seed, mutants, found, known)
 
 
