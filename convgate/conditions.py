@@ -35,7 +35,7 @@ MOST_CONDITIONS = 6
 # Widths of vectors and blocks: past one there is a tail.
 BLOCKS = (2, 4, 8, 16, 32, 64)
 # What saying a condition in a less plain way costs, in bits: between equals the plainer one wins.
-UNION, VALUE, BOTH = 1.0, 1.5, 1.0
+UNION, VALUE, BOTH, BLOCK = 1.0, 1.5, 1.0, 4.0
 
 
 @dataclass(frozen=True)
@@ -200,6 +200,9 @@ def list_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
     if override is not None:
         met = np.array([case.problem.divisor_override == override for case in cases])
         yield Condition(f"divisor_override = {override}", met, bits=VALUE)
+        if override < 0:
+            negative = [(case.problem.divisor_override or 0) < 0 for case in cases]
+            yield Condition("divisor_override < 0", np.array(negative))
 
 
 def counts_of(operator: str) -> dict[str, Callable[[Problem], int]]:
@@ -223,9 +226,9 @@ def past_blocks(name: str, values: NDArray[np.int64], first: int) -> Iterator[tu
     """Conditions that a count meets which is past a block, or leaves a tail behind steps of some width."""
     for block in BLOCKS:
         if first > block:
-            yield f"{name} > {block}", values > block, VALUE
+            yield f"{name} > {block}", values > block, BLOCK
         if first % block:
-            yield f"{name} is no multiple of {block}", values % block > 0, VALUE
+            yield f"{name} is no multiple of {block}", values % block > 0, BLOCK
 
 
 def special_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
@@ -254,7 +257,7 @@ def axis_conditions(cases: Sequence[Case]) -> Iterator[Condition]:
     for i, j in combinations(range(len(texts)), 2):
         text = f"{texts[i].format(a='')} and {texts[j].format(a='')} on the same axis"
         met = (heights[i] & heights[j]) | (widths[i] & widths[j])
-        yield Condition(text, met, parts=2, bits=bits[i] + bits[j])
+        yield Condition(text, met, parts=2, bits=bits[i] + bits[j] + BOTH)
     for name, number in LENGTHS.items():
         values = [np.array([number(axis) for axis in each]) for each in axes]
         both = np.array(values)

@@ -84,11 +84,19 @@ def simpler_problems(problem: Problem) -> Iterator[Problem]:
         # rows that no window joins are as good as channels
         yield replace(problem, channels=problem.channels * problem.size[0], size=(1, problem.size[1]))
     yield from as_many_places(problem)
+    square = {name: min(getattr(problem, name)) - 1 for name in ("kernel_size", "stride", "size")}
+    for names in (("kernel_size",), ("kernel_size", "size"), ("kernel_size", "stride"), tuple(square)):
+        yield with_axis(with_axis(problem, 0, **pick(square, names)), 1, **pick(square, names))
     yield swap_axes(problem)
     for name in PAIRS:
         swapped = replace(problem, **{name: getattr(problem, name)[::-1]})
         yield swapped
         yield from (with_axis(swapped, axis, size=problem.size[axis] - 1) for axis in (0, 1))
+
+
+def pick(options: dict[str, int], names: tuple[str, ...]) -> dict[str, int]:
+    """Some of the options."""
+    return {name: options[name] for name in names}
 
 
 def as_many_places(problem: Problem) -> Iterator[Problem]:
@@ -118,7 +126,7 @@ def simpler_axis(problem: Problem, axis: int) -> Iterator[Problem]:
     put = partial(with_axis, problem, axis)
     now = {name: getattr(problem, name)[axis] for name in PAIRS}
     size, stride = now["size"], now["stride"]
-    places = output_size(size, now["kernel_size"], stride, now["padding"], now["dilation"])
+    places = output_size(size, now["kernel_size"], stride, now["padding"], now["dilation"], ceil_mode=problem.ceil_mode)
     yield put(**LEAST)
     yield put(**{**LEAST, "size": size})
     if stride > 0:
@@ -141,6 +149,9 @@ def simpler_axis(problem: Problem, axis: int) -> Iterator[Problem]:
         yield put(**fewer, stride=stride - 1, size=size - 1)
         # a pool's padding is at most half of its kernel
         yield put(kernel_size=now["kernel_size"] - 2, padding=now["padding"] - 1)
+        for less in (stride - 1, stride - 2):
+            room = (places - 1) * less + now["dilation"] * (now["kernel_size"] - 2) + 1 - 2 * now["padding"]
+            yield put(**fewer, stride=less, size=max(1, room))
 
 
 def smaller(value: int, least: int) -> Iterator[int]:
@@ -166,8 +177,24 @@ def cropped(case: Case, problem: Problem) -> Case:
     return replace(case, problem=problem, points=tuple(kept.values()))
 
 
+def moved_up_and_left(case: Case) -> Iterator[Case]:
+    """Without the first row or column of pixels, where there are no points: the others are cropped at their ends."""
+    for axis in (0, 1):
+        ours = [point for point in case.points if point.array == "x"]
+        if ours and case.problem.size[axis] > 1 and all(point.index[2 + axis] > 0 for point in ours):
+            moved = tuple(
+                replace(point, index=tuple(i - (place == 2 + axis) for place, i in enumerate(point.index)))
+                if point.array == "x"
+                else point
+                for point in case.points
+            )
+            problem = with_axis(case.problem, axis, size=case.problem.size[axis] - 1)
+            yield cropped(replace(case, points=moved), problem)
+
+
 def simpler_points(case: Case) -> Iterator[Case]:
     """Fewer points: none, half of them, a quarter, ... down to single ones; then simpler values."""
+    yield from moved_up_and_left(case)
     points = case.points
     size = len(points)
     while size > 0:

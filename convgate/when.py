@@ -216,7 +216,17 @@ def judge_again(case: Case, subject: Any, failure: Result) -> Iterable[Result]:
 
 def changed(case: Case, stream: Stream) -> Case:
     """A valid case that differs from one in a single thing; the case itself if chance proposes none in a few tries."""
-    moves = (other_option, other_option, other_pair, other_axis, same_axes, other_choice, other_choice, other_count)
+    moves = (
+        other_option,
+        other_option,
+        other_pair,
+        other_axis,
+        same_axes,
+        swapped_axes,
+        other_choice,
+        other_choice,
+        other_count,
+    )
     for _ in range(TRIES):
         move = moves[chance(stream, len(moves))]
         candidate = replace(move(case, stream), seed=chance(stream, 2**16))
@@ -234,7 +244,7 @@ def value_of_an_option(case: Case, stream: Stream) -> dict[str, int]:
     """An option that has a height and a width, and a small value for it."""
     pairs = [pair for pair in PAIRS if pair in case.operator.options]
     name = pairs[chance(stream, len(pairs))]
-    least, most = {"size": (1, 9), "padding": (0, 3), "dilation": (1, 3)}.get(name, (1, 5))
+    least, most = {"size": (1, 9), "kernel_size": (1, 7), "padding": (0, 3), "dilation": (1, 3)}.get(name, (1, 5))
     return {name: least + chance(stream, most - least + 1)}
 
 
@@ -296,6 +306,14 @@ def same_axes(case: Case, stream: Stream) -> Case:
     source = chance(stream, 2)
     options = {name: getattr(case.problem, name)[source] for name in PAIRS}
     return replace(case, problem=with_axis(case.problem, 1 - source, **options))
+
+
+def swapped_axes(case: Case, stream: Stream) -> Case:
+    """The height in place of the width and the other way round; now and then of one option alone."""
+    pairs = [pair for pair in PAIRS if pair in case.operator.options]
+    chosen = [pairs[chance(stream, len(pairs))]] if chance(stream, 2) else pairs
+    swapped: dict[str, Any] = {name: getattr(case.problem, name)[::-1] for name in chosen}
+    return replace(case, problem=replace(case.problem, **swapped))
 
 
 def other_choice(case: Case, stream: Stream) -> Case:

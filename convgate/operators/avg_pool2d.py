@@ -90,7 +90,7 @@ DIVISOR = Block(
             lambda problem: int(problem.divisor_override is not None),
         ),
     ),
-    tuple({"divisor_override": divisor} for divisor in (None, 2, 3, 5)),
+    tuple({"divisor_override": divisor} for divisor in (None, 2, 3, 5, -2)),
 )
 
 AVG_POOL2D = Operator(

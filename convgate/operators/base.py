@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 from convgate.operators.classes import AxisFeature, Block
 from convgate.problem import Problem
 
-__all__ = ["Array", "Arrays", "Call", "Operator", "Shape", "common_rule", "perform", "source_of"]
+__all__ = [
+    "Array",
+    "Arrays",
+    "Call",
+    "Operator",
+    "ResultsError",
+    "Shape",
+    "common_rule",
+    "perform",
+    "source_of",
+]
 
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
@@ -109,6 +119,10 @@ class Operator:
         return max(map(len, self.terms.values()))
 
 
+class ResultsError(Exception):
+    """A function does not return what the protocol says."""
+
+
 def perform(subject: Any, call: Call, arrays: Arrays) -> dict[str, Any]:
     """Make a call of a subject and name what it returns.
 
@@ -116,7 +130,7 @@ def perform(subject: Any, call: Call, arrays: Arrays) -> dict[str, Any]:
     ------
     AttributeError
         If the subject has no such function.
-    ValueError
+    ResultsError
         If it does not return as many results as the protocol says.
     """
     function = getattr(subject, call.function)
@@ -126,7 +140,7 @@ def perform(subject: Any, call: Call, arrays: Arrays) -> dict[str, Any]:
         return {call.outputs[0]: returned}
     if not isinstance(returned, tuple | list) or len(returned) != len(call.outputs):
         what = f"{len(returned)} results" if isinstance(returned, tuple | list) else type(returned).__name__
-        raise ValueError(f"{call.function} must return ({', '.join(call.outputs)}), got {what}")
+        raise ResultsError(f"{call.function} must return ({', '.join(call.outputs)}), got {what}")
     return dict(zip(call.outputs, returned, strict=True))
 
 
