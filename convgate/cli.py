@@ -403,7 +403,7 @@ def coverage(
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="pr", show_default=True, help="How closely.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random cases.")
 @click.option("--jobs", type=Jobs(), default="auto", show_default=True, help="Worker processes.")
-@click.option("--explain/--no-explain", default=True, show_default=True, help="Minimise and explain what is found.")
+@click.option("--quick", is_flag=True, help="Stop at the first case that shows a fault; explain nothing.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures as JSON.")
 @click.option("--markdown", "markdown_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the page.")
 def qualify_command(
@@ -411,7 +411,7 @@ def qualify_command(
     profile: str,
     seed: int,
     jobs: int,
-    explain: bool,
+    quick: bool,
     json_file: Path | None,
     markdown_file: Path | None,
 ) -> None:
@@ -426,7 +426,7 @@ def qualify_command(
     if unknown:
         give_up(ValueError(f"no fault is called {', '.join(unknown)}; convgate.faults.CATALOGUE has the names"))
     show_progress = sys.stderr.isatty() and not os.environ.get("CI")
-    events = qualify(faults, profile=profile, seed=seed, jobs=jobs, explain=explain)
+    events = qualify(faults, profile=profile, seed=seed, jobs=jobs, quick=quick)
     found = follow_kills(events, Console(stderr=True), show_progress=show_progress)
     show_kills(found, console)
     for path, text in ((json_file, kills_as_json(found)), (markdown_file, kills_as_markdown(found))):

@@ -109,8 +109,6 @@ class Qualification:
         Of the file.
     profile, seed : str, int
         As in a run of the gate.
-    cases : dict
-        Operator to the number of cases.
     faults : tuple of JudgedFault
         The catalogue.
     started_at : str
@@ -128,7 +126,6 @@ class Qualification:
     format_version: int = FORMAT_VERSION
     profile: str
     seed: int
-    cases: dict[str, int]
     faults: tuple[JudgedFault, ...]
     started_at: str
     seconds: float

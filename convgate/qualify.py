@@ -2,12 +2,12 @@
 
 Faults are judged together on the cases that the gate would judge each of them on, so that the oracles speak once for
 many. Until a fault has been seen to fail often enough to explain it, all checks are made; then only those that have not
-found it yet. What it comes to is what the gate comes to (a test compares them).
+found it yet, for some hundreds of cases more. What it comes to is what the gate comes to (a test compares them).
 """
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -44,11 +44,12 @@ __all__ = ["Progressed", "qualify", "says_the_same"]
 CORRECT = "convgate.faults:correct"
 # Faults that share the oracles' work: more save little, and take the others with them if one dies.
 TOGETHER = 32
-TOGETHER_SECONDS = 240.0
-ALONE_SECONDS = 20.0
+SHARED_SECONDS, SECONDS_EACH = 20.0, 1.0
 USUAL_SECONDS = 30.0
 # Failing cases that are enough to explain a fault.
-ENOUGH = 40
+ENOUGH = 20
+# Shards that are judged after the one in which a fault is found, to see which other checks find it.
+MORE = 16
 # Cases drawn at random, beside those around the smallest one, on which two triggers must say the same.
 SAMPLED = 200
 
@@ -71,15 +72,26 @@ class Suspect:
     without_torch: dict[str, None] = field(default_factory=dict)
     failing: list[tuple[str, Result]] = field(default_factory=list)
     dead: bool = False
+    quick: bool = False
+    found_in: int | None = None
 
     @property
     def asked(self) -> Asked:
         """What is still to be found out."""
         checks = CHECKS.keys() - (self.kills.keys() if len(self.failing) >= ENOUGH else ())
-        return Asked(subject_name(self.fault), functions_of(self.fault), frozenset(checks))
+        return Asked(subject_name(self.fault), functions_of(self.fault), frozenset(checks), once=self.quick)
 
-    def take(self, finding: Finding, before: int, seconds: float) -> None:
+    def wanted(self, shard: int) -> bool:
+        """Whether it is to be judged on a shard."""
+        last = shard if self.found_in is None else self.found_in + (0 if self.quick else MORE)
+        return not self.dead and shard <= last
+
+    def take(self, finding: Finding, shard: int, before: int, seconds: float) -> None:
         """Write down a case on which it fails."""
+        if not self.wanted(shard):  # it was judged ahead of time
+            return
+        if self.found_in is None:
+            self.found_in = shard
         if len(self.failing) < ENOUGH:
             self.failing.append((finding.spec, finding.primary))
         for check in finding.checks:
@@ -91,11 +103,11 @@ class Suspect:
 def functions_of(fault: Fault) -> frozenset[str]:
     """The functions of the protocol that a fault changes: all of its operator's, if it lies in what they share."""
     both = frozenset({fault.operator, f"{fault.operator}_backward"})
-    return min(fault.functions, both)
+    return fault.functions & both if fault.functions <= both else both
 
 
 def qualify(
-    faults: Sequence[Fault], *, profile: str, seed: int, jobs: int, explain: bool = True
+    faults: Sequence[Fault], *, profile: str, seed: int, jobs: int, quick: bool = False
 ) -> Iterator[Progressed | Qualification]:
     """Judge faults.
 
@@ -109,8 +121,8 @@ def qualify(
         Of the cases.
     jobs : int
         Worker processes.
-    explain : bool
-        Whether to minimise and explain what is found, which takes a few seconds a fault.
+    quick : bool
+        Whether to stop at the first case that shows a fault, and to minimise and explain nothing.
 
     Yields
     ------
@@ -123,60 +135,55 @@ def qualify(
         If the correct base fails, so that nothing can be learnt from the faults.
     """
     started, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
-    suspects = [Suspect(fault) for fault in faults]
-    cases: dict[str, int] = {}
+    suspects = [Suspect(fault, quick=quick) for fault in faults]
     with open_workers(jobs, prepare, CORRECT) as workers:
         for operator in OPERATORS:
             own = [suspect for suspect in suspects if suspect.fault.operator == operator]
             if own:
                 plan = Plan(subject=CORRECT, operators=(operator,), profile=profile, seed=seed, jobs=jobs)
                 shards = list_shards(workers, plan, (operator,))
-                cases[operator] = yield from judge_operator(workers, own, shards)
+                yield from judge_operator(workers, own, shards)
         judged = []
         with ThreadPoolExecutor(jobs + 1) as threads:
-            futures = [
-                threads.submit(conclusion, workers, suspect, profile, seed, explain=explain) for suspect in suspects
-            ]
+            futures = [threads.submit(conclusion, workers, suspect, profile, seed) for suspect in suspects]
             for done, _ in enumerate(as_completed(futures), 1):
                 yield Progressed("explaining", done, len(futures))
             judged = [future.result() for future in futures]
     yield Qualification(
         profile=profile,
         seed=seed,
-        cases=cases,
         faults=tuple(judged),
         started_at=started_at,
         seconds=round(time.monotonic() - started, 1),
         jobs=jobs,
-        explained=explain,
+        explained=not quick,
         versions=versions_here(),
     )
 
 
-def judge_operator(
-    workers: Workers, suspects: Sequence[Suspect], shards: Sequence[Shard]
-) -> Generator[Progressed, None, int]:
-    """Judge the faults of one operator on all its cases; gives the number of cases in the end."""
-    pending = deque((number, group) for number in range(len(shards)) for group in grouped(suspects))
+def judge_operator(workers: Workers, suspects: Sequence[Suspect], shards: Sequence[Shard]) -> Iterator[Progressed]:
+    """Judge the faults of one operator on its cases, each until enough is known of it."""
+    pending = deque(enumerate(shards))
     running = deque[tuple[int, list[Suspect], Future[Part]]]()
-    total, before, seconds, now = len(pending), 0, 0.0, 0
+    before, seconds, now = 0, 0.0, 0
     part: Part | None = None
     while pending or running:
         while pending and len(running) < AHEAD * workers.jobs:
-            number, group = pending.popleft()
-            living = [suspect for suspect in group if not suspect.dead]
-            running.append((number, living, submit(workers, living, shards[number], TOGETHER_SECONDS)))
-        number, living, future = running.popleft()
+            number, shard = pending.popleft()
+            for group in grouped([suspect for suspect in suspects if suspect.wanted(number)]):
+                running.append((number, group, submit(workers, group, shard)))
+        if not running:
+            return
+        number, group, future = running.popleft()
         if number > now and part is not None:
             now, before, seconds = number, before + len(part.seconds), seconds + sum(part.seconds)
         answer = workers.answer(future)
-        part = judge_apart(workers, living, shards[number]) if isinstance(answer, Dead) else answer
-        for suspect in living:
+        part = judge_apart(workers, group, shards[number]) if isinstance(answer, Dead) else answer
+        for suspect in group:
             for finding in part.findings.get(subject_name(suspect.fault), ()):
                 upto = seconds + sum(part.seconds[: finding.number + 1])
-                suspect.take(finding, before, upto)
-        yield Progressed(f"judging {suspects[0].fault.operator}", total - len(pending) - len(running), total)
-    return before + (len(part.seconds) if part is not None else 0)
+                suspect.take(finding, number, before, upto)
+        yield Progressed(f"judging {suspects[0].fault.operator}", number, len(shards))
 
 
 def grouped(suspects: Sequence[Suspect]) -> list[list[Suspect]]:
@@ -184,18 +191,19 @@ def grouped(suspects: Sequence[Suspect]) -> list[list[Suspect]]:
     return [list(suspects[i : i + TOGETHER]) for i in range(0, len(suspects), TOGETHER)]
 
 
-def submit(workers: Workers, suspects: Sequence[Suspect], shard: Shard, seconds: float) -> Future[Part]:
+def submit(workers: Workers, suspects: Sequence[Suspect], shard: Shard) -> Future[Part]:
     """Judge some faults on a shard."""
+    seconds = SHARED_SECONDS + SECONDS_EACH * len(suspects)
     return workers.submit(judge_together, CORRECT, [each.asked for each in suspects], shard, seconds=seconds)
 
 
 def judge_apart(workers: Workers, suspects: Sequence[Suspect], shard: Shard) -> Part:
     """Judge faults one by one, as one of them killed or blocked the process of all; that one is left to the gate."""
-    together = workers.answer(submit(workers, [], shard, TOGETHER_SECONDS))
+    together = workers.answer(submit(workers, [], shard))
     if isinstance(together, Dead):
         raise CorrectFailsError(f"{CORRECT} did not come back from a shard of {shard.operator}: {together.message}")
     for suspect in suspects:
-        answer = workers.answer(submit(workers, [suspect], shard, ALONE_SECONDS))
+        answer = workers.answer(submit(workers, [suspect], shard))
         if isinstance(answer, Dead):
             suspect.dead = True
         else:
@@ -203,17 +211,17 @@ def judge_apart(workers: Workers, suspects: Sequence[Suspect], shard: Shard) -> 
     return together
 
 
-def conclusion(workers: Workers, suspect: Suspect, profile: str, seed: int, *, explain: bool) -> JudgedFault:
+def conclusion(workers: Workers, suspect: Suspect, profile: str, seed: int) -> JudgedFault:
     """What the gate makes of a fault; if asked for, minimised and explained."""
     fault = suspect.fault
     usual = workers.call(usual_test, fault, seconds=USUAL_SECONDS)
     failures: Sequence[Failure] = ()
     if suspect.dead:
         failures = judged_by_the_gate(suspect, profile, seed)
-    elif explain:
+    elif not suspect.quick:
         groups = groups_of(Tally(failing=suspect.failing))
         failures = [failure for failure, _ in distinct_failures(workers, subject_name(fault), groups, ())]
-    shown = tuple(map(explained, failures)) if explain else ()
+    shown = () if suspect.quick else tuple(map(explained, failures))
     smallest = complexity(parse_spec(fault.spec))[0]
     return JudgedFault(
         name=fault.name,

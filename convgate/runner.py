@@ -20,6 +20,7 @@ from convgate.failures import FAILURES, Failure, save_failure
 from convgate.files import sweep, writable
 from convgate.merge import record_of, versions_here
 from convgate.operators import OPERATORS
+from convgate.problem import Problem
 from convgate.profiles import PROFILES, SHARD
 from convgate.record import SavedFailure, Tally, verdict_of
 from convgate.repro import repro_source
@@ -192,13 +193,18 @@ def shards_of_specs(operator: str, specs: tuple[str, ...]) -> Iterator[Shard]:
 
 def list_shards(workers: Workers, plan: Plan, operators: Sequence[str], given: Sequence[Case] = ()) -> list[Shard]:
     """All cases of a run: those given, then covering ones, then those of every run, and random ones last."""
-    always = [case for name in operators for case in (*invalid_cases(name), *block_cases(name))]
+    always = [case for name in operators for case in (plainest_case(name), *invalid_cases(name), *block_cases(name))]
     return [
         *shards_of_cases(given, operators),
         *covering_shards(workers, plan, operators),
         *shards_of_cases(always, operators),
         *shards_of_profile(plan, operators),
     ]
+
+
+def plainest_case(operator: str) -> Case:
+    """One pixel, one tap: where an implementation may find that there is nothing to do."""
+    return Case(problem=Problem(operator=operator))
 
 
 def covering_shards(workers: Workers, plan: Plan, operators: Sequence[str]) -> list[Shard]:

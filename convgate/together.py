@@ -32,11 +32,14 @@ class Asked:
         The functions in which it differs from the correct subject: checks that call no other are made.
     checks : frozenset of str
         The checks that are still of interest.
+    once : bool
+        Whether the first case on which it fails is enough.
     """
 
     subject: str
     functions: frozenset[str]
     checks: frozenset[str] = frozenset(CHECKS)
+    once: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def judge_together(correct: str, several: Sequence[Asked], shard: Shard) -> Part
         if failure is not None:
             raise CorrectFailsError(f"{correct} fails itself, on {format_spec(case)}: {failure.message}")
         for asked, found in zip(several, findings, strict=True):
-            finding = judge_another(trial, asked, number)
+            finding = None if asked.once and found else judge_another(trial, asked, number)
             if finding is not None:
                 found.append(finding)
     return Part(tuple(seconds), {asked.subject: tuple(found) for asked, found in zip(several, findings, strict=True)})

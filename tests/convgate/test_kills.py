@@ -42,7 +42,6 @@ def qualification(*faults: JudgedFault) -> Qualification:
     return Qualification(
         profile="smoke",
         seed=0,
-        cases={"conv2d": 213},
         faults=faults,
         started_at="2026-11-01T00:00:00+00:00",
         seconds=12.0,
