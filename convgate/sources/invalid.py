@@ -13,7 +13,10 @@ __all__ = ["invalid_cases"]
 
 
 def bases(operator: str) -> Iterator[Problem]:
-    """Valid problems to break the rules of: a plain one, and one with options that could hide that a rule is broken."""
+    """Valid problems to break the rules of: a plain one, one with options that could hide that a rule is broken.
+
+    And one with two places a row: of these an array that is one short has one left, which NumPy would repeat.
+    """
     found = OPERATORS[operator]
     plain = Problem(operator=operator, batch=2, channels=2, size=(4, 5), kernel_size=(2, 3))
     options = replace(plain, size=(6, 5), stride=(2, 3), padding=(1, 1))
@@ -24,11 +27,11 @@ def bases(operator: str) -> Iterator[Problem]:
         options = replace(options, channels=4, out_channels=2, groups=2, bias=True)
     if "ceil_mode" in found.options:
         options = replace(options, ceil_mode=True)
-    return iter((plain, options))
+    return iter((plain, options, replace(plain, size=(3, 4))))
 
 
 def invalid_cases(operator: str) -> list[Case]:
-    """Every rule of an operator broken, on either axis and by each array, for two problems."""
+    """Every rule of an operator broken, on either axis and by each array, for each of three problems."""
     found: dict[Case, None] = {}
     for problem in bases(operator):
         for axis in (0, 1):

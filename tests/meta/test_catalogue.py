@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 
 from convgate import faults
 from convgate.checks import judge, primary_failure
-from convgate.faults import CATALOGUE, Edit, Fault, FaultError, diff_of, subject_name, subject_of
+from convgate.faults import CATALOGUE, STAGES, Edit, Fault, FaultError, diff_of, subject_name, subject_of
+from convgate.operators import OPERATORS
 from convgate.qualification import Explained, Qualification
 from convgate.qualify import says_the_same
 from convgate.record import load_record
@@ -19,7 +21,11 @@ from convgate.spec import parse_spec
 from convgate.subjects.loader import load_subject
 
 CLASSES = range(1, 29)
-DYING = ("kills_the_process", "hangs")
+# They kill or block their process, and so the one that would judge them here.
+DYING = {
+    "im2col_aborts_where_its_buffer_has_no_room_for_dilation",
+    "im2col_never_ends_where_the_stride_is_larger_than_the_kernel",
+}
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -29,7 +35,25 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
-@pytest.mark.parametrize("name", [name for name in CATALOGUE if not name.endswith(DYING)])
+def test_there_are_150_faults_of_all_classes_at_least_4_of_each() -> None:
+    assert len(CATALOGUE) >= 150
+    counts = Counter(fault.bug_class for fault in CATALOGUE.values())
+    assert set(counts) == set(CLASSES)
+    assert min(counts.values()) >= 4, counts
+
+
+def test_conjunctions_are_3_4_and_5_deep() -> None:
+    depths = Counter(fault.depth for fault in CATALOGUE.values() if fault.bug_class == 28)
+    assert set(depths) == {3, 4, 5}
+    assert min(depths.values()) >= 3, depths
+
+
+def test_every_operator_and_every_stage_has_faults() -> None:
+    assert {fault.operator for fault in CATALOGUE.values()} == set(OPERATORS)
+    assert {fault.stage for fault in CATALOGUE.values()} == set(STAGES)
+
+
+@pytest.mark.parametrize("name", [name for name in CATALOGUE if name not in DYING])
 def test_the_spec_shows_the_fault_and_nothing_but_the_fault(name: str) -> None:
     """A fault that changes nothing is none."""
     fault = CATALOGUE[name]
@@ -104,3 +128,13 @@ def test_a_name_that_no_fault_has_is_told() -> None:
     ran = run("qualify", "conv3d_*")
     assert ran.returncode == 2
     assert "no fault is called conv3d_*" in ran.stderr
+
+
+def test_the_gate_finds_nearly_every_fault_at_profile_smoke_already(tmp_path: Path) -> None:
+    """And pr all of them: docs/kill-matrix.md."""
+    names = [name for name in CATALOGUE if name not in DYING]
+    ran = run("qualify", *names, "--quick", "--profile", "smoke", "--json", str(tmp_path / "kills.json"))
+    found = msgspec.json.decode((tmp_path / "kills.json").read_bytes(), type=Qualification)
+    assert len(found.faults) == len(names), ran.stderr
+    assert len(found.survivors) <= 0.02 * len(names), [fault.name for fault in found.survivors]
+    assert ran.returncode == bool(found.survivors)

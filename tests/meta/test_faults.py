@@ -42,3 +42,27 @@ def test_the_gate_finds_a_fault_once_and_small_and_its_script_repeats_it(fault: 
     script.write_text(script.read_text().replace(fault.name, "correct"))
     gone = run("repro.py", folder=folder)
     assert gone.returncode == 0, gone.stdout + gone.stderr
+
+
+THREE = {
+    "conv2d": (
+        "conv2d_swaps_stride",
+        "conv2d_adds_the_bias_to_the_first_image",
+        "conv2d_backward_leaves_the_last_channel_out",
+    ),
+    "avg_pool2d": (
+        "avg_pool2d_leaves_the_tail_of_blocks_of_32_columns",
+        "avg_pool2d_ignores_the_override_without_count_include_pad",
+        "avg_pool2d_backward_ignores_the_override",
+    ),
+}
+
+
+@pytest.mark.parametrize("operator", THREE)
+def test_three_bugs_are_three_failures_and_each_is_explained(operator: str, tmp_path: Path) -> None:
+    """Not one, and not a hundred; each as it is explained alone."""
+    names = THREE[operator]
+    failures = judged(f"convgate.faults:{'__'.join(names)}", operator, tmp_path)["failures"]
+    assert len(failures) == 3, [(each["minimal"], each["when"]["conditions"]) for each in failures]
+    told = {frozenset(each["when"]["conditions"]) for each in failures}
+    assert told == {frozenset(CATALOGUE[name].when) for name in names}
