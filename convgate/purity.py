@@ -63,7 +63,10 @@ def impure_among_others(
 
     held = [(result, np.array(result)) for result in called()]
     for number, other in enumerate(others, 1):
-        other()
+        try:  # noqa: SIM105 - scripts that hold this function import nothing for it
+            other()
+        except Exception:  # noqa: BLE001, S110 - whether others are right is no matter of purity
+            pass
         if number % 2 and number < len(others):
             continue
         if not all(np.array_equal(now, then, equal_nan=True) for now, then in held):

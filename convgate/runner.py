@@ -41,7 +41,7 @@ from convgate.worker import (
     specs_of,
 )
 
-__all__ = ["AHEAD", "Plan", "list_shards", "run_gate"]
+__all__ = ["AHEAD", "Plan", "list_shards", "plainest_case", "run_gate"]
 
 # A case takes some milliseconds, in a slow subject a second; a subject that needs longer hangs.
 CASE_SECONDS = 5.0
