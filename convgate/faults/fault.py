@@ -56,6 +56,8 @@ class Fault:
         The smallest case that shows it.
     when : tuple of str
         The true trigger: conditions, in the words of a failure, that all hold if and only if it shows.
+    after : str
+        The case whose calls must come before, if it is only after another that it shows.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Fault:
     edits: tuple[Edit, ...]
     spec: str
     when: tuple[str, ...]
+    after: str = ""
 
     @property
     def operator(self) -> str:

@@ -12,13 +12,12 @@ import pytest
 
 from convgate import faults
 from convgate.checks import judge, primary_failure
-from convgate.faults import CATALOGUE, STAGES, Edit, Fault, FaultError, diff_of, subject_name, subject_of
+from convgate.faults import CATALOGUE, STAGES, Edit, Fault, FaultError, diff_of, subject_of
 from convgate.operators import OPERATORS
 from convgate.qualification import Explained, Qualification
 from convgate.qualify import says_the_same
 from convgate.record import load_record
 from convgate.spec import parse_spec
-from convgate.subjects.loader import load_subject
 
 CLASSES = range(1, 29)
 # They kill or block their process, and so the one that would judge them here.
@@ -58,14 +57,17 @@ def test_the_spec_shows_the_fault_and_nothing_but_the_fault(name: str) -> None:
     """A fault that changes nothing is none."""
     fault = CATALOGUE[name]
     assert name.startswith(fault.operator)
-    case = parse_spec(fault.spec)
-    assert primary_failure(judge(case, load_subject(subject_name(fault)))) is not None
+    case, subject = parse_spec(fault.spec), subject_of(fault)
+    if fault.after:
+        assert primary_failure(judge(case, subject_of(fault))) is None
+        judge(parse_spec(fault.after), subject)
+    assert primary_failure(judge(case, subject)) is not None
     assert primary_failure(judge(case, faults.correct)) is None
     assert diff_of(fault).count("\n") >= 1
 
 
 def test_no_two_faults_are_the_same() -> None:
-    assert len({fault.edits for fault in CATALOGUE.values()}) == len(CATALOGUE)
+    assert len({(fault.operator, fault.edits) for fault in CATALOGUE.values()}) == len(CATALOGUE)
 
 
 def test_a_fault_that_does_not_fit_the_base_says_so() -> None:

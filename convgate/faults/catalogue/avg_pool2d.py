@@ -563,6 +563,7 @@ FAULTS = (
         ),
         spec="avg_pool2d:k1x2s1x2+ceil",
         when=("overhang kept on either axis", "no divisor_override"),
+        after="avg_pool2d:w2k1x2s1x2+ceil",
     ),
     Fault(
         name="avg_pool2d_returns_the_same_buffer_again",

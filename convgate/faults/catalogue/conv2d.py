@@ -572,7 +572,6 @@ FAULTS = (
                 "    image = padded(x, (ph, pw))",
             ),
         ),
-        # planned: the layout of one array
         spec="conv2d:w2k1x2:sliced@weight",
         when=("(layout sliced@weight or layout fortran@weight or layout transposed@weight)",),
     ),
@@ -733,7 +732,6 @@ FAULTS = (
             ),
             Edit("conv2d", "    if bias is not None:", "    y = np.ldexp(y, -exponent)\n    if bias is not None:"),
         ),
-        # planned: the fill huge
         spec="conv2d:huge",
         when=("fill huge",),
     ),
@@ -866,7 +864,6 @@ FAULTS = (
         stage="forward",
         depth=1,
         edits=(Edit("check_convolution", "check_arrays(x, weight, bias)", "check_arrays(x, weight)"),),
-        # planned: arrays that break a rule
         spec="conv2d:+bias:broken@bias.dtype",
         when=("the problem breaks the rule: bias must have the dtype of the other arrays",),
     ),
@@ -879,7 +876,6 @@ FAULTS = (
             Edit("check_convolution", "bias.shape != weight.shape[:1]", "bias.ndim != 1"),
             Edit("conv2d", "y += bias[:, None, None]", "for k in range(o):\n            y[:, k] += bias[k]"),
         ),
-        # planned: arrays that break a rule
         spec="conv2d:+bias:broken@bias.shape",
         when=("the problem breaks the rule: bias must have an entry for each filter",),
     ),
@@ -1047,7 +1043,6 @@ FAULTS = (
                 "    image[:, :, ph : ph + h, pw : pw + w] = x",
             ),
         ),
-        # planned: purity among other problems
         spec="conv2d:p0x1",
         when=("padding > 0 on either axis",),
     ),
@@ -1072,7 +1067,6 @@ FAULTS = (
                 ': sh].take(left + lefts, axis=3, mode="wrap")',
             ),
         ),
-        # planned: purity among other problems
         spec="conv2d:w2",
         when=("output_w > 1",),
     ),

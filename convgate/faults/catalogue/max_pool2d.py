@@ -379,7 +379,7 @@ FAULTS = (
         stage="forward",
         depth=1,
         edits=(Edit("max_pool2d", "y = np.where((patch > y) | np.isnan(patch), patch, y)", "y = np.fmax(y, patch)"),),
-        spec="max_pool2d:special:1",
+        spec="max_pool2d:special:4",
         when=("NaN among the data",),
     ),
     Fault(
@@ -639,6 +639,7 @@ FAULTS = (
         ),
         spec="max_pool2d:w2k1x2",
         when=("kernel > 1 on either axis",),
+        after="max_pool2d:w2k1x2:1",
     ),
     # 28: several options must meet
     Fault(
