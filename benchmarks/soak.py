@@ -1,0 +1,103 @@
+"""Correct subjects before the gate for hours: not one case may fail.
+
+``python benchmarks/soak.py`` judges each subject at profile nightly, one seed after the other, until it has judged a
+million cases. After every seed it writes the figures to docs/soak.md, and where it is stopped it goes on the next time.
+"""
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from convgate.events import RunFinished
+from convgate.files import write_text
+from convgate.runner import Plan, run_gate
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "soak.md"
+START, END = "<!-- runs: made by benchmarks/soak.py -->\n", "<!-- end of runs -->"
+HEAD = ("subject", "seed", "cases", "failing cases", "oracles disagree", "minutes")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One seed of one subject: a row of the page, in the order of `HEAD`."""
+
+    subject: str
+    seed: int
+    cases: int
+    failing: int
+    disagree: int
+    minutes: float
+
+
+def runs_of(page: str) -> list[Run]:
+    """The runs on the page."""
+    table = page.partition(START)[2].partition(END)[0]
+    rows = [[cell.strip(" `").replace(",", "") for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+    return [
+        Run(subject, int(seed), int(cases), int(failing), int(disagree), float(minutes))
+        for subject, seed, cases, failing, disagree, minutes in rows
+    ]
+
+
+def table_of(runs: Sequence[Run]) -> str:
+    """The runs as a table."""
+    lines = ["| " + " | ".join(HEAD) + " |", "| --- | ---: | ---: | ---: | ---: | ---: |"]
+    lines += [row(*astuple(run)) for run in runs]
+    return "\n".join(lines) + "\n"
+
+
+def row(subject: str, seed: int, cases: int, failing: int, disagree: int, minutes: float) -> str:
+    """One row."""
+    return f"| `{subject}` | {seed} | {cases:,} | {failing:,} | {disagree:,} | {minutes:.1f} |"
+
+
+def page_with(runs: Sequence[Run], page: str) -> str:
+    """The page with these runs, and how many cases they are, in its words and in its table."""
+    before, _, rest = page.partition(START)
+    after = rest.partition(END)[2]
+    subjects = dict.fromkeys(run.subject for run in runs)
+    sums = {name: sum(run.cases for run in runs if run.subject == name) for name in subjects}
+    failing = sum(run.failing for run in runs)
+    said = " and ".join(f"{number:,} cases on `{name}`" for name, number in sums.items())
+    before = re.sub(r"(?m)^\*\*.*\*\*$", f"**{said}: {failing:,} failing.**", before)
+    return before + START + table_of(runs) + END + after
+
+
+@click.command()
+@click.argument("subjects", nargs=-1)
+@click.option("--cases", default=1_000_000, show_default=True, help="Of each subject.")
+@click.option("--jobs", default=os.cpu_count() or 1, show_default=True, help="Worker processes.")
+def main(subjects: tuple[str, ...], cases: int, jobs: int) -> None:
+    """Judge SUBJECTS (impl and the PyTorch oracle, if none are named) until each has enough cases."""
+    asked = subjects or ("impl", "oracles.torch_oracle")
+    while True:
+        runs = runs_of(PAGE.read_text(encoding="utf-8"))
+        # the one that has fewest, so that all come along together
+        done = {name: sum(run.cases for run in runs if run.subject == name) for name in asked}
+        name = min(asked, key=lambda each: done[each])
+        if done[name] >= cases:
+            return
+        seed = 1 + max((run.seed for run in runs if run.subject == name), default=0)
+        click.echo(f"{name}, seed {seed}: {done[name]:,} of {cases:,} cases so far")
+        run = judged(name, seed, jobs)
+        write_text(PAGE, page_with([*runs, run], PAGE.read_text(encoding="utf-8")))
+        if run.failing:
+            raise SystemExit(f"{run.failing} cases fail: look with convgate gate --subject {name} --seed {seed}")
+
+
+def judged(subject: str, seed: int, jobs: int) -> Run:
+    """One run of the gate."""
+    with TemporaryDirectory() as folder:
+        plan = Plan(subject=subject, profile="nightly", seed=seed, jobs=jobs, reports=Path(folder))
+        record = next(event.record for event in run_gate(plan) if isinstance(event, RunFinished))
+    failing = sum(each.verdict in {"failed", "crashed", "timed_out"} for each in record.judged)
+    return Run(subject, seed, len(record.judged), failing, len(record.oracles_disagree), record.seconds / 60)
+
+
+if __name__ == "__main__":
+    main()
