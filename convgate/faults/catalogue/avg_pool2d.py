@@ -323,7 +323,10 @@ FAULTS = (
             ),
         ),
         spec="avg_pool2d:c17",
-        when=("channels > 16",),
+        when=(
+            "channels > 16",
+            "channels is no multiple of 16",
+        ),
     ),
     # 16: height and width
     Fault(

@@ -186,7 +186,10 @@ FAULTS = (
             Edit("conv2d", "filters[:, :, i, j]", "filters[:, :cg, i, j]"),
         ),
         spec="conv2d:c9",
-        when=("channels_per_group > 8",),
+        when=(
+            "channels_per_group > 8",
+            "channels_per_group is no multiple of 8",
+        ),
     ),
     Fault(
         name="conv2d_keeps_the_last_block_of_16_channels",
@@ -270,7 +273,10 @@ FAULTS = (
         depth=1,
         edits=(Edit("conv2d", "weight[g * og : (g + 1) * og]", "weight[g % 8 * og : (g % 8 + 1) * og]"),),
         spec="conv2d:c9o9g9",
-        when=("groups > 8",),
+        when=(
+            "groups > 8",
+            "not layout broadcast",
+        ),
     ),
     Fault(
         name="conv2d_has_room_for_rows_of_4_taps",
@@ -325,7 +331,11 @@ FAULTS = (
             ),
         ),
         spec="conv2d:c2o4g2",
-        when=("groups = channels > 1", "outputs_per_group > 1"),
+        when=(
+            "groups = channels > 1",
+            "outputs_per_group > 1",
+            "not layout broadcast",
+        ),
     ),
     Fault(
         name="conv2d_takes_groups_with_a_single_output_for_depthwise",
@@ -820,7 +830,7 @@ FAULTS = (
         depth=1,
         edits=(Edit("check_convolution", " or weight.shape[0] % groups:", ":"),),
         spec="conv2d:c2g2",
-        when=("the problem breaks the rule: groups must divide channels", "groups do not divide out_channels"),
+        when=("the problem breaks the rule: groups must divide out_channels",),
     ),
     Fault(
         name="conv2d_accepts_no_dilation_at_all",

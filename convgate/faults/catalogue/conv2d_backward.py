@@ -812,7 +812,10 @@ EMPTY = (
         depth=1,
         edits=(edit(GRAD_BIAS, "grad_output.sum(axis=(0, 2, 3)) / (n * oh * ow) * (n * oh * ow)"),),
         spec="conv2d:n0+bias",
-        when=("batch = 0",),
+        when=(
+            "batch = 0",
+            "bias",
+        ),
     ),
     Fault(
         name="conv2d_backward_returns_none_for_no_images",
