@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["impure_alone", "impure_among_others"]
+__all__ = ["impure_alone", "impure_beside"]
 
 
 def impure_alone(function: Callable[..., Any], **arrays: NDArray[Any]) -> tuple[str, str]:  # noqa: C901 - one promise after the other
@@ -48,13 +48,8 @@ def impure_alone(function: Callable[..., Any], **arrays: NDArray[Any]) -> tuple[
     return pure, pure
 
 
-def impure_among_others(
-    function: Callable[..., Any], others: tuple[Callable[[], Any], ...], **arrays: NDArray[Any]
-) -> tuple[str, str]:
-    """Call a function, then others, and it once more after every other two: no result and no answer changes.
-
-    What it keeps of the last call alone is kept by one option of it, and the next other call may not have that one.
-    """
+def impure_beside(function: Callable[..., Any], other: Callable[[], Any], **arrays: NDArray[Any]) -> tuple[str, str]:
+    """Call a function, then another, then it once more: neither its first result nor its answer changes."""
     pure = "nothing wrong"
 
     def called() -> list[NDArray[Any]]:
@@ -62,16 +57,13 @@ def impure_among_others(
         return [each for each in (returned if isinstance(returned, tuple | list) else (returned,)) if each is not None]
 
     held = [(result, np.array(result)) for result in called()]
-    for number, other in enumerate(others, 1):
-        try:  # noqa: SIM105 - scripts that hold this function import nothing for it
-            other()
-        except Exception:  # noqa: BLE001, S110 - whether others are right is no matter of purity
-            pass
-        if number % 2 and number < len(others):
-            continue
-        if not all(np.array_equal(now, then, equal_nan=True) for now, then in held):
-            return "overwritten output: a call of another problem changed a result", pure
-        again = called()
-        if not all(np.array_equal(new, then, equal_nan=True) for new, (_, then) in zip(again, held, strict=True)):
-            return "not deterministic: the same call gives another result after one of another problem", pure
+    try:  # noqa: SIM105 - scripts that hold this function import nothing for it
+        other()
+    except BaseException:  # noqa: BLE001, S110 - whether the other is right is no matter of purity
+        pass
+    if not all(np.array_equal(now, then, equal_nan=True) for now, then in held):
+        return "overwritten output: a call of another problem changed a result", pure
+    again = called()
+    if not all(np.array_equal(new, then, equal_nan=True) for new, (_, then) in zip(again, held, strict=True)):
+        return "not deterministic: the same call gives another result after one of another problem", pure
     return pure, pure

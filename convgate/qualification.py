@@ -23,7 +23,7 @@ class Kill:
     spec : str
         The case.
     seconds : float
-        How long the gate takes on one core for the cases of this operator up to it.
+        How long it takes on one core to judge the cases of this operator up to it.
     """
 
     case: int
@@ -67,9 +67,9 @@ class JudgedFault:
     failures : tuple of Explained
         What the gate tells of it.
     exact : bool
-        Whether one of the failures is said to occur exactly when the fault shows.
+        Whether the first failure is said to occur exactly when the fault shows.
     small : bool
-        Whether one of the minimal cases is as simple as the smallest that shows it.
+        Whether the first minimal case is as simple as the smallest that shows it.
     """
 
     name: str

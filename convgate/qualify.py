@@ -203,6 +203,8 @@ def judge_apart(workers: Workers, suspects: Sequence[Suspect], shard: Shard) -> 
     if isinstance(together, Dead):
         raise CorrectFailsError(f"{CORRECT} did not come back from a shard of {shard.operator}: {together.message}")
     for suspect in suspects:
+        if suspect.dead:
+            continue
         answer = workers.answer(submit(workers, [suspect], shard))
         if isinstance(answer, Dead):
             suspect.dead = True
@@ -236,8 +238,8 @@ def conclusion(workers: Workers, suspect: Suspect, profile: str, seed: int) -> J
         without_torch=tuple(check for check in CHECKS if check in suspect.without_torch),
         usual=isinstance(usual, Dead) or usual,
         failures=shown,
-        exact=any(says_the_same(fault, each) for each in shown),
-        small=any(complexity(parse_spec(each.minimal))[0] <= smallest for each in shown),
+        exact=bool(shown) and says_the_same(fault, shown[0]),
+        small=bool(shown) and complexity(parse_spec(shown[0].minimal))[0] <= smallest,
     )
 
 
@@ -282,9 +284,9 @@ def says_the_same(fault: Fault, failure: Explained) -> bool:
     if set(failure.conditions) == set(fault.when):
         return True
     minimal = parse_spec(failure.minimal)
-    if minimal.operator.broken_rule(minimal.problem) is not None:
-        return False
     for first in [*with_named_data(minimal), *with_named_data(parse_spec(fault.spec))]:
+        if vector_of(first) is None:  # it is invalid, and then the words are all there is
+            continue
         cases = [first, *sample_around(first)]
         truth, said = meets(fault.when, cases), meets(failure.conditions, cases)
         if truth is not None and said is not None:

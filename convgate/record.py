@@ -322,10 +322,13 @@ def verdict_of(tally: Tally, operators: Iterable[str], missing: Iterable[str]) -
     if absent:
         return "insufficient", f"the subject has no {', '.join(absent)}"
     for operator in operators:
-        cases, verified = tally.cases[operator], tally.verified[operator]
-        if not cases:
+        if not tally.cases[operator]:
             return "insufficient", f"{operator}: no case was judged, as the subject's supports() says no to all of them"
-        if 2 * verified < cases:
+        # what is rejected as invalid says nothing of values
+        rejected = {verdict: tally.results[operator, "invalid_arguments", verdict] for verdict in VERDICTS}
+        cases = tally.cases[operator] - sum(rejected.values())
+        verified = tally.verified[operator] - rejected["passed"]
+        if 2 * verified < max(1, cases):
             return "insufficient", f"{operator}: only {verified} of {cases} cases verified anything; half are needed"
     return "conforms", conforming_reason(tally, operators)
 

@@ -303,7 +303,7 @@ def layout(case: Case) -> Iterator[Relation]:
 
 def purity_relations(case: Case) -> Iterator[Relation]:
     """Inputs stay as they are, results belong to the caller, and the same call gives the same result."""
-    others = other_problems(case)
+    alone, beside = purity.impure_alone, purity.impure_beside
     for make in (case.operator.forward, case.operator.backward):
         if make is None:
             continue
@@ -311,7 +311,6 @@ def purity_relations(case: Case) -> Iterator[Relation]:
         names = [each for each in call.arguments if isinstance(each, str)]
         function = function_of(", ".join(names), call)
         given = ", ".join(f"{name}={name}" for name in names)
-        alone, among = purity.impure_alone, purity.impure_among_others
         yield Relation(
             f"{call.function} keeps its inputs, its results and its answer",
             f"{alone.__name__}({function}, {given})",
@@ -319,23 +318,23 @@ def purity_relations(case: Case) -> Iterator[Relation]:
             symptom="",
             rounded=False,
         )
-        calls = ", ".join(f"lambda: {on_ones(case.operator, each, make)}" for each in others)
-        yield Relation(
-            f"{call.function} keeps its results and its answer among calls of other problems",
-            f"{among.__name__}({function}, ({calls}), {given})",
-            (among,),
-            symptom="",
-            rounded=False,
-            also=others,
-        )
+        for what, other in other_problems(case).items():
+            yield Relation(
+                f"{call.function} keeps its results and its answer beside a call with {what}",
+                f"{beside.__name__}({function}, lambda: {on_ones(case.operator, other, make)}, {given})",
+                (beside,),
+                symptom="",
+                rounded=False,
+                also=(other,),
+            )
 
 
-def other_problems(case: Case) -> tuple[Problem, ...]:
-    """Problems that are like a case's but for a few options, and valid.
+def other_problems(case: Case) -> dict[str, Problem]:
+    """Problems that are like a case's but for a few options, by what they have.
 
-    What a subject keeps from one call to the next it may find again by too few options: one problem differs in sizes,
-    one in the stride, one has a larger kernel but, where ceil_mode lets it, an output of the same shape, and one has
-    pixels where this one has padding.
+    What a subject keeps from one call to the next it may find again by too few options: so one problem differs in
+    sizes, one in the stride, one has a larger kernel but, where ceil_mode lets it, an output of the same shape, and one
+    has pixels where this one has padding.
     """
     problem = case.problem
     (height, width), (down, across), (above, left) = problem.size, problem.stride, problem.padding
@@ -343,12 +342,15 @@ def other_problems(case: Case) -> tuple[Problem, ...]:
     for axis in (0, 1):
         size, kernel = larger.size[axis] + larger.dilation[axis], larger.kernel_size[axis] + 1
         larger = with_axis(larger, axis, size=size, kernel_size=kernel)
-    return (
-        replace(problem, batch=problem.batch + 1, size=(height + 2, width + 1)),
-        replace(problem, stride=(down + 1, across + 1)),
-        larger,
-        *([replace(problem, size=(height + 2 * above, width + 2 * left), padding=(0, 0))] if above or left else []),
-    )
+    found = {
+        "more and larger images": replace(problem, batch=problem.batch + 1, size=(height + 2, width + 1)),
+        "a larger stride": replace(problem, stride=(down + 1, across + 1)),
+        "a larger kernel": larger,
+    }
+    if above or left:
+        padded = (height + 2 * above, width + 2 * left)
+        found["pixels in place of padding"] = replace(problem, size=padded, padding=(0, 0))
+    return found
 
 
 def on_ones(operator: Operator, problem: Problem, make: Callable[[Problem], Call]) -> str:

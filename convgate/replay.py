@@ -9,7 +9,7 @@ from convgate.failures import Failure, list_failures, load_failure
 from convgate.operators import OPERATORS
 from convgate.spec import SpecError, parse_spec
 from convgate.subjects.isolation import Dead, open_workers
-from convgate.subjects.loader import SubjectError, load_subject, supports
+from convgate.subjects.loader import SubjectError, load_subject, supports, takes
 
 __all__ = ["Replayed", "Target", "replay", "targets_of"]
 
@@ -110,6 +110,8 @@ def judge_again(target: Target) -> Replayed:
     """
     subject = load_subject(target.subject)
     case = parse_spec(target.spec)
+    if not takes(subject, case.dtype):
+        return Replayed(target, "error", f"cannot be told: the subject's dtypes are without {case.dtype}")
     if not supports(subject, case.problem):
         return Replayed(target, "error", "cannot be told: the subject's supports() says no to this problem")
     results = judge(case, subject)

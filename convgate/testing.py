@@ -17,7 +17,7 @@ from convgate.merge import record_of, united, versions_here
 from convgate.operators import OPERATORS
 from convgate.record import RunRecord, SavedFailure, Tally, verdict_of, verdict_of_case
 from convgate.spec import format_spec, parse_spec
-from convgate.subjects.loader import load_subject, supports
+from convgate.subjects.loader import load_subject, wants
 from convgate.worker import plainest, smallest
 
 __all__ = ["Judged", "Judgement", "decode", "encode", "judge_in_test", "record_of_session"]
@@ -88,8 +88,9 @@ def judge_in_test(case: Case | str, subject: Any) -> Judgement:
     spec, name = format_spec(case), name_of(subject)
     subject = load_subject(subject) if isinstance(subject, str) else subject
     started = time.perf_counter()
-    asked = supports(subject, case.problem)
-    results = judge(case, subject) if asked else (Result("forward", "unsupported", message="supports() says no"),)
+    asked = wants(subject, case.problem, case.dtype)
+    no = Result("forward", "unsupported", message="supports() or dtypes say no")
+    results = judge(case, subject) if asked else (no,)
     seconds = time.perf_counter() - started
     primary = primary_failure(results)
     failure, report = None, ""

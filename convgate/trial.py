@@ -43,7 +43,7 @@ class Outcome:
 
 
 # What a trial holds that is not the same for every subject.
-SUBJECTS_OWN = {"subject", "witnessed", "_outcomes"}
+SUBJECTS_OWN = {"subject", "witnessed", "_outcomes", "error_factor"}
 
 
 class Trial:

@@ -21,7 +21,7 @@ from convgate.problem import PAIRS, with_axis
 from convgate.sources.fuzz import draw_cases, draw_invalid
 from convgate.space import Bools, Stream, space_of
 from convgate.spec import format_spec
-from convgate.subjects.loader import supports
+from convgate.subjects.loader import wants
 from convgate.trial import Trial
 
 __all__ = ["Probe", "When", "around", "describe_when", "fails_when", "rule_of", "sentence"]
@@ -155,7 +155,7 @@ def list_probes(first: Probe, subject: Any, failure: Result, stream: Stream) -> 
         if candidate in seen or vector_of(candidate) is None or candidate.operator.work(candidate.problem) > MOST_WORK:
             continue
         seen.add(candidate)
-        if not supports(subject, candidate.problem):
+        if not wants(subject, candidate.problem, candidate.dtype):
             continue
         found = probe(candidate, subject, failure, of_empty=origin.problem.batch == 0)
         if found is not None:
@@ -342,7 +342,9 @@ def rule_of(case: Case) -> str:
 
 def rule_broken(case: Case, subject: Any, failure: Result) -> When:
     """An invalid problem fails by the rule that it breaks, so the others tried are invalid problems too."""
-    drawn = [each for each in draw_invalid(case.problem.operator, 0, INVALID) if supports(subject, each.problem)]
+    drawn = [
+        each for each in draw_invalid(case.problem.operator, 0, INVALID) if wants(subject, each.problem, each.dtype)
+    ]
     probes = [found for each in [case, *drawn] if (found := probe(each, subject, failure)) is not None]
     rules = [rule_of(each.cases[0]) for each in probes]
     met = np.array([[rule == rule_of(case) for rule in rules], [True] * len(rules)])

@@ -21,7 +21,7 @@ from convgate.relations import evaluate
 from convgate.sources.covering import covering_cases
 from convgate.sources.fuzz import draw_cases
 from convgate.spec import format_spec, parse_spec
-from convgate.subjects.loader import load_subject, supports, takes
+from convgate.subjects.loader import load_subject, supports, takes, wants
 from convgate.trial import RAISED, Trial
 from convgate.when import When, fails_when, rule_of
 
@@ -97,7 +97,7 @@ def cases_of(shard: Shard, subject: Any) -> list[Case]:
     """The cases of a shard."""
     if shard.specs:
         given = [parse_spec(spec) for spec in shard.specs]
-        return [case for case in given if supports(subject, case.problem) and takes(subject, case.dtype)]
+        return [case for case in given if wants(subject, case.problem, case.dtype)]
     return draw_cases(shard.operator, shard.seed, shard.part, shard.count, subject)
 
 
@@ -148,7 +148,7 @@ def plainest(case: Case, subject: Any, failure: Result) -> tuple[Case, Result]:
     plain = [replace(case, fill=fill, points=()) for fill in PLAIN if fill in case.operator.fills]
     rowwise = [replace(each, layout="contiguous", laid_out="") for each in plain]
     for twin in (*(replace(each, dtype="f64") for each in rowwise), *rowwise, *plain):
-        usable = twin != case and case_rule(twin) is None
+        usable = twin != case and case_rule(twin) is None and takes(subject, twin.dtype)
         primary = primary_failure(judge(twin, subject)) if usable else None
         if primary is not None:
             return with_direct_failure(twin, subject, primary)
@@ -166,7 +166,7 @@ def with_direct_failure(case: Case, subject: Any, failure: Result) -> tuple[Case
         for problem in dict.fromkeys([case.problem, *also]):
             for seed in range(OTHER_SEEDS):
                 candidate = replace(case, problem=problem, seed=seed, fill="lattice", points=())
-                usable = case_rule(candidate) is None and supports(subject, problem)
+                usable = case_rule(candidate) is None and wants(subject, problem, candidate.dtype)
                 primary = primary_failure(judge(candidate, subject, OUTPUTS)) if usable else None
                 if primary is not None:
                     return candidate, primary
@@ -225,7 +225,7 @@ def smallest(case: Case, failure: Result, subject: Any, *, any_symptom: bool = F
     data = failure.symptom in ABOUT_VALUES
 
     def still_fails(candidate: Case) -> bool:
-        if not supports(subject, candidate.problem):
+        if not wants(subject, candidate.problem, candidate.dtype):
             return False
         primary = primary_failure(judge(candidate, subject, upto))
         if primary is None or primary.check != failure.check:
@@ -240,7 +240,7 @@ def smallest(case: Case, failure: Result, subject: Any, *, any_symptom: bool = F
 def exercise(subject_name: str, spec: str, check: str) -> None:
     """Make the calls of one check, without the oracles, to see whether the process comes back."""
     trial = Trial(parse_spec(spec), load_subject(subject_name))
-    if not supports(trial.subject, trial.problem):
+    if not wants(trial.subject, trial.problem, trial.case.dtype):
         return
     if check in RELATIONS:
         for relation in RELATIONS[check](trial.case):

@@ -1,6 +1,7 @@
 """What a fault is: a few lines of the correct base, replaced; and the subject that this makes."""
 
 import ast
+import difflib
 import inspect
 import linecache
 from dataclasses import dataclass
@@ -158,6 +159,6 @@ def diff_of(fault: Fault) -> str:
     for name, source in edited(fault).items():
         before, after = source_of_function(name).splitlines(), source.splitlines()
         found.append(f"  {name}")
-        found += [f"- {line.strip()}" for line in before if line not in after]
-        found += [f"+ {line.strip()}" for line in after if line not in before]
+        lines = difflib.ndiff(before, after)
+        found += [f"{line[:2]}{line[2:].strip()}" for line in lines if line.startswith(("- ", "+ "))]
     return "\n".join(found)

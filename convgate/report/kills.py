@@ -97,14 +97,13 @@ def summary(found: Qualification) -> str:
 def shares(found: Qualification) -> Iterator[tuple[str, int]]:
     """In how many faults what holds."""
     yield "found by the gate", sum(bool(fault.kills) for fault in found.faults)
-    yield (
-        "found without PyTorch (definition, finite differences, identities)",
-        sum(bool(fault.without_torch) for fault in found.faults),
-    )
-    yield "found by gradient checks alone", sum(fault.by_gradients for fault in found.faults)
+    without = sum(bool(fault.without_torch) for fault in found.faults)
+    yield "found without PyTorch, which has but a veto (definition, finite differences, identities)", without
     yield "found by a usual test (a few shapes, allclose)", sum(fault.usual for fault in found.faults)
     if not found.explained:
         return
+    gradients = sum(fault.by_gradients for fault in found.faults)
+    yield "found by gradient checks alone, within 400 cases of the first that shows it", gradients
     yield "told as one failure", sum(len(fault.failures) == 1 for fault in found.faults)
     yield (
         "explained exactly: it fails when the fault shows, and not otherwise",
@@ -141,7 +140,8 @@ def show_kills(found: Qualification, console: Console) -> None:
         console.print(f"{number:4d} of {len(found.faults)} ({share}) {words}", soft_wrap=True)
     console.print()
     for fault in found.survivors:
-        line = f"survives: {fault.name} (class {fault.bug_class}); look at convgate replay {fault.smallest}"
+        replay = f"convgate replay {fault.smallest} --subject convgate.faults:{fault.name}"
+        line = f"survives: {fault.name} (class {fault.bug_class}); look at {replay}"
         console.print(Text(line, "bold red"), soft_wrap=True)
     console.print(Text(summary(found), "bold red" if found.survivors else "bold green"), soft_wrap=True)
 
@@ -212,7 +212,7 @@ def blocks(found: Qualification) -> Iterator[str]:
         ]
     )
     yield "## By class"
-    yield "Faults that each check finds on some case; a fault is often found by several."
+    yield "Faults that each check finds, within 400 cases of the first that shows it; often several find one."
     heads = ["class", "faults", "found", *SHORT, "without PyTorch", "gradients alone", "usual test"]
     yield "\n".join(
         [

@@ -31,8 +31,8 @@ def show_survey(found: Survey, console: Console) -> None:
         console.print(Text(line, "bold red"), soft_wrap=True)
     for name in found.stale:
         console.print(Text(f"stale: {name} is no mutant any more; take it out of equivalent.toml", "bold red"))
-    total, killed = len(found.mutants), len(found.found)
-    known = len(found.equivalents)
+    total, killed = len(found.mutants), sum(name not in found.equivalents for name in found.found)
+    known = sum(name in found.equivalents for name in found.mutants)
     share = percent(killed, total - known)
     line = f"{killed} of {total - known} mutants are found ({share}), beside {known} that are equivalent"
     console.print(Text(line, "bold green" if found.as_known else "bold red"), soft_wrap=True)

@@ -19,6 +19,7 @@ __all__ = [
     "operators_of",
     "supports",
     "takes",
+    "wants",
 ]
 
 DEFAULT_SUBJECT = "impl"
@@ -95,6 +96,11 @@ def supports(subject: Any, problem: Problem) -> bool:
 def takes(subject: Any, dtype: str) -> bool:
     """Whether a subject takes arrays of a dtype, "f32" or "f64"; yes, unless it has ``dtypes`` without it."""
     return dtype in getattr(subject, "dtypes", (dtype,))
+
+
+def wants(subject: Any, problem: Problem, dtype: str) -> bool:
+    """Whether a subject wants to be asked about a problem in a dtype: it supports the one and takes the other."""
+    return takes(subject, dtype) and supports(subject, problem)
 
 
 def error_factor(subject: Any, problem: Problem) -> float | None:

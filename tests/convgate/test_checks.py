@@ -13,6 +13,7 @@ from convgate.checks import CHECKS, OUTPUTS, RELATIONS, VERDICTS, Result, judge,
 from convgate.operators import OPERATORS, Call
 from convgate.spec import parse_spec
 from convgate.trial import Trial
+from convgate.worker import plainest, smallest
 from oracles import torch_oracle
 
 Array = NDArray[Any]
@@ -463,3 +464,26 @@ def test_a_negative_divisor_and_sums_that_overflow_are_no_failure_of_a_correct_s
         results = judge(parse_spec(spec), judged)
         assert {result.verdict for result in results} <= {"passed", "vacuous"}
         assert "passed" in {result.verdict for result in results}
+
+
+def test_a_subject_of_one_dtype_keeps_it_while_its_failure_is_minimised() -> None:
+    """Another dtype it would refuse, and that would be told in place of the bug."""
+
+    def conv2d(x: Any, weight: Any, bias: Any = None, *, stride: tuple[int, int], **options: Any) -> Any:
+        if x.dtype != np.float32:
+            raise RuntimeError("float32 only")
+        return impl.conv2d(x, weight, bias, stride=stride[::-1], **options)
+
+    subject = SimpleNamespace(conv2d=conv2d, dtypes=("f32",))
+    case = parse_spec("conv2d:h7w7k2s1x2:f32")
+    failure = primary_failure(judge(case, subject))
+    assert failure is not None
+    least, result = smallest(*plainest(case, subject, failure), subject)
+    assert (least.dtype, result.symptom) == ("f32", "wrong shape")
+
+
+def test_what_one_subject_says_of_its_accuracy_is_not_said_of_the_next() -> None:
+    claiming = SimpleNamespace(conv2d=impl.conv2d, error_factor=lambda _: 77.0)
+    trial = Trial(parse_spec("conv2d:real"), claiming)
+    assert trial.error_factor == 77
+    assert trial.before(impl).error_factor is None

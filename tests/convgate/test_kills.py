@@ -67,7 +67,8 @@ def test_the_check_that_finds_a_fault_is_the_first_in_the_order_of_blame() -> No
 def test_survivors_come_first_and_say_how_to_see_them() -> None:
     text = shown(qualification(FOUND, SURVIVOR))
     assert text.index("conv2d_hides") < text.index("conv2d_swaps_stride")
-    assert "survives: conv2d_hides (class 28); look at convgate replay conv2d:w2s2x1" in text
+    assert "survives: conv2d_hides (class 28); look at convgate replay conv2d:w2s2x1 --subject" in text
+    assert "--subject convgate.faults:conv2d_hides" in text
     assert text.rstrip().endswith("The gate at profile smoke finds 1 of 2 faults, half of them within 3 cases.")
     page = as_markdown(qualification(FOUND, SURVIVOR))
     assert page.index("(#conv2d_hides)") < page.index("(#conv2d_swaps_stride)")
@@ -84,7 +85,7 @@ def test_the_page_is_markdown_with_a_row_for_each_class_and_each_fault() -> None
     assert classes.count("<tr>") == 1 + 2 + 1
     assert faults.count("<tr>") == 1 + 2
     assert "<strong>3</strong>" in faults
-    assert "1" in shares
+    assert "found by the gate" in shares
     assert '<code class="language-diff">' in html
 
 

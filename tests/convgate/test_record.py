@@ -149,6 +149,16 @@ def test_a_missing_operator_is_insufficient_and_named() -> None:
     )
 
 
+def test_what_is_rejected_as_invalid_verifies_nothing() -> None:
+    rejected = Result("invalid_arguments", "passed")
+    assert verdict_of(tally_of(PASSED, VACUOUS, *[rejected] * 9), ["im2col"], [])[0] == "conforms"
+    assert verdict_of(tally_of(PASSED, VACUOUS, VACUOUS, *[rejected] * 9), ["im2col"], []) == (
+        "insufficient",
+        "im2col: only 1 of 3 cases verified anything; half are needed",
+    )
+    assert verdict_of(tally_of(rejected, rejected), ["im2col"], [])[0] == "insufficient"
+
+
 @pytest.mark.parametrize("idle", [VACUOUS, UNSUPPORTED, DISAGREE])
 def test_half_of_the_cases_must_verify_something(idle: Result) -> None:
     assert verdict_of(tally_of(PASSED, PASSED, idle, idle), ["im2col"], [])[0] == "conforms"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import impl
 from convgate.case import Case, broken_rule, case_rule, values_of
-from convgate.checks import RELATIONS
+from convgate.checks import RELATIONS, judge
 from convgate.operators import OPERATORS
 from convgate.relations import Relation, agree, evaluate, other_problems, purity_relations
 from convgate.spec import parse_spec
@@ -336,7 +336,7 @@ def repeats_one_image(x: Array, kernel_size: tuple[int, int], **options: Any) ->
 
 
 ALONE = "im2col keeps its inputs, its results and its answer"
-AMONG_OTHERS = "im2col keeps its results and its answer among calls of other problems"
+BESIDE = "im2col keeps its results and its answer beside a call with {}"
 
 
 def finding(spec: str, name: str, **functions: Any) -> str:
@@ -385,7 +385,7 @@ def test_results_that_are_one_memory_are_found() -> None:
     assert "aliased output" in finding("conv2d:w3", name, conv2d_backward=conv2d_backward)
 
 
-def test_an_answer_that_depends_on_the_problem_before_is_found_among_other_problems() -> None:
+def test_an_answer_that_depends_on_the_problem_before_is_found_beside_another_problem() -> None:
     shapes = [(1, 1, 2, 2)]
 
     def im2col(x: Array, kernel_size: tuple[int, int], **options: Any) -> Array:
@@ -393,10 +393,10 @@ def test_an_answer_that_depends_on_the_problem_before_is_found_among_other_probl
         return impl.im2col(x, kernel_size, **options) + (shapes[-1] != shapes[-2])
 
     assert finding("im2col:h2w2", ALONE, im2col=im2col) == "nothing wrong"
-    assert finding("im2col:h2w2", AMONG_OTHERS, im2col=im2col).startswith("not deterministic")
+    assert finding("im2col:h2w2", BESIDE.format("more and larger images"), im2col=im2col).startswith("not determ")
 
 
-def test_a_result_that_another_problem_overwrites_is_found_among_other_problems() -> None:
+def test_a_result_that_another_problem_overwrites_is_found_beside_that_problem() -> None:
     kept: dict[tuple[int, ...], Array] = {}
 
     def im2col(x: Array, kernel_size: tuple[int, int], **options: Any) -> Array:
@@ -408,7 +408,7 @@ def test_a_result_that_another_problem_overwrites_is_found_among_other_problems(
 
     assert finding("im2col:h2w2", ALONE, im2col=im2col) == "nothing wrong"
     kept.clear()
-    assert finding("im2col:h2w2", AMONG_OTHERS, im2col=im2col).startswith("overwritten output")
+    assert finding("im2col:h2w2", BESIDE.format("a larger stride"), im2col=im2col).startswith("overwritten output")
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
@@ -417,6 +417,22 @@ def test_a_result_that_another_problem_overwrites_is_found_among_other_problems(
 def test_other_problems_are_valid_and_one_has_an_output_of_the_same_shape(operator: str, data: st.DataObject) -> None:
     case = data.draw(lattice_cases(operator))
     others = other_problems(case)
-    assert all(case.operator.broken_rule(problem) is None for problem in others)
-    assert case.problem not in others
-    assert case.problem.ceil_mode or others[-1].output_size == case.problem.output_size
+    assert all(case.operator.broken_rule(problem) is None for problem in others.values())
+    assert case.problem not in others.values()
+    assert case.problem.ceil_mode or others["a larger kernel"].output_size == case.problem.output_size
+
+
+def test_state_shows_in_a_subject_that_supports_only_some_of_the_other_problems() -> None:
+    """The others that it does not support are left out, and the rest is asked for."""
+    buffers: dict[tuple[int, ...], Array] = {}
+
+    def conv2d(x: Array, weight: Array, *arguments: Any, padding: tuple[int, int], **options: Any) -> Array:
+        (above, left), (height, width) = padding, x.shape[2:]
+        shape = (*x.shape[:2], height + 2 * above, width + 2 * left)
+        padded = buffers.setdefault(shape, np.zeros(shape))
+        padded[:, :, above : above + height, left : left + width] = x
+        return impl.conv2d(padded, weight, *arguments, padding=(0, 0), **options)
+
+    judged = SimpleNamespace(conv2d=conv2d, supports=lambda problem: problem.kernel_size == (3, 3))
+    results = judge(parse_spec("conv2d:h5w5k3p1"), judged, ["purity"])
+    assert [(each.verdict, each.symptom) for each in results] == [("failed", "not deterministic")]
