@@ -126,6 +126,15 @@ def test_integers_are_exact_numbers_to_the_definition_and_break_no_rule() -> Non
     assert y.ravel().tolist() == [3, 3]
 
 
+def test_a_call_that_must_be_rejected_needs_no_data_that_fit_the_lattice() -> None:
+    """The divisors of these windows have a common multiple that float32 sums cannot hold; a rejection sums nothing."""
+    spec = "avg_pool2d:n3h8w8k5s2p2+nopad:f32"
+    with pytest.raises(SpecError, match="not be exact"):
+        parse_spec(spec)
+    results = judge(parse_spec(f"{spec}:broken@grad_output.narrow"), impl)
+    assert {result.verdict for result in results} == {"passed"}
+
+
 @pytest.mark.parametrize(
     ("spec", "complaint"),
     [
