@@ -4,16 +4,17 @@
 It needs matplotlib (``pip install --group docs``) and about a minute. Data and results are those of fixed seeds.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pages import DOCS, fill_in, table
 
 import impl
-from convgate.case import Case, values_of
+from convgate.case import Case, broken_rule, values_of
 from convgate.compare import Bound, compare
 from convgate.fills import DTYPES, lattice_magnitude, unit_roundoff
 from convgate.operators import OPERATORS, perform
@@ -24,13 +25,13 @@ from convgate.sources.fuzz import draw_cases
 
 Array = NDArray[Any]
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
 BITS = {"f32": 24, "f64": 53}
 TERMS = tuple(2**k for k in range(13))
 SHOWN = (1, 16, 256, 4096)
 SEEDS = range(4)
 PIXELS = (4, 8)
 LEAST_BITS = 4
+MOST_SHARDS = 30
 
 # What is added up: the products of the fill real, whose sum is near 0, or their magnitudes.
 DATA = {"both signs": lambda x: x, "one sign": abs}
@@ -163,25 +164,25 @@ def expected_first_caught(terms: int, dtype: str, kind: str) -> float:
 
 
 def lattices() -> dict[str, tuple[int, int, int, int]]:
-    """By operator and dtype, over the random cases of profile pr: most terms, smallest and median magnitude, cases."""
-    found = {}
-    for name, operator in OPERATORS.items():
-        shards = PROFILES["pr"].shards[name]
-        cases = [case for part in range(min(shards, 30)) for case in draw_cases(name, 0, part, SHARD, impl)]
-        for dtype in DTYPES:
-            chosen = [
-                c for c in cases if (c.dtype, c.fill) == (dtype, "lattice") and not operator.broken_rule(c.problem)
-            ]
-            terms = [max(1, *operator.roundings(case.problem).values()) for case in chosen]
-            sizes = [lattice_magnitude(operator, case.problem, dtype) for case in chosen]
-            found[f"{name} {dtype}"] = (max(terms), min(sizes), int(np.median(sizes)), len(sizes))
+    """What `lattice_of` says of each operator and dtype, over the random cases of profile pr."""
+    found: dict[str, tuple[int, int, int, int]] = {}
+    for name in OPERATORS:
+        shards = min(PROFILES["pr"].shards[name], MOST_SHARDS)
+        cases = [case for part in range(shards) for case in draw_cases(name, 0, part, SHARD, impl)]
+        found |= {f"{name} {dtype}": lattice_of([case for case in cases if case.dtype == dtype]) for dtype in DTYPES}
     return found
 
 
-def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """A table in Markdown."""
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def lattice_of(cases: Sequence[Case]) -> tuple[int, int, int, int]:
+    """Most terms, smallest and median magnitude, and number of the cases on the lattice.
+
+    Of the fill lattice alone: the others are made from it, of fewer values or of as many. What must be rejected is left
+    out, as nothing of it is added up.
+    """
+    chosen = [case for case in cases if case.fill == "lattice" and broken_rule(case) is None]
+    terms = [max(1, *case.operator.roundings(case.problem).values()) for case in chosen]
+    sizes = [lattice_magnitude(case.operator, case.problem, case.dtype) for case in chosen]
+    return max(terms), min(sizes), int(np.median(sizes)), len(sizes)
 
 
 def shares_table(shares: Mapping[tuple[str, str, int], float]) -> str:
@@ -215,23 +216,6 @@ def lattice_table(found: Mapping[str, tuple[int, int, int, int]]) -> str:
     return table(("", "cases", "most terms", "least a", "chance", "median a", "chance"), rows)
 
 
-def filled(page: str, tables: Mapping[str, str]) -> str:
-    """The page with the tables between their markers.
-
-    Raises
-    ------
-    ValueError
-        If the page lacks a marker.
-    """
-    for name, text in tables.items():
-        start, end = f"<!-- {name}: made by benchmarks/numerics.py -->", f"<!-- end of {name} -->"
-        if start not in page or end not in page:
-            raise ValueError(f"docs/numerics.md must have the lines {start} and {end}; put them where the table goes")
-        before, rest = page.split(start)
-        page = f"{before}{start}\n\n{text}\n\n{end}{rest.split(end)[1]}"
-    return page
-
-
 GREY, BLUE, ORANGE = "#808080", "#3b82c4", "#d9822b"
 COLOURS = dict(zip(NAMES, (BLUE, "#8a63d2", ORANGE, "#b8860b", "#2a9d6f", "#c2508f", "#d64545"), strict=True))
 
@@ -252,7 +236,7 @@ def draw(shares: Mapping[tuple[str, str, int], float], widths: Mapping[tuple[str
         axis.annotate("the bound", (1, 1), xytext=(0, 4), textcoords="offset points", color=GREY)
         for name in NAMES:
             line = [shares[name, dtype, terms] or np.nan for terms in TERMS]
-            # PyTorch adds these in order, so its line lies below another and is drawn wider
+            # PyTorch mostly adds these in order, so its line lies below another and is drawn wider
             wide = {"linewidth": 5, "alpha": 0.45} if name == "PyTorch" else {"linewidth": 1.6}
             axis.plot(TERMS, line, color=COLOURS[name], marker="o", markersize=3, label=name, **wide)
         axis.set(xscale="log", yscale="log", ylim=(5e-6, 3), xlabel="terms of a sum, n", title=title)
@@ -302,12 +286,8 @@ def main() -> None:
         "widths": widths_table(widths),
         "lattices": lattice_table(lattices()),
     }
-    page = DOCS / "numerics.md"
-    text = filled(page.read_text(encoding="utf-8"), tables)
     draw(shares, widths, DOCS / "pictures" / "numerics.svg")
-    page.write_text(text, encoding="utf-8")
-    for name, each in tables.items():
-        print(f"{name}\n\n{each}\n")  # noqa: T201 - what the command is for
+    fill_in("numerics.md", tables, "benchmarks/numerics.py")
 
 
 if __name__ == "__main__":

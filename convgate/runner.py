@@ -41,7 +41,7 @@ from convgate.worker import (
     specs_of,
 )
 
-__all__ = ["AHEAD", "Plan", "list_shards", "plainest_case", "run_gate"]
+__all__ = ["AHEAD", "Plan", "cases_of_every_run", "list_shards", "run_gate"]
 
 # A case takes some milliseconds, in a slow subject a second; a subject that needs longer hangs.
 CASE_SECONDS = 5.0
@@ -193,7 +193,7 @@ def shards_of_specs(operator: str, specs: tuple[str, ...]) -> Iterator[Shard]:
 
 def list_shards(workers: Workers, plan: Plan, operators: Sequence[str], given: Sequence[Case] = ()) -> list[Shard]:
     """All cases of a run: those given, then covering ones, then those of every run, and random ones last."""
-    always = [case for name in operators for case in (plainest_case(name), *invalid_cases(name), *block_cases(name))]
+    always = [case for name in operators for case in cases_of_every_run(name)]
     return [
         *shards_of_cases(given, operators),
         *covering_shards(workers, plan, operators),
@@ -202,9 +202,12 @@ def list_shards(workers: Workers, plan: Plan, operators: Sequence[str], given: S
     ]
 
 
-def plainest_case(operator: str) -> Case:
-    """One pixel, one tap: where an implementation may find that there is nothing to do."""
-    return Case(problem=Problem(operator=operator))
+def cases_of_every_run(operator: str) -> list[Case]:
+    """What is judged whatever the seed and the profile: the plainest case, what must be rejected, the edges of blocks.
+
+    One pixel and one tap are where an implementation may find that there is nothing to do.
+    """
+    return [Case(problem=Problem(operator=operator)), *invalid_cases(operator), *block_cases(operator)]
 
 
 def covering_shards(workers: Workers, plan: Plan, operators: Sequence[str]) -> list[Shard]:

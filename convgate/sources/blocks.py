@@ -13,9 +13,11 @@ from convgate.problem import Problem
 
 __all__ = ["SIZES", "block_cases"]
 
-SIZES = (7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65)
+# Strides 1 and 2 take turns along these, so that what is left over of a block meets both: 9 and 17 are one past blocks
+# of 8, 33 and 65 of 32. Of 64 there is no larger multiple here to do so; 64 and 65 come twice.
+SIZES = (7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 65, 64)
 # Where a count is not one that is often taken in blocks, the sizes just past one will do.
-PAST = (9, 17, 33, 65)
+PAST = (9, 17, 33, 65, 65)
 
 Make = Callable[[Problem, int, int], Problem]
 
@@ -51,6 +53,12 @@ def output_width(problem: Problem, count: int, stride: int) -> Problem:
     return replace(problem, size=(problem.size[0], width), stride=(1, stride))
 
 
+def output_width_with_rest(problem: Problem, count: int, stride: int) -> Problem:
+    """So many places in a row, and as many pixels after them as a longer stride leaves unseen at most."""
+    width = count * (stride + 1) - 1 + problem.kernel_size[1]
+    return replace(problem, size=(problem.size[0], width), stride=(1, stride + 1))
+
+
 def output_height(problem: Problem, count: int, stride: int) -> Problem:
     """So many places in a column."""
     height = (count - 1) * stride + problem.kernel_size[0]
@@ -72,6 +80,7 @@ COUNTS: tuple[tuple[Make, tuple[int, ...]], ...] = (
     (channels, SIZES),
     (output_width, SIZES),
     (input_width, SIZES),
+    (output_width_with_rest, PAST),
     (output_height, PAST),
     (images, PAST),
     (kernel_width, PAST),

@@ -94,25 +94,20 @@ class Subject:
         options = {"stride": stride, "padding": padding, "dilation": dilation}
         size = valid.convolution(x, weight, bias, grad_output, groups=groups, **options)
         gradient = grad_output.reshape(len(x), groups, len(weight) // groups, 1, *size)
-        pixels = taken(x, weight.shape[2:], size, **options).reshape(len(x), groups, 1, weight[0].size, *size)
-        terms = np.moveaxis(gradient * pixels, (0, 4, 5), (0, 1, 2))
+        seen = taken(x, weight.shape[2:], size, **options).reshape(len(x), groups, 1, weight[0].size, *size)
+        terms = np.moveaxis(gradient * seen, (0, 4, 5), (0, 1, 2))
         grad_weight = self.total(terms.reshape(-1, *terms.shape[3:])).reshape(weight.shape)
         by_bias = np.moveaxis(grad_output, 1, -1).reshape(-1, len(weight))
         grad_bias = None if bias is None else self.total(by_bias)
 
         kernels = weight.reshape(groups, -1, *weight.shape[1:])
-        (top, left), (height, width) = padding, x.shape[2:]
-        padded = (height + 2 * top, width + 2 * left)
-        outputs, taps = kernels.shape[1], list(np.ndindex(weight.shape[2:]))
-        spread = np.zeros((outputs * len(taps), len(x), groups, weight.shape[1], *padded), x.dtype)
-        for k, (t, u) in enumerate(taps):
-            rows, cols = (
-                offset * d + np.arange(n) * s for offset, n, s, d in zip((t, u), size, stride, dilation, strict=True)
-            )
-            shares = gradient * kernels[None, :, :, :, t, u, None, None]
-            spread[k * outputs : (k + 1) * outputs][(..., *np.ix_(rows, cols))] = np.moveaxis(shares, 2, 0)
-        grad_input = self.total(spread)[..., top : top + height, left : left + width].reshape(x.shape)
-        return grad_input.copy(), grad_weight, grad_bias
+        outputs, taps = kernels.shape[1], weight[0, 0].size
+        spread = np.zeros((taps * outputs, len(x), groups, weight.shape[1], *x.shape[2:]), x.dtype)
+        by_tap = spread.reshape(taps, outputs, *spread.shape[1:])
+        for k, ((t, u), inside, pixels) in enumerate(windows.taps(x.shape[2:], size, weight.shape[2:], **options)):
+            shares = gradient[inside] * kernels[None, :, :, :, t, u, None, None]
+            by_tap[k][pixels] = np.moveaxis(shares, 2, 0)
+        return self.total(spread).reshape(x.shape), grad_weight, grad_bias
 
     def avg_pool2d(
         self, x: Array, kernel_size: Pair, *, stride: Pair, padding: Pair, ceil_mode: bool, **options: Any
@@ -127,16 +122,9 @@ class Subject:
 def taken(x: Array, kernel_size: Pair, size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Array:
     """The pixels under each tap at each place, zero outside of the image: N x C x taps x h_out x w_out."""
     found = np.zeros((*x.shape[:2], *kernel_size, *size), x.dtype)
-    for t, u in np.ndindex(*kernel_size):
-        inside: list[Array] = []
-        pixels: list[Array] = []
-        for axis, offset in ((0, t * dilation[0]), (1, u * dilation[1])):
-            positions = np.arange(size[axis]) * stride[axis] - padding[axis] + offset
-            real = np.flatnonzero((positions >= 0) & (positions < x.shape[2 + axis]))
-            inside.append(real)
-            pixels.append(positions[real])
-        (to_rows, to_columns), (rows, columns) = np.ix_(*inside), np.ix_(*pixels)
-        found[:, :, t, u, to_rows, to_columns] = x[:, :, rows, columns]
+    options = {"stride": stride, "padding": padding, "dilation": dilation}
+    for (t, u), inside, pixels in windows.taps(x.shape[2:], size, kernel_size, **options):
+        found[:, :, t, u][inside] = x[pixels]
     return found.reshape(*x.shape[:2], kernel_size[0] * kernel_size[1], *size)
 
 

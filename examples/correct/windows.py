@@ -1,5 +1,6 @@
-"""Windows of an average pool: where they lie and what they are divided by, along one axis."""
+"""Windows over an image: which pixels they see, and what an average over them is divided by."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,24 @@ def edges(count: int, size: int, kernel: int, stride: int, padding: int) -> tupl
     """First pixel of each window, and the one after its last, clipped to the image."""
     starts = np.arange(count) * stride - padding
     return np.clip(starts, 0, size), np.clip(starts + kernel, 0, size)
+
+
+def taps(
+    size: Pair, places: Pair, kernel_size: Pair, *, stride: Pair, padding: Pair, dilation: Pair = (1, 1)
+) -> Iterator[tuple[Pair, Any, Any]]:
+    """Each tap of a kernel, with the places where it lies in the image and the pixels that it sees there, as slices."""
+    for tap in np.ndindex(*kernel_size):
+        offsets = (index * step - pad for index, step, pad in zip(tap, dilation, padding, strict=True))
+        rows, columns = (seen(*axis) for axis in zip(places, size, offsets, stride, strict=True))
+        yield (tap[0], tap[1]), (..., rows[0], columns[0]), (..., rows[1], columns[1])
+
+
+def seen(count: int, size: int, offset: int, stride: int) -> tuple[slice, slice]:
+    """The places along one axis whose pixel is in the image, and these pixels; `offset` is that of the first place."""
+    first = max(0, -(offset // stride))
+    end = max(first, min(count, (size - 1 - offset) // stride + 1))
+    start = offset + first * stride
+    return slice(first, end), slice(start, start + (end - first) * stride, stride)
 
 
 def divisors(

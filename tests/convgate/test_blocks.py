@@ -42,7 +42,7 @@ def test_every_count_takes_every_size(operator: str) -> None:
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_cases_are_few_small_and_valid(operator: str) -> None:
     cases = block_cases(operator)
-    assert len(cases) < 80
+    assert len(cases) < 100
     for case in cases:
         assert case_rule(case) is None
         assert case.operator.broken_rule(case.problem) is None
@@ -55,7 +55,27 @@ def test_strides_dtypes_and_starts_in_memory_vary(operator: str) -> None:
     cases = block_cases(operator)
     assert {case.dtype for case in cases} == {"f32", "f64"}
     assert {case.layout for case in cases} == {"contiguous", "offset"}
-    assert {max(case.problem.stride) for case in cases} == {1, 2}
+    assert {max(case.problem.stride) for case in cases} == {1, 2, 3}
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize("block", [8, 16, 32, 64])
+def test_what_is_left_over_of_a_block_meets_both_strides(operator: str, block: int) -> None:
+    """One, and for the counts that take every size none as well."""
+    problems = [case.problem for case in block_cases(operator)]
+    counts = COUNTS | (OF_A_CONVOLUTION if operator == "conv2d" else {})
+    for name, (count, sizes) in counts.items():
+        for left_over in (1,) if sizes == PAST else (0, 1):
+            concerned = [p for p in problems if count(p) >= block and count(p) % block == left_over]
+            assert {max(p.stride) for p in concerned} >= {1, 2}, (name, left_over)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_every_size_of_a_row_comes_with_pixels_that_no_window_sees(operator: str) -> None:
+    problems = [case.problem for case in block_cases(operator)]
+    with_rest = [p for p in problems if (p.size[1] + 2 * p.padding[1] - p.kernel_size[1]) % p.stride[1]]
+    assert {p.output_size[1] for p in with_rest} >= set(PAST)
+    assert {p.stride[1] for p in with_rest} == {2, 3}
 
 
 @pytest.mark.parametrize("size", [8, 16, 32, 64])

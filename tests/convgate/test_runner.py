@@ -11,10 +11,8 @@ from convgate.events import Event, FailureSaved, Minimizing, RunFinished, RunSta
 from convgate.failures import load_failure
 from convgate.profiles import PROFILES, SHARD
 from convgate.record import RunRecord
-from convgate.runner import Plan, plainest_case, run_gate
-from convgate.sources.blocks import block_cases
+from convgate.runner import Plan, cases_of_every_run, run_gate
 from convgate.sources.covering import covering_cases
-from convgate.sources.invalid import invalid_cases
 from convgate.spec import SpecError, parse_spec
 from convgate.subjects.loader import SubjectError
 
@@ -52,8 +50,7 @@ def record_of(events: list[Event]) -> RunRecord:
 
 def test_a_run_tells_of_its_start_its_shards_and_its_end(tmp_path: Path) -> None:
     events = list(run_gate(plan(tmp_path)))
-    always = [[*invalid_cases("col2im"), *block_cases("col2im"), plainest_case("col2im")]]
-    always.append(covering_cases("col2im", 2, 0))
+    always = [cases_of_every_run("col2im"), covering_cases("col2im", 2, 0)]
     planned = PROFILES["smoke"].shards["col2im"] * SHARD + sum(map(len, always))
     assert events[0] == RunStarted("impl", ("col2im",), planned)
     judged = [event for event in events[1:-1] if isinstance(event, ShardJudged)]
@@ -82,7 +79,7 @@ def test_a_failing_case_lies_within_what_the_subject_supports(tmp_path: Path, su
     record = record_of(list(run_gate(plan(tmp_path, subject))))
     problem = parse_spec(record.failures[0].found).problem
     assert (problem.batch, problem.dilation) == (2, (1, 1))
-    always = len(invalid_cases("col2im") + block_cases("col2im") + covering_cases("col2im", 2, 0))
+    always = len(cases_of_every_run("col2im") + covering_cases("col2im", 2, 0))
     assert 0 < record.cases < PROFILES["smoke"].shards["col2im"] * SHARD + always
 
 

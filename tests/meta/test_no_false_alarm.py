@@ -16,7 +16,8 @@ from convgate.checks import Result, judge, primary_failure
 from convgate.profiles import SHARD
 from convgate.record import Tally, verdict_of
 from convgate.repro import repro_source
-from convgate.spec import parse_spec
+from convgate.runner import cases_of_every_run
+from convgate.spec import format_spec, parse_spec
 from convgate.subjects.loader import operators_of
 from convgate.worker import Shard, covering_specs, judge_shard
 
@@ -38,8 +39,9 @@ EXTRAS = {"jax_subject": "jax", "onnxruntime_subject": "onnxruntime"}
 
 
 def smoke(subject: str, operator: str) -> Tally:
-    """What the gate judges at profile smoke, but only one shard of its random cases, in this process."""
-    tally = judge_shard(subject, Shard(operator, specs=covering_specs(subject, operator, 2, 0)))
+    """What the gate judges at profile smoke, what every run takes too, but one shard of random cases."""
+    always = tuple(map(format_spec, cases_of_every_run(operator)))
+    tally = judge_shard(subject, Shard(operator, specs=(*covering_specs(subject, operator, 2, 0), *always)))
     tally.merge(judge_shard(subject, Shard(operator, 0, 0, SHARD)))
     return tally
 
