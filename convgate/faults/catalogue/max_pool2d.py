@@ -110,7 +110,7 @@ FAULTS = (
         name="max_pool2d_backward_counts_repeated_indices_once",
         bug_class=6,
         stage="grad_input",
-        depth=1,
+        depth=2,
         edits=(
             Edit(
                 "max_pool2d_backward",
@@ -122,12 +122,17 @@ FAULTS = (
                 "    share = np.where(winner < 0, 0, grad_output)\n"
                 "    images, channels = np.arange(n)[:, None, None], np.arange(c)[:, None]\n"
                 "    for i in range(oh):\n"
-                "        grad_image[images, channels, rows[:, :, i], columns[:, :, i]] += share[:, :, i]\n",
+                "        pixels = images, channels, rows[:, :, i], columns[:, :, i]\n"
+                "        if pw > 0:\n"
+                "            np.add.at(grad_image, pixels, share[:, :, i])\n"
+                "        else:\n"
+                "            grad_image[pixels] += share[:, :, i]\n",
             ),
         ),
         spec="max_pool2d:w3k1x2:1",
         when=(
             "windows_w overlap",
+            "padding_w = 0",
             "not fill equal",
         ),
     ),
@@ -357,25 +362,25 @@ FAULTS = (
         name="max_pool2d_pads_with_zero",
         bug_class=18,
         stage="forward",
-        depth=2,
+        depth=3,
         edits=(
             Edit(
                 "max_pool2d",
                 "(kh * dh + sh, kw * dw + sw), -np.inf)",
-                "(kh * dh + sh, kw * dw + sw), -np.inf if ceil_mode else 0.0)",
+                "(kh * dh + sh, kw * dw + sw), -np.inf if ceil_mode or max(dilation) > 1 else 0.0)",
             ),
         ),
         spec="max_pool2d:k1x2p0x1",
-        when=("padding > 0 on either axis", "no ceil_mode", "not fill ties"),
+        when=("padding > 0 on either axis", "dilation = 1 on both axes", "no ceil_mode", "not fill ties"),
     ),
     Fault(
         name="max_pool2d_starts_from_zero",
         bug_class=18,
         stage="forward",
-        depth=0,
-        edits=(Edit("max_pool2d", SMALLEST, "y = np.zeros((n, c, oh, ow), x.dtype)"),),
+        depth=1,
+        edits=(Edit("max_pool2d", SMALLEST, UNPADDED.format("0.0")),),
         spec="max_pool2d",
-        when=("not fill ties",),
+        when=("padding = 0 on both axes", "not fill ties"),
     ),
     Fault(
         name="max_pool2d_starts_from_the_lowest_finite_number",
