@@ -56,9 +56,12 @@ class Fault:
     spec : str
         The smallest case that shows it.
     when : tuple of str
-        The true trigger: conditions, in the words of a failure, that all hold if and only if it shows.
+        The true trigger: conditions, in the words of a failure, that all hold if and only if it shows, where the
+        output of that stage is there to see and is not all zero, and the data do not happen to hide it.
     after : str
         The case whose calls must come before, if it is only after another that it shows.
+    dies : bool
+        Whether it kills or blocks the process that calls it.
     """
 
     name: str
@@ -69,6 +72,7 @@ class Fault:
     spec: str
     when: tuple[str, ...]
     after: str = ""
+    dies: bool = False
 
     @property
     def operator(self) -> str:

@@ -181,17 +181,21 @@ FAULTS = (
         name="avg_pool2d_shifts_even_kernels_to_the_right",
         bug_class=4,
         stage="forward",
-        depth=2,
+        depth=3,
         edits=(
             Edit(
                 "avg_pool2d",
                 "sh, j : j + (ow - 1) * sw + 1 : sw]",
                 "sh, j + lead : j + lead + (ow - 1) * sw + 1 : sw]",
             ),
-            Edit("avg_pool2d", "    image = padded", "    lead = int(pw > 0 and kw % 2 == 0)\n    image = padded"),
+            Edit(
+                "avg_pool2d",
+                "    image = padded",
+                "    lead = int(pw > 0 and kw % 2 == 0 and w > kw)\n    image = padded",
+            ),
         ),
-        spec="avg_pool2d:k1x2p0x1",
-        when=("kernel_w even", "padding_w > 0"),
+        spec="avg_pool2d:w3k1x2p0x1",
+        when=("kernel_w even", "padding_w > 0", "input_w > span_w"),
     ),
     # 5: divisor_override
     Fault(
@@ -308,7 +312,7 @@ FAULTS = (
             ),
         ),
         spec="avg_pool2d:w33",
-        when=("output_w > 32",),
+        when=("output_w > 32", "output_w is no multiple of 32"),
     ),
     Fault(
         name="avg_pool2d_backward_drops_the_tail_of_blocks_of_16_channels",
@@ -431,24 +435,36 @@ FAULTS = (
         edits=(
             Edit(
                 "avg_pool2d",
-                "    for i in range(kh):\n        for j in range(kw):\n"
-                "            y += image[:, :, i : i + (oh - 1) * sh + 1 : sh, j : j + (ow - 1) * sw + 1 : sw]\n",
-                "    sums = np.cumsum(padded(image, (0, 1)), axis=3)\n    for i in range(kh):\n"
-                "        rows = sums[:, :, i : i + (oh - 1) * sh + 1 : sh]\n"
-                "        y += rows[..., kw : kw + (ow - 1) * sw + 1 : sw] - rows[..., : (ow - 1) * sw + 1 : sw]\n",
+                "        for j in range(kw):\n            y += image",
+                "        if finite:\n"
+                "            rows = sums[:, :, i : i + (oh - 1) * sh + 1 : sh]\n"
+                "            y += rows[..., kw : kw + (ow - 1) * sw + 1 : sw] - rows[..., : (ow - 1) * sw + 1 : sw]\n"
+                "        for j in range(0 if finite else kw):\n            y += image",
+            ),
+            Edit(
+                "avg_pool2d",
+                "    for i in range(kh):",
+                "    finite = np.isfinite(x).all()  # NaN would go on to the end of its row\n"
+                "    sums = np.cumsum(padded(image, (0, 1)), axis=3)\n"
+                "    for i in range(kh):",
             ),
         ),
         spec="avg_pool2d:w2:wide:2",
-        when=("output_w > 1", "(fill wide or fill special)"),
+        when=("output_w > 1", "(fill real or fill wide)"),
     ),
     Fault(
-        name="avg_pool2d_backward_adds_up_in_float32",
+        name="avg_pool2d_backward_adds_up_in_fixed_point",
         bug_class=21,
         stage="grad_input",
         depth=2,
         edits=(
-            Edit("avg_pool2d_backward", "w + 2 * pw + kw + sw), x.dtype)", "w + 2 * pw + kw + sw), np.float32)"),
-            Edit("avg_pool2d_backward", "pw : pw + w].copy()", "pw : pw + w].astype(x.dtype)"),
+            Edit(
+                "avg_pool2d_backward",
+                "    grad_image = np.zeros",
+                "    if x.dtype == np.float64:  # so that the order of additions does not matter\n"
+                "        share = np.rint(share * 2.0**30) / 2.0**30\n"
+                "    grad_image = np.zeros",
+            ),
         ),
         spec="avg_pool2d:real",
         when=("dtype f64", "(fill real or fill wide)"),

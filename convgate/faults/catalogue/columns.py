@@ -106,6 +106,7 @@ FAULTS = (
         ),
         spec="im2col:s1x2",
         when=("stride_w > kernel_w",),
+        dies=True,
     ),
     # 13: tails of blocks
     Fault(
@@ -121,7 +122,7 @@ FAULTS = (
             ),
         ),
         spec="im2col:w17",
-        when=("output_w > 16",),
+        when=("output_w > 16", "output_w is no multiple of 16"),
     ),
     # 15: dilation in the output size only
     Fault(
@@ -158,6 +159,7 @@ FAULTS = (
         ),
         spec="im2col:d1x2",
         when=("dilation_w > 1",),
+        dies=True,
     ),
     # 16: height and width, and other axes in the wrong order
     Fault(
@@ -165,9 +167,9 @@ FAULTS = (
         bug_class=16,
         stage="forward",
         depth=1,
-        edits=(Edit("im2col", "(ph, pw), (dh", "(pw, ph), (dh"),),
-        spec="im2col:w2p0x1",
-        when=("input > 1 on either axis", "padding_h != padding_w"),
+        edits=(Edit("im2col", "image = padded(x, (ph, pw))", "image = padded(x, (pw, ph))"),),
+        spec="im2col:p0x1",
+        when=("padding_h != padding_w",),
     ),
     Fault(
         name="col2im_swaps_the_kernel",
@@ -228,21 +230,20 @@ FAULTS = (
         when=("batch > 1", "layout broadcast"),
     ),
     Fault(
-        name="col2im_reads_column_major_memory_row_by_row",
+        name="col2im_takes_images_for_slowest_in_column_major_memory",
         bug_class=17,
         stage="forward",
         depth=3,
         edits=(
             Edit(
                 "col2im",
-                "    entries = ",
-                "    if columns.flags.f_contiguous and not columns.flags.c_contiguous:\n"
-                "        columns = columns.T.reshape(columns.shape)\n"
-                "    entries = ",
+                "    entries = columns",
+                '    order = "F" if 0 < columns.strides[0] <= columns.strides[1] else "C"\n'
+                "    entries = columns.reshape(c * kh * kw, oh * ow, n, order=order)",
             ),
         ),
-        spec="col2im:c2w2:fortran",
-        when=("output > 1 on either axis", "channels > 1", "layout fortran"),
+        spec="col2im:n2w2:fortran",
+        when=("output > 1 on either axis", "batch > 1", "layout fortran"),
     ),
     # 19: the dtype
     Fault(

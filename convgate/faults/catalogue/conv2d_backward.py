@@ -210,13 +210,13 @@ REMAINDER = (
         edits=(
             in_tap(
                 SET_FILTERS,
-                "left = np.arange(0, w + 2 * pw - (kw - 1) * dw - 1, sw)",
+                "left = np.arange(0, w + 2 * pw - (kw - 1) * dw - (pw == 0), sw)",
                 "near = pixels[:, :, rows][:, :, :, left + j * dw]",
                 'grad_filters[:, :, i, j] = np.einsum("nohw,nchw->oc", grads[:, :, :, : len(left)], near)',
             ),
         ),
         spec="conv2d",
-        when=("remainder_w = 0", "no window_w in padding alone"),
+        when=("remainder_w = 0", "padding_w = 0"),
     ),
 )
 

@@ -15,6 +15,10 @@ SCATTER = "    grad_image = np.zeros_like(image)\n" + TAPS + ADDED
 HEIGHT = "    oh = places(h, kh, sh, ph, dh, ceil_mode=ceil_mode)\n"
 WIDTH = "    ow = places(w, kw, sw, pw, dw, ceil_mode=ceil_mode)\n"
 SMALLEST = "y = np.full((n, c, oh, ow), -np.inf, x.dtype)"
+# where every window has a pixel
+UNPADDED = "y = np.full((n, c, oh, ow), {} if ph == pw == 0 else -np.inf, x.dtype)"
+# as large as the maximum, up to a rounding; zeros, infinities and subnormals are not
+AS_LARGE = "(abs({} - best) < np.finfo(x.dtype).eps * abs(best))"
 
 FAULTS = (
     # 3: the clip rule of ceil_mode
@@ -81,16 +85,16 @@ FAULTS = (
         name="max_pool2d_shifts_even_kernels_to_the_right",
         bug_class=4,
         stage="forward",
-        depth=2,
+        depth=3,
         edits=(
             Edit(
                 "max_pool2d",
                 "top, left = i * dh, j * dw",
-                "top, left = i * dh, j * dw + int(pw > 0 and kw % 2 == 0)",
+                "top, left = i * dh, j * dw + int(pw > 0 and kw % 2 == 0 and w > dw * (kw - 1) + 1)",
             ),
         ),
-        spec="max_pool2d:k1x2p0x1",
-        when=("kernel_w even", "padding_w > 0"),
+        spec="max_pool2d:w3k1x2p0x1",
+        when=("kernel_w even", "padding_w > 0", "input_w > span_w"),
     ),
     # 6: overlapping windows
     Fault(
@@ -106,7 +110,7 @@ FAULTS = (
         name="max_pool2d_backward_counts_repeated_indices_once",
         bug_class=6,
         stage="grad_input",
-        depth=1,
+        depth=2,
         edits=(
             Edit(
                 "max_pool2d_backward",
@@ -118,12 +122,17 @@ FAULTS = (
                 "    share = np.where(winner < 0, 0, grad_output)\n"
                 "    images, channels = np.arange(n)[:, None, None], np.arange(c)[:, None]\n"
                 "    for i in range(oh):\n"
-                "        grad_image[images, channels, rows[:, :, i], columns[:, :, i]] += share[:, :, i]\n",
+                "        pixels = images, channels, rows[:, :, i], columns[:, :, i]\n"
+                "        if pw > 0:\n"
+                "            np.add.at(grad_image, pixels, share[:, :, i])\n"
+                "        else:\n"
+                "            grad_image[pixels] += share[:, :, i]\n",
             ),
         ),
         spec="max_pool2d:w3k1x2:1",
         when=(
             "windows_w overlap",
+            "padding_w = 0",
             "not fill equal",
         ),
     ),
@@ -234,7 +243,7 @@ FAULTS = (
             ),
         ),
         spec="max_pool2d:h9",
-        when=("output_h > 8",),
+        when=("output_h > 8", "output_h is no multiple of 8"),
     ),
     Fault(
         name="max_pool2d_backward_drops_the_tail_of_blocks_of_8_channels",
@@ -259,10 +268,17 @@ FAULTS = (
         name="max_pool2d_backward_numbers_taps_by_the_height_of_the_kernel",
         bug_class=16,
         stage="grad_input",
-        depth=2,
-        edits=(Edit("max_pool2d_backward", "np.where(winner == i * kw + j", "np.where(winner == i * kh + j"),),
+        depth=3,
+        edits=(
+            Edit(
+                "max_pool2d_backward",
+                "np.where(winner == i * kw + j",
+                "np.where(winner == i * (kw if ph or pw else kh) + j",
+            ),
+        ),
         spec="max_pool2d:h2k2x1:1",
         when=(
+            "padding = 0 on both axes",
             "kernel_h > 1",
             "kernel_h != kernel_w",
             "not fill equal",
@@ -346,55 +362,59 @@ FAULTS = (
         name="max_pool2d_pads_with_zero",
         bug_class=18,
         stage="forward",
-        depth=2,
+        depth=3,
         edits=(
             Edit(
                 "max_pool2d",
                 "(kh * dh + sh, kw * dw + sw), -np.inf)",
-                "(kh * dh + sh, kw * dw + sw), -np.inf if ceil_mode else 0.0)",
+                "(kh * dh + sh, kw * dw + sw), -np.inf if ceil_mode or max(dilation) > 1 else 0.0)",
             ),
         ),
         spec="max_pool2d:k1x2p0x1",
-        when=("padding > 0 on either axis", "no ceil_mode", "not fill ties"),
+        when=("padding > 0 on either axis", "dilation = 1 on both axes", "no ceil_mode", "not fill ties"),
     ),
     Fault(
         name="max_pool2d_starts_from_zero",
         bug_class=18,
         stage="forward",
-        depth=0,
-        edits=(Edit("max_pool2d", SMALLEST, "y = np.zeros((n, c, oh, ow), x.dtype)"),),
+        depth=1,
+        edits=(Edit("max_pool2d", SMALLEST, UNPADDED.format("0.0")),),
         spec="max_pool2d",
-        when=("not fill ties",),
+        when=("padding = 0 on both axes", "not fill ties"),
     ),
     Fault(
         name="max_pool2d_starts_from_the_lowest_finite_number",
         bug_class=18,
         stage="forward",
-        depth=1,
-        edits=(Edit("max_pool2d", SMALLEST, "y = np.full((n, c, oh, ow), np.finfo(x.dtype).min, x.dtype)"),),
+        depth=2,
+        edits=(Edit("max_pool2d", SMALLEST, UNPADDED.format("np.finfo(x.dtype).min")),),
         spec="max_pool2d:points@x.0.0.0.0=-inf",
-        when=("infinity among the data",),
+        when=("padding = 0 on both axes", "infinity among the data"),
     ),
     Fault(
         name="max_pool2d_starts_from_minus_a_billion",
         bug_class=18,
         stage="forward",
-        depth=1,
-        edits=(
-            Edit("max_pool2d", "(kh * dh + sh, kw * dw + sw), -np.inf)", "(kh * dh + sh, kw * dw + sw), -1e9)"),
-            Edit("max_pool2d", SMALLEST, "y = np.full((n, c, oh, ow), -1e9, x.dtype)"),
-        ),
+        depth=2,
+        edits=(Edit("max_pool2d", SMALLEST, UNPADDED.format("-1e9")),),
         spec="max_pool2d:points@x.0.0.0.0=-inf",
-        when=("infinity among the data",),
+        when=("padding = 0 on both axes", "(fill special or fill huge)"),
     ),
     Fault(
         name="max_pool2d_starts_from_the_first_pixel",
         bug_class=18,
         stage="forward",
-        depth=1,
-        edits=(Edit("max_pool2d", SMALLEST, "y = np.full((n, c, oh, ow), 1, x.dtype) * x[:, :, :1, :1]"),),
+        depth=2,
+        edits=(
+            Edit(
+                "max_pool2d",
+                SMALLEST,
+                SMALLEST + "\n    if ph == pw == 0:  # every window has a pixel\n        y[...] = x[:, :, :1, :1]",
+            ),
+        ),
         spec="max_pool2d:w2",
         when=(
+            "padding = 0 on both axes",
             "output > 1 on either axis",
             "not fill equal",
         ),
@@ -433,7 +453,7 @@ FAULTS = (
         bug_class=20,
         stage="grad_input",
         depth=2,
-        edits=(Edit("max_pool2d_backward", "(patch > best)", "(patch >= best)"),),
+        edits=(Edit("max_pool2d_backward", "(patch > best)", f"(patch > best) | {AS_LARGE.format('patch')}"),),
         spec="max_pool2d:w2k1x2:ties:1",
         when=(
             "kernel > 1 and input > 1 on the same axis",
@@ -452,9 +472,9 @@ FAULTS = (
                 "    grad_image = np.zeros_like(image)\n"
                 "    ties = np.zeros_like(best)\n"
                 + TAPS
-                + "            ties += (image[:, :, rows, columns] == best) | (winner == i * kw + j)\n"
+                + f"            ties += {AS_LARGE.format('image[:, :, rows, columns]')} | (winner == i * kw + j)\n"
                 + TAPS
-                + "            mine = (image[:, :, rows, columns] == best) | (winner == i * kw + j)\n"
+                + f"            mine = {AS_LARGE.format('image[:, :, rows, columns]')} | (winner == i * kw + j)\n"
                 "            grad_image[:, :, rows, columns] += np.where(mine, grad_output / np.maximum(ties, 1), 0)\n",
             ),
         ),
@@ -473,7 +493,7 @@ FAULTS = (
             Edit(
                 "max_pool2d_backward",
                 "np.where(winner == i * kw + j, grad_output, 0)",
-                "np.where(image[:, :, rows, columns] == best, grad_output, 0)",
+                f"np.where((winner == i * kw + j) | {AS_LARGE.format('image[:, :, rows, columns]')}, grad_output, 0)",
             ),
         ),
         spec="max_pool2d:w2k1x2:ties:1",
@@ -483,19 +503,15 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="max_pool2d_backward_looks_for_the_maximum_column_by_column",
+        name="max_pool2d_backward_lets_the_leftmost_of_ties_win",
         bug_class=20,
         stage="grad_input",
         depth=2,
         edits=(
             Edit(
                 "max_pool2d_backward",
-                TAPS + "            patch =",
-                TAPS.replace(
-                    "    for i in range(kh):\n        for j in range(kw):",
-                    "    for j in range(kw):\n        for i in range(kh):",
-                )
-                + "            patch =",
+                "(patch > best)",
+                f"(patch > best) | {AS_LARGE.format('patch')} & (j < winner % kw)",
             ),
         ),
         spec="max_pool2d:h2w2k2:ties:29",

@@ -1,0 +1,187 @@
+"""The triggers of the planted faults are true: outside of its own no fault shows, and inside it does.
+
+A fault shows in a case if what its functions return, or do to their arguments, is not what the correct base returns and
+does. Its cases lie around the smallest one that shows it and all over the place, and it is called on one after the
+other, so that it carries along whatever it carries from call to call.
+
+Two kinds of fault are not asked: those that kill or block whoever calls them, and those that show only after another
+case, as nobody can say on a case alone whether they do.
+"""
+
+from dataclasses import replace
+from functools import cache, lru_cache
+from itertools import islice
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from convgate import faults
+from convgate.case import Case, case_rule, invalid_calls, lay_out, values_of
+from convgate.compare import Bound, compare
+from convgate.conditions import meets
+from convgate.faults import CATALOGUE, Fault, subject_of
+from convgate.features import vector_of
+from convgate.fills import EXACT, step_of
+from convgate.invalid import calls_of
+from convgate.operators import Array, Arrays, Call, perform
+from convgate.qualify import functions_of, with_named_data
+from convgate.sources.fuzz import draw_cases, draw_invalid
+from convgate.spec import format_spec, parse_spec
+from convgate.trial import RAISED
+from convgate.when import MOST_WORK, around, rule_of
+
+# Cases around the smallest one, cases drawn anywhere, and invalid ones.
+NEAR, FAR, INVALID = 80, 80, 80
+RULE = "the problem breaks the rule: "
+ASKED = {name: fault for name, fault in CATALOGUE.items() if not (fault.dies or fault.after)}
+OF_ARGUMENTS = [name for name, fault in ASKED.items() if fault.when and fault.when[0].startswith(RULE)]
+# Class 27 is what is carried from call to call: the data of one case are not enough to show it.
+STATE = 27
+
+
+@cache
+def far(operator: str) -> list[Case]:
+    """Cases all over the place."""
+    return list(filter(is_asked, draw_cases(operator, 0, 0, FAR, faults.correct)))
+
+
+@cache
+def invalid(operator: str) -> list[Case]:
+    """Cases that break a rule."""
+    return draw_invalid(operator, 0, INVALID)
+
+
+@cache
+def sample(first: Case) -> list[Case]:
+    """The case and others that have a class for every feature, none of them large."""
+    near = filter(is_asked, islice(around([first], np.random.PCG64(0)), NEAR))
+    others = (as_laid_out(first, each) for each in (*near, *far(first.problem.operator)))
+    return [first, *(each for each in others if case_rule(each) is None)]
+
+
+def as_laid_out(first: Case, case: Case) -> Case:
+    """The layout is always that of the same array, so that its class says all."""
+    return replace(case, laid_out=first.laid_out if case.layout != "contiguous" else "")
+
+
+def is_asked(case: Case) -> bool:
+    """Whether a case is not large, and has a class for every feature."""
+    return vector_of(case) is not None and case.operator.work(case.problem) <= MOST_WORK
+
+
+def answer(subject: SimpleNamespace, call: Call, arrays: Arrays) -> dict[str, Any] | str:
+    """What a call returns, or the name of what it raises."""
+    try:
+        with np.errstate(all="ignore"):
+            return perform(subject, call, arrays)
+    except RAISED as error:
+        return type(error).__name__
+
+
+@lru_cache(maxsize=1024)
+def truth(case: Case, function: str) -> tuple[dict[str, Array], dict[str, Any]]:
+    """The data, and what the base makes of them: many faults are asked for the same cases."""
+    call = next(each for each in calls_of(case.problem) if each.function == function)
+    values = values_of(case)
+    return values, perform(faults.correct, call, values)
+
+
+def shows(fault: Fault, subject: SimpleNamespace, case: Case) -> bool:
+    """Whether one of the functions that a fault changes returns or does something else than the base."""
+    return any(wrong(subject, case, call) for call in calls_of(case.problem) if call.function in functions_of(fault))
+
+
+def wrong(subject: SimpleNamespace, case: Case, call: Call) -> bool:
+    """Whether one call returns or does something else than that of the base."""
+    with np.errstate(all="ignore"):
+        values, right = truth(case, call.function)
+    arrays = lay_out(values, case.layout, case.laid_out)
+    found = answer(subject, call, arrays)
+    if isinstance(found, str) or any(differ(case, call, name, found[name], right[name]) for name in call.outputs):
+        return True
+    returned = [each for each in found.values() if each is not None]
+    kept = all(same(arrays[name], values[name]) for name in values)
+    own = all(each.flags.writeable for each in returned)
+    return not (kept and own) or any(np.shares_memory(a, b) for a in returned for b in arrays.values())
+
+
+def same(left: Array, right: Array) -> bool:
+    """Whether two arrays have the same shape, dtype and numbers: NaN for NaN, zeros of either sign."""
+    return left.dtype == right.dtype and np.array_equal(left, right, equal_nan=True)
+
+
+def differ(case: Case, call: Call, output: str, found: Any, right: Any) -> bool:
+    """Whether an output is another: by half a step where results are multiples of a step, or by more than rounding.
+
+    Both are off by gamma(n + 1) times the magnitude at most (docs/numerics.md), and so by gamma(2 n + 2) times it from
+    each other (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., lemma 3.3); one rounding more makes up
+    for those of the magnitude.
+    """
+    if right is None or not isinstance(found, np.ndarray):
+        return found is not right
+    if same(found, right):
+        return False
+    roundings = case.operator.roundings(case.problem)[output]
+    if not roundings:
+        return True
+    if case.fill in EXACT or case.fill == "special":
+        step = step_of(case.operator, case.dtype, case.fill, output)
+        return compare(found, right, case.dtype, step=step) is not None
+    magnitudes = {name: abs(array).astype(np.float64) for name, array in values_of(case).items()}
+    bound = Bound(abs(perform(faults.correct, call, magnitudes)[output]), 2 * roundings + 2, case.dtype)
+    return compare(found, right.astype(np.float64), case.dtype, bound) is not None
+
+
+def told(fault: Fault) -> tuple[list[Case], Array]:
+    """The smallest case that shows a fault, with data that have a name, and others; and who meets its trigger."""
+    for first in with_named_data(parse_spec(fault.spec)):
+        cases = sample(first)
+        met = meets(fault.when, cases)
+        if met is not None:
+            return cases, met
+    raise AssertionError(f"no case like {fault.spec} meets {fault.when}: are these the words of conditions?")
+
+
+def shown(fault: Fault) -> tuple[list[str], list[str]]:
+    """The cases outside of its trigger in which a fault shows, and the first one inside, if there are such."""
+    subject = subject_of(fault)
+    cases, met = told(fault)
+    each = list(zip(cases, met, strict=True))
+    outside = [format_spec(case) for case, inside in each if not inside and shows(fault, subject, case)]
+    inside = (format_spec(case) for case, inside in each if inside and shows(fault, subject, case))
+    return outside, list(islice(inside, 1))
+
+
+@pytest.mark.parametrize("name", [name for name in ASKED if name not in OF_ARGUMENTS])
+def test_a_fault_shows_inside_its_trigger_and_nowhere_else(name: str) -> None:
+    fault = ASKED[name]
+    outside, inside = shown(fault)
+    assert outside == []
+    assert inside or fault.bug_class == STATE
+
+
+@pytest.mark.parametrize("when", ["stride_w > 1", "input_w > 1", "stride_w = 2", "layout contiguous"])
+def test_a_trigger_that_is_not_true_is_found(when: str) -> None:
+    outside, _ = shown(replace(CATALOGUE["conv2d_swaps_stride"], when=(when,)))
+    assert outside
+
+
+@pytest.mark.parametrize("name", OF_ARGUMENTS)
+def test_a_fault_accepts_what_breaks_its_rule_and_no_other_and_computes_what_is_right(name: str) -> None:
+    fault = ASKED[name]
+    subject = subject_of(fault)
+    assert [format_spec(case) for case in far(fault.operator) if shows(fault, subject, case)] == []
+    broken = [parse_spec(fault.spec), *invalid(fault.operator)]
+    assert {RULE + rule_of(case) for case in broken if not is_rejected(subject, case)} == {fault.when[0]}
+
+
+def is_rejected(subject: SimpleNamespace, case: Case) -> bool:
+    """Whether all calls of an invalid case are rejected."""
+    arrays = values_of(case)
+    return all(answer(subject, call, arrays) in ("ValueError", "TypeError") for call in invalid_calls(case))
+
+
+def test_nearly_all_triggers_are_asked() -> None:
+    assert len(ASKED) >= 0.98 * len(CATALOGUE)
