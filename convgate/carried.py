@@ -161,7 +161,7 @@ def culprit(asked: Asked, history: Sequence[str], spec: str) -> str | None:
     """The case that makes another fail, of those that do so together, if it does so alone."""
     checks = [asked.found.result.check]
     passing, failing = 0, len(history)
-    if asked.shown(history, spec, checks) is None:
+    if not history or asked.shown(history, spec, checks) is None:
         return None
     while failing - passing > 1:
         middle = (passing + failing) // 2
