@@ -194,14 +194,17 @@ def distinct(fresh: Workers, subject: str, told: Sequence[Told], judged: Sequenc
     """Each failure once, by the first that shows it.
 
     What fails in the same output under the same conditions is one failure with several symptoms. So is what fails in
-    the same output only after other calls: what such a case shrinks to depends on these.
+    the same output only after other calls, and what breaks a relation only then: what such a case shrinks to depends
+    on these calls.
     """
+    outputs = ((each.found.minimal, each.found.result.output) for each in reversed(told) if each.found.carried)
+    carried = {operator_of(minimal): output for minimal, output in outputs if output}
     alike: dict[tuple[Any, ...], list[Told]] = defaultdict(list)
     for number, each in enumerate(told):
         result, operator = each.found.result, operator_of(each.found.minimal)
         what = result.output or (result.check if result.check == "invalid_arguments" else "")
         if each.found.carried:
-            key: tuple[Any, ...] = (operator, result.output or result.check)
+            key: tuple[Any, ...] = (operator, result.output or carried.get(operator, ""))
         elif what and each.when is not None and each.when.conditions:
             key = (operator, what, each.when.conditions)
         else:
