@@ -290,15 +290,16 @@ def report(run: Path, **files: Path | None) -> None:
 @click.option(
     "--subject", metavar="MODULE[:ATTR]", help=f"{SUBJECT_HELP} Default: where it failed, or {DEFAULT_SUBJECT}."
 )
+@click.option("--after", metavar="SPEC", default="", help="A case whose calls come first. A saved failure has its own.")
 @REPORTS
-def replay_command(what: str, subject: str | None, reports: Path) -> None:
+def replay_command(what: str, subject: str | None, after: str, reports: Path) -> None:
     """Judge one case again: a spec, a saved failure, or all saved ones.
 
     Exit code 0: fixed or passing; 1: still failing; 2: it could not be told.
     """
     console = Console()
     try:
-        targets = targets_of(what, reports, subject, DEFAULT_SUBJECT)
+        targets = targets_of(what, reports, subject, DEFAULT_SUBJECT, after)
         replayed = []
         for target in targets:
             replayed.append(replay(target))

@@ -1,10 +1,12 @@
 """From failing cases to distinct failures: each minimised, and with what is known of when it fails."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from convgate.carried import confirmed, paired
 from convgate.case import Case, case_rule
 from convgate.checks import Result
 from convgate.coverage import operator_of
@@ -16,8 +18,8 @@ from convgate.operators import OPERATORS
 from convgate.record import JudgedCase, Tally
 from convgate.spec import format_spec, parse_spec
 from convgate.subjects.isolation import Dead, Workers
-from convgate.when import Probe, When, describe_when
-from convgate.worker import Found, exercise, minimize_group, when_of
+from convgate.when import Probe, When, describe_when, explained
+from convgate.worker import Explored, Found, exercise, minimize_group, when_of
 
 __all__ = ["EXERCISE_SECONDS", "distinct_failures", "groups_of"]
 
@@ -27,6 +29,8 @@ WHEN_SECONDS = 120.0
 EXERCISE_SECONDS = 3.0
 # Each candidate that hangs costs EXERCISE_SECONDS, so a minimum found within so many of them must do.
 MOST_DEAD_CANDIDATES = 30
+# For so many carried failures of one output a case is looked for that brings them about.
+MOST_PAIRED = 2
 # What a subject does that does not come back.
 DEATHS = {"crashed": "crashes", "timed_out": "hangs"}
 
@@ -40,37 +44,190 @@ def groups_of(tally: Tally) -> list[list[tuple[str, Result]]]:
     return list(groups.values())
 
 
+@dataclass
+class Group:
+    """Failing cases of one operator and check while they are told apart.
+
+    Parameters
+    ----------
+    failing : sequence of (str, Result)
+        Spec and primary failure of each.
+    left : sequence of (str, Result)
+        Those of them that have not been minimised, and that no failure explains yet.
+    told : dict
+        The failures that have come of it, by fingerprint.
+    """
+
+    failing: Sequence[tuple[str, Result]]
+    left: Sequence[tuple[str, Result]]
+    told: dict[str, "Told"] = field(default_factory=dict)
+
+    @property
+    def dead(self) -> bool:
+        """Whether its cases killed or blocked their worker."""
+        return self.failing[0][1].verdict != "failed"
+
+
+@dataclass
+class Told:
+    """A failure, when it happens, and how many cases were looked at as one with it."""
+
+    found: Found
+    when: When | None = None
+    cases: int = 0
+
+
 def distinct_failures(
-    workers: Workers, subject: str, groups: Sequence[Sequence[tuple[str, Result]]], judged: Sequence[JudgedCase]
+    workers: Workers,
+    fresh: Workers,
+    subject: str,
+    groups: Sequence[Sequence[tuple[str, Result]]],
+    judged: Sequence[JudgedCase],
 ) -> Iterator[tuple[Failure, Found]]:
-    """Minimise each group; groups that come to the same minimum are one failure."""
-    futures = [
-        None if is_dead(group) else workers.submit(minimize_group, subject, group, seconds=MINIMIZING_SECONDS)
-        for group in groups
-    ]
-    collected: dict[str, tuple[Found, int]] = {}
-    for group, future in zip(groups, futures, strict=True):
-        several = (
-            minimize_dead(workers, subject, group, judged) if future is None else minimized(workers, group, future)
+    """Minimise groups of failing cases, round by round, until their failures explain them or nothing new turns up.
+
+    Groups that come to the same minimum are one failure.
+
+    Parameters
+    ----------
+    workers, fresh : Workers
+        Processes that stay, and such as are there for one task each.
+    subject : str
+        The code under test.
+    groups : sequence of sequences of (str, Result)
+        Failing cases, as `groups_of` gives them.
+    judged : sequence of JudgedCase
+        All cases of the run.
+
+    Yields
+    ------
+    (Failure, Found)
+        By operator, the simplest first.
+    """
+    told: dict[str, Told] = {}
+    under_way = [Group(group, group) for group in groups]
+    while under_way:
+        new: dict[str, Told] = {}
+        for group, several in explored(workers, subject, under_way, judged):
+            for found in several:
+                key = fingerprint(subject, parse_spec(found.minimal), found.result)
+                if key not in told:
+                    told[key] = new[key] = Told(found)
+                if key not in group.told:
+                    group.told[key] = told[key]
+                    told[key].cases += len(group.failing)
+        confirm(fresh, subject, list(new.values()))
+        asked = [(each, asked_when(workers, subject, each.found)) for each in new.values()]
+        for each, future in asked:
+            each.when = each.found.when if future is None else answered_when(workers, future)
+        under_way = [group for group in under_way if goes_on(group, new)]
+    for each in distinct(fresh, subject, sorted(told.values(), key=lambda each: simplicity(each.found)), judged):
+        found = each.found
+        failure = make_failure(
+            subject,
+            found.found,
+            parse_spec(found.minimal),
+            found.result,
+            cases=each.cases,
+            when=each.when,
+            picture=found.picture,
+            carried=found.carried,
+            after=found.after,
         )
-        for found in several:
-            key = fingerprint(subject, parse_spec(found.minimal), found.result)
-            first, cases = collected.get(key, (found, 0))
-            collected[key] = (first, cases + len(group))
-    simplest_first = sorted(collected.values(), key=lambda pair: simplicity(pair[0]))
-    asked = [(found, cases, asked_when(workers, subject, found)) for found, cases in simplest_first]
-    known: set[tuple[str, str, tuple[str, ...]]] = set()
-    for found, cases, future_when in asked:
-        least = parse_spec(found.minimal)
-        when = found.when if future_when is None else answered_when(workers, future_when)
-        # what fails in the same output under the same conditions is one failure with several symptoms
-        what = found.result.output or (found.result.check if found.result.check == "invalid_arguments" else "")
-        trigger = (least.problem.operator, what, when.conditions if when else ())
-        if trigger[1] and trigger[2] and trigger in known:
-            continue
-        known.add(trigger)
-        failure = make_failure(subject, found.found, least, found.result, cases=cases, when=when, picture=found.picture)
         yield failure, found
+
+
+def explored(
+    workers: Workers, subject: str, groups: Sequence[Group], judged: Sequence[JudgedCase]
+) -> Iterator[tuple[Group, Sequence[Found]]]:
+    """What is found among the cases that groups have left."""
+    futures = [None if group.dead else minimizing(workers, subject, group) for group in groups]
+    for group, future in zip(groups, futures, strict=True):
+        if future is None:
+            yield group, minimize_dead(workers, subject, group.failing, judged)
+            continue
+        answer = workers.answer(future)
+        if isinstance(answer, Dead):
+            yield group, [] if group.told else [not_minimized(group, answer)]
+            group.left = []
+        else:
+            yield group, answer.found
+            group.left = [pair for pair in group.left if pair[0] not in answer.looked_at]
+
+
+def minimizing(workers: Workers, subject: str, group: Group) -> Future[Explored]:
+    """Start to minimise what a group has left."""
+    roots = frozenset(each.found.root for each in group.told.values())
+    return workers.submit(minimize_group, subject, group.left, roots, seconds=MINIMIZING_SECONDS)
+
+
+def not_minimized(group: Group, dead: Dead) -> Found:
+    """The first case of a group as it was found, as minimising did not come to an end."""
+    spec, result = group.failing[0]
+    return Found(spec, spec, result, Picture(f"not minimised: {dead.message}", [], []))
+
+
+def confirm(fresh: Workers, subject: str, new: Sequence[Told]) -> None:
+    """Mark the failures that a fresh process does not show; those that kill or block it need no other."""
+    alive = [each for each in new if each.found.result.verdict == "failed"]
+    for each, found in zip(alive, confirmed(fresh, subject, [each.found for each in alive]), strict=True):
+        each.found = found
+
+
+def goes_on(group: Group, new: Iterable[str]) -> bool:
+    """Whether a group has cases left that none of its failures explains, after a round that brought a new one.
+
+    Where the new ones are there only after other calls, so may be all others.
+    """
+    found = [each for key, each in group.told.items() if key in new and not each.found.carried]
+    if group.dead or not found:
+        return False
+    for each in found:
+        if each.when is not None:
+            least, origin = parse_spec(each.found.minimal), parse_spec(each.found.found)
+            met = explained(each.when, least, origin, [parse_spec(spec) for spec, _ in group.left])
+            group.left = [pair for pair, known in zip(group.left, met, strict=True) if not known]
+    return bool(group.left)
+
+
+def distinct(fresh: Workers, subject: str, told: Sequence[Told], judged: Sequence[JudgedCase]) -> Iterator[Told]:
+    """Each failure once, by the first that shows it.
+
+    What fails in the same output under the same conditions is one failure with several symptoms. So is what fails in
+    the same output only after other calls, and what breaks a relation only then: what such a case shrinks to depends
+    on these calls.
+    """
+    outputs = ((each.found.minimal, each.found.result.output) for each in reversed(told) if each.found.carried)
+    carried = {operator_of(minimal): output for minimal, output in outputs if output}
+    alike: dict[tuple[Any, ...], list[Told]] = defaultdict(list)
+    for number, each in enumerate(told):
+        result, operator = each.found.result, operator_of(each.found.minimal)
+        what = result.output or (result.check if result.check == "invalid_arguments" else "")
+        if each.found.carried:
+            key: tuple[Any, ...] = (operator, result.output or carried.get(operator, ""))
+        elif what and each.when is not None and each.when.conditions:
+            key = (operator, what, each.when.conditions)
+        else:
+            key = (number,)
+        alike[key].append(each)
+    for several in alike.values():
+        yield with_pair(fresh, subject, several, judged) if several[0].found.carried else several[0]
+
+
+def with_pair(fresh: Workers, subject: str, several: Sequence[Told], judged: Sequence[JudgedCase]) -> Told:
+    """The first of some carried failures for which a case is found after which it is there; otherwise the first."""
+    specs = [each.spec for each in judged if operator_of(each.spec) == operator_of(several[0].found.minimal)]
+    pairs = (
+        replace(each, found=found)
+        for each in several[:MOST_PAIRED]
+        if (found := paired(fresh, subject, each.found, before(each.found.found, specs))) is not None
+    )
+    return next(pairs, several[0])
+
+
+def before(spec: str, specs: Sequence[str]) -> Sequence[str]:
+    """The specs before one of them."""
+    return specs[: specs.index(spec)] if spec in specs else ()
 
 
 def simplicity(found: Found) -> tuple[int, ...]:
@@ -80,8 +237,11 @@ def simplicity(found: Found) -> tuple[int, ...]:
 
 
 def asked_when(workers: Workers, subject: str, found: Found) -> Future[When | None] | None:
-    """Start to find out when a subject fails; None where it would not come back, so that other cases must tell."""
-    if found.result.verdict != "failed":
+    """Start to find out when a subject fails; None where cases around it would not tell.
+
+    They are of no use where the subject does not come back, or fails only after other calls.
+    """
+    if found.result.verdict != "failed" or found.carried:
         return None
     return workers.submit(when_of, subject, found, seconds=WHEN_SECONDS)
 
@@ -90,20 +250,6 @@ def answered_when(workers: Workers, future: Future[When | None]) -> When | None:
     """When it fails; None if that was not found out in time."""
     answer = workers.answer(future)
     return None if isinstance(answer, Dead) else answer
-
-
-def minimized(workers: Workers, group: Sequence[tuple[str, Result]], future: Future[list[Found]]) -> list[Found]:
-    """The failures of a group; its first case as it was found if minimising did not come to an end."""
-    answer = workers.answer(future)
-    if isinstance(answer, Dead):
-        spec, result = group[0]
-        return [Found(spec, spec, result, Picture(f"not minimised: {answer.message}", [], []), None)]
-    return answer
-
-
-def is_dead(group: Sequence[tuple[str, Result]]) -> bool:
-    """Whether the cases of a group killed or blocked their worker."""
-    return group[0][1].verdict != "failed"
 
 
 def minimize_dead(

@@ -29,6 +29,7 @@ __all__ = [
     "make_failure",
     "replay_line",
     "save_failure",
+    "told_when",
     "unreadable_failures",
 ]
 
@@ -67,6 +68,10 @@ class Failure:
         What the failing problems around it have in common, unless that could not be found out.
     picture : Picture
         The call, its data, and what is expected and what came.
+    carried : bool
+        Whether the minimal case passes in a fresh process: then it is earlier calls that make it fail.
+    after : str
+        Then the spec of a case after whose calls it fails in a fresh process too; empty if none was found.
     """
 
     format_version: int = FORMAT_VERSION
@@ -85,6 +90,8 @@ class Failure:
     cases: int
     when: When | None
     picture: Picture
+    carried: bool = False
+    after: str = ""
 
     @property
     def folder_name(self) -> str:
@@ -100,7 +107,16 @@ def fingerprint(subject_name: str, case: Case, result: Result) -> str:
 
 
 def make_failure(
-    subject_name: str, found: str, case: Case, result: Result, *, cases: int, when: When | None, picture: Picture
+    subject_name: str,
+    found: str,
+    case: Case,
+    result: Result,
+    *,
+    cases: int,
+    when: When | None,
+    picture: Picture,
+    carried: bool = False,
+    after: str = "",
 ) -> Failure:
     """A failure of today."""
     return Failure(
@@ -119,7 +135,21 @@ def make_failure(
         cases=cases,
         when=when,
         picture=picture,
+        carried=carried,
+        after=after,
     )
+
+
+def told_when(failure: Failure) -> str:
+    """What a report says after "It": when it fails, or after what; nothing if that is not known."""
+    if failure.after:
+        return (
+            f"passes in a fresh process and fails there after the calls of {failure.after}: "
+            "the subject keeps something from earlier calls"
+        )
+    if failure.carried:
+        return "passes in a fresh process: the subject keeps something from earlier calls, or leaves it to chance"
+    return sentence(failure.when) if failure.when is not None else ""
 
 
 def save_failure(reports: Path, failure: Failure, repro: str) -> Path:
@@ -149,12 +179,14 @@ def replay_line(failure: Failure) -> str:
     """The line that judges it again wherever the subject is; where that has no name to load, how a test does."""
     if NAME.fullmatch(failure.subject) is None:
         return f"convgate_judge({failure.minimal!r}, subject)"
-    return f"convgate replay {shlex.quote(failure.minimal)} --subject {failure.subject}"
+    after = f" --after {shlex.quote(failure.after)}" if failure.after else ""
+    return f"convgate replay {shlex.quote(failure.minimal)}{after} --subject {failure.subject}"
 
 
 def readme(failure: Failure) -> str:
     """What broke, in one screen."""
-    when = f"It {sentence(failure.when)}.\n\n" if failure.when is not None else ""
+    said = told_when(failure)
+    when = f"It {said}.\n\n" if said else ""
     return f"""# {failure.operator}: {failure.symptom} in {failure.check}
 
 {when}{fenced(failure.message, "text")}
@@ -194,6 +226,8 @@ def load_failure(folder: Path) -> Failure:
             raise FailureFileError(f"{path} has format version {version!r}; this convgate reads {FORMAT_VERSION}")
         failure = msgspec.json.decode(raw, type=Failure)
         parse_spec(failure.minimal)
+        if failure.after:
+            parse_spec(failure.after)
     except (msgspec.DecodeError, ValueError) as error:
         raise FailureFileError(f"{path} cannot be read: {error}") from error
     return failure

@@ -136,7 +136,7 @@ def qualify(
     """
     started, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     suspects = [Suspect(fault, quick=quick) for fault in faults]
-    with open_workers(jobs, prepare, CORRECT) as workers:
+    with open_workers(jobs, prepare, CORRECT) as workers, open_workers(jobs, tasks_each=1) as fresh:
         for operator in OPERATORS:
             own = [suspect for suspect in suspects if suspect.fault.operator == operator]
             if own:
@@ -145,7 +145,7 @@ def qualify(
                 yield from judge_operator(workers, own, shards)
         judged = []
         with ThreadPoolExecutor(jobs + 1) as threads:
-            futures = [threads.submit(conclusion, workers, suspect, profile, seed) for suspect in suspects]
+            futures = [threads.submit(conclusion, workers, fresh, suspect, profile, seed) for suspect in suspects]
             for done, _ in enumerate(as_completed(futures), 1):
                 yield Progressed("explaining", done, len(futures))
             judged = [future.result() for future in futures]
@@ -213,7 +213,7 @@ def judge_apart(workers: Workers, suspects: Sequence[Suspect], shard: Shard) -> 
     return together
 
 
-def conclusion(workers: Workers, suspect: Suspect, profile: str, seed: int) -> JudgedFault:
+def conclusion(workers: Workers, fresh: Workers, suspect: Suspect, profile: str, seed: int) -> JudgedFault:
     """What the gate makes of a fault; if asked for, minimised and explained."""
     fault = suspect.fault
     usual = workers.call(usual_test, fault, seconds=USUAL_SECONDS)
@@ -222,7 +222,8 @@ def conclusion(workers: Workers, suspect: Suspect, profile: str, seed: int) -> J
         failures = judged_by_the_gate(suspect, profile, seed)
     elif not suspect.quick:
         groups = groups_of(Tally(failing=suspect.failing))
-        failures = [failure for failure, _ in distinct_failures(workers, subject_name(fault), groups, ())]
+        found = distinct_failures(workers, fresh, subject_name(fault), groups, ())
+        failures = [failure for failure, _ in found]
     shown = () if suspect.quick else tuple(map(explained, failures))
     smallest = complexity(parse_spec(fault.spec))[0]
     return JudgedFault(

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from convgate.carried import make_calls
 from convgate.checks import Result, judge, primary_failure
 from convgate.explain import headline, picture, text_of
 from convgate.failures import Failure, list_failures, load_failure
 from convgate.operators import OPERATORS
 from convgate.spec import SpecError, parse_spec
 from convgate.subjects.isolation import Dead, open_workers
-from convgate.subjects.loader import SubjectError, load_subject, supports, takes
+from convgate.subjects.loader import SubjectError, load_subject, supports, takes, wants
 
 __all__ = ["Replayed", "Target", "replay", "targets_of"]
 
@@ -18,11 +19,12 @@ SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Target:
-    """What to replay: a case before a subject, and the failure that it was, if it was one."""
+    """What to replay: a case before a subject, the failure that it was, if it was one, and a case to call before it."""
 
     subject: str
     spec: str
     failure: Failure | None = None
+    after: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Replayed:
     picture: str = ""
 
 
-def targets_of(word: str, reports: Path, subject: str | None, default: str) -> list[Target]:
+def targets_of(word: str, reports: Path, subject: str | None, default: str, after: str = "") -> list[Target]:
     """What SPEC, FOLDER or ``all`` stands for.
 
     Parameters
@@ -60,24 +62,32 @@ def targets_of(word: str, reports: Path, subject: str | None, default: str) -> l
         Takes the place of the subject that a failure was found in.
     default : str
         The subject for a bare spec if none is given.
+    after : str
+        Spec of the case whose calls come before a bare spec, if one must; a saved failure has its own.
 
     Raises
     ------
     SpecError, FailureFileError
-        If the word is neither.
+        If the word is neither, or `after` is no spec.
     """
+    if after:
+        parse_spec(after)
     if word == "all":
-        return [Target(subject or failure.subject, failure.minimal, failure) for _, failure in list_failures(reports)]
+        return [saved(failure, subject) for _, failure in list_failures(reports)]
     if is_folder(word):
-        failure = load_failure(Path(word))
-        return [Target(subject or failure.subject, failure.minimal, failure)]
+        return [saved(load_failure(Path(word)), subject)]
     try:
         parse_spec(word)
     except SpecError as error:
         if word.partition(":")[0] not in OPERATORS:
             raise SpecError(f"{word!r} is neither the folder of a failure nor a spec: {error}") from error
         raise
-    return [Target(subject or default, word)]
+    return [Target(subject or default, word, after=after)]
+
+
+def saved(failure: Failure, subject: str | None) -> Target:
+    """What a saved failure asks for."""
+    return Target(subject or failure.subject, failure.minimal, failure, failure.after)
 
 
 def is_folder(word: str) -> bool:
@@ -114,6 +124,10 @@ def judge_again(target: Target) -> Replayed:
         return Replayed(target, "error", f"cannot be told: the subject's dtypes are without {case.dtype}")
     if not supports(subject, case.problem):
         return Replayed(target, "error", "cannot be told: the subject's supports() says no to this problem")
+    if target.after:
+        earlier = parse_spec(target.after)
+        if wants(subject, earlier.problem, earlier.dtype):
+            make_calls(earlier, subject)
     results = judge(case, subject)
     primary = primary_failure(results)
     if primary is not None:
@@ -127,7 +141,10 @@ def judge_again(target: Target) -> Replayed:
     passed = sum(result.verdict == "passed" for result in results)
     if failure is None and not passed:
         return Replayed(target, "error", "cannot be told: all that it should give is empty or zero")
-    state = "passes" if target.failure is None else "fixed"
+    if failure is not None and failure.carried and not failure.after:
+        message = "cannot be told: it passes in a fresh process, as it did when other calls had made it fail"
+        return Replayed(target, "error", message)
+    state = "passes" if failure is None else "fixed"
     return Replayed(target, state, f"{passed} of {len(results)} checks passed with something to see")
 
 

@@ -94,7 +94,30 @@ def require(actual: Any, expected: NDArray[Any], dtype: str, tolerance: Any) -> 
     assert right.all(), f"{int((~right).sum())} of {right.size} values are wrong"  # noqa: S101
 
 
-def repro_source(subject_name: str, case: Case, result: Result, headline: str, spec: str, seconds: float) -> str:
+EARLIER = """
+def call_before():
+    # the subject keeps something of these calls
+{arrays}
+    for call in (
+{calls}
+    ):
+        try:
+            call()
+        except BaseException:
+            pass
+"""
+
+
+def repro_source(
+    subject_name: str,
+    case: Case,
+    result: Result,
+    headline: str,
+    spec: str,
+    seconds: float,
+    *,
+    earlier: Case | None = None,
+) -> str:
     """Source of the script.
 
     Parameters
@@ -109,6 +132,8 @@ def repro_source(subject_name: str, case: Case, result: Result, headline: str, s
         For the comment on top.
     seconds : float
         After which a subject that hangs is given up.
+    earlier : Case or None
+        A case whose calls must come first, if one must.
 
     Returns
     -------
@@ -119,8 +144,9 @@ def repro_source(subject_name: str, case: Case, result: Result, headline: str, s
     test = f"test_{case.problem.operator}"
     dead = result.symptom in {"crashed", "timed out"}
     body, helpers = body_of(case, result, dead=dead)
-    if case.layout != "contiguous":
-        helpers = [*helpers, LAYOUTS[case.layout]]
+    if earlier is not None:
+        body = ["call_before()", *body]
+    helpers = [*helpers, *(LAYOUTS[each.layout] for each in (case, earlier) if each and each.layout != "contiguous")]
     parts = [
         HEADER,
         *(f"# {line}" for line in [*textwrap.wrap(headline, 100), spec]),
@@ -129,12 +155,27 @@ def repro_source(subject_name: str, case: Case, result: Result, headline: str, s
     parts += array_lines(case)
     parts += ["", *unique_sources(helpers)]
     if case.layout != "contiguous":
-        function = LAYOUTS[case.layout].__name__
-        names = [case.laid_out] if case.laid_out else list(Trial(case, None).values)
-        parts += [f"{name} = {function}({name})" for name in names] + ["", ""]
+        parts += [*layout_lines(case), "", ""]
+    if earlier is not None:
+        parts.append(earlier_source(earlier))
     parts.append(f"def {'alone' if dead else test}():\n" + textwrap.indent("\n".join(body), "    ") + "\n")
     parts.append((ALONE if dead else MAIN).format(test=test, seconds=seconds))
     return "\n".join(parts)
+
+
+def earlier_source(case: Case) -> str:
+    """A function that makes the calls of a case on its own arrays."""
+    arrays = [*array_lines(case), *(layout_lines(case) if case.layout != "contiguous" else [])]
+    makes = (case.operator.forward, case.operator.backward)
+    calls = [f"        lambda: {source_of(make(case.problem))}," for make in makes if make is not None]
+    return EARLIER.format(arrays=textwrap.indent("\n".join(arrays), "    "), calls="\n".join(calls))
+
+
+def layout_lines(case: Case) -> Iterator[str]:
+    """Assignments that lay the case's arrays out as it says."""
+    function = LAYOUTS[case.layout].__name__
+    names = [case.laid_out] if case.laid_out else list(Trial(case, None).values)
+    yield from (f"{name} = {function}({name})" for name in names)
 
 
 def body_of(case: Case, result: Result, *, dead: bool) -> tuple[list[str], list[Callable[..., Any]]]:

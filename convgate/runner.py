@@ -110,7 +110,7 @@ def run_gate(plan: Plan) -> Iterator[Event]:
     require_writable(plan.reports)
     sweep(plan.reports / FAILURES)
     present = operators_of_isolated(plan.subject)
-    with open_workers(plan.jobs, prepare, plan.subject) as workers:
+    with open_workers(plan.jobs, prepare, plan.subject) as workers, open_workers(plan.jobs, tasks_each=1) as fresh:
         operators = tuple(name for name in OPERATORS if name in present and name in (plan.operators or OPERATORS))
         missing = tuple(name for name in plan.operators if name not in present)
         shards = list_shards(workers, plan, operators, corpus)
@@ -123,7 +123,7 @@ def run_gate(plan: Plan) -> Iterator[Event]:
         if groups:
             yield Minimizing(len(groups))
         failures = []
-        for failure, found in distinct_failures(workers, plan.subject, groups, tally.judged):
+        for failure, found in distinct_failures(workers, fresh, plan.subject, groups, tally.judged):
             folder = save(plan, failure, found)
             failures.append(SavedFailure(**vars(failure), folder=folder.as_posix()))
             yield FailureSaved(failure, folder)
@@ -296,5 +296,8 @@ def dead_result(check: str, dead: Dead) -> Result:
 def save(plan: Plan, failure: Failure, found: Found) -> Path:
     """Save a failure with its script."""
     case = parse_spec(failure.minimal)
-    script = repro_source(plan.subject, case, found.result, failure.message, failure.minimal, 2 * CASE_SECONDS)
+    earlier = parse_spec(failure.after) if failure.after else None
+    script = repro_source(
+        plan.subject, case, found.result, failure.message, failure.minimal, 2 * CASE_SECONDS, earlier=earlier
+    )
     return save_failure(plan.reports, failure, script)

@@ -11,7 +11,7 @@ from convgate.case import POINTS, Case, Point, array_shapes, as_points, broken_r
 from convgate.layouts import LAYOUTS
 from convgate.problem import PAIRS, Problem, output_size, swap_axes, with_axis
 
-__all__ = ["steps"]
+__all__ = ["LEAST", "steps"]
 
 LEAST = {"size": 1, "kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}
 # More entries than this are not written out one by one.

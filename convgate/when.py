@@ -14,7 +14,7 @@ import numpy as np
 
 from convgate.case import POINTS, Case, broken_rule, case_rule
 from convgate.checks import OUTPUTS, Result, judge, judge_whatever_data
-from convgate.conditions import exceptions, shortest
+from convgate.conditions import exceptions, meets, shortest
 from convgate.features import data_choices, vector_of
 from convgate.operators.classes import axis_of, span_of
 from convgate.problem import PAIRS, with_axis
@@ -24,7 +24,7 @@ from convgate.spec import format_spec
 from convgate.subjects.loader import wants
 from convgate.trial import Trial
 
-__all__ = ["Probe", "When", "around", "describe_when", "fails_when", "rule_of", "sentence"]
+__all__ = ["Probe", "When", "around", "describe_when", "explained", "fails_when", "rule_of", "sentence"]
 
 # Cases tried around a failure: enough to name the triggers of the planted faults.
 NEAR = 500
@@ -114,6 +114,32 @@ def fails_when(case: Case, found: Case, subject: Any, failure: Result) -> When |
         return None
     stream = np.random.PCG64(np.random.SeedSequence(list(format_spec(case).encode())))
     return describe_when(list(list_probes(first, subject, failure, stream)))
+
+
+def explained(when: When, case: Case, found: Case, others: Sequence[Case]) -> list[bool]:
+    """Which other failing cases a failure explains: those that meet its conditions, where it has any that say when.
+
+    Parameters
+    ----------
+    when : When
+        When it fails.
+    case, found : Case
+        Its minimal case, and the one that it comes from.
+    others : sequence of Case
+        Cases of the same operator that fail in the same check.
+    """
+    if not when.conditions:
+        return [when.failing == when.having] * len(others)
+    if broken_rule(case) is not None:
+        return [when.conditions == (by_rule(other),) for other in others]
+    known = [number for number, other in enumerate(others) if vector_of(other) is not None]
+    for origin in origins(case, found):
+        if vector_of(origin) is not None:
+            met = meets(when.conditions, [origin, *(others[number] for number in known)])
+            if met is not None:
+                meeting = {number for number, holds in zip(known, met[1:], strict=True) if holds}
+                return [number in meeting for number in range(len(others))]
+    return [False] * len(others)
 
 
 def describe_when(probes: Sequence[Probe], **words: str) -> When:
@@ -340,6 +366,11 @@ def rule_of(case: Case) -> str:
     return NUMBERS.sub("", rule)
 
 
+def by_rule(case: Case) -> str:
+    """The condition that an invalid case breaks the rule that it does."""
+    return f"the problem breaks the rule: {rule_of(case)}"
+
+
 def rule_broken(case: Case, subject: Any, failure: Result) -> When:
     """An invalid problem fails by the rule that it breaks, so the others tried are invalid problems too."""
     drawn = [
@@ -351,5 +382,5 @@ def rule_broken(case: Case, subject: Any, failure: Result) -> When:
     failing = np.array([each.fails for each in probes])
     named, unnamed = exceptions(met, failing)
     if named + np.log2(len(set(rules))) < unnamed:
-        return counted((f"the problem breaks the rule: {rule_of(case)}",), met[0], failing)
+        return counted((by_rule(case),), met[0], failing)
     return counted((), met[1], failing)

@@ -26,6 +26,7 @@ from convgate.trial import RAISED, Trial
 from convgate.when import When, fails_when, rule_of
 
 __all__ = [
+    "Explored",
     "Found",
     "Shard",
     "cases_of",
@@ -76,6 +77,12 @@ class Found:
         Its data, and what is expected and what came.
     when : When or None
         When it fails, if that is known already.
+    root : str
+        Fingerprint of what the smallest one would shrink to were its symptom allowed to change on the way.
+    carried : bool
+        Whether the smallest one passes in a fresh process, so that it is earlier calls that make it fail.
+    after : str
+        Then the spec of a case after whose calls it fails, if one is known.
     """
 
     found: str
@@ -83,6 +90,17 @@ class Found:
     result: Result
     picture: Picture
     when: When | None = None
+    root: str = ""
+    carried: bool = False
+    after: str = ""
+
+
+@dataclass(frozen=True)
+class Explored:
+    """What came of a group of failing cases: the failures found, and the specs of the cases that were minimised."""
+
+    found: tuple[Found, ...]
+    looked_at: tuple[str, ...]
 
 
 def prepare(subject_name: str) -> None:
@@ -173,11 +191,22 @@ def with_direct_failure(case: Case, subject: Any, failure: Result) -> tuple[Case
     return case, failure
 
 
-def minimize_group(subject_name: str, group: Sequence[tuple[str, Result]]) -> list[Found]:
+def minimize_group(
+    subject_name: str, group: Sequence[tuple[str, Result]], known: frozenset[str] = frozenset()
+) -> Explored:
     """Minimise failing cases of one operator and check until nothing new turns up.
 
     One fault can show itself as a wrong shape here and as a wrong value there. So minima are told apart by what they
     would shrink to were their symptom allowed to change on the way, and of those that are one the simplest is told.
+
+    Parameters
+    ----------
+    subject_name : str
+        The code under test.
+    group : sequence of (str, Result)
+        Spec and primary failure of each case.
+    known : set of str
+        Roots of failures that are known already, and not found again.
     """
     subject = load_subject(subject_name)
     failing = [(parse_spec(spec), result) for spec, result in group]
@@ -187,21 +216,25 @@ def minimize_group(subject_name: str, group: Sequence[tuple[str, Result]]) -> li
     others = [pair for pair in failing if pair not in first]
     found: dict[str, list[Found]] = {}
     seen: set[str] = set()
+    looked_at = []
     in_vain = 0
     for number, (case, failure) in enumerate([*first, *others]):
+        looked_at.append(format_spec(case))
         least, result = smallest(*plainest(case, subject, failure), subject)
         key = fingerprint(subject_name, least, result)
-        known = key in seen
-        if not known:
+        old = key in seen
+        if not old:
             seen.add(key)
             root = fingerprint(subject_name, *smallest(least, result, subject, any_symptom=True))
-            known = root in found
-            shown = Found(format_spec(case), format_spec(least), result, picture(least, subject, result))
-            found.setdefault(root, []).append(shown)
-        in_vain = in_vain + 1 if known else 0
+            old = root in known or root in found
+            if root not in known:
+                shown = picture(least, subject, result)
+                found.setdefault(root, []).append(Found(looked_at[-1], format_spec(least), result, shown, root=root))
+        in_vain = in_vain + 1 if old else 0
         if in_vain >= NOTHING_NEW and number >= len(first):
             break
-    return [min(several, key=lambda each: complexity(parse_spec(each.minimal))) for several in found.values()]
+    simplest = (min(several, key=lambda each: complexity(parse_spec(each.minimal))) for several in found.values())
+    return Explored(tuple(simplest), tuple(looked_at))
 
 
 def when_of(subject_name: str, found: Found) -> When | None:

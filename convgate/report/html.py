@@ -14,12 +14,12 @@ from markupsafe import Markup
 
 from convgate.checks import FAILING, VERDICTS
 from convgate.coverage import coverage_of, operator_of, percent
+from convgate.failures import told_when
 from convgate.operators import OPERATORS
 from convgate.profiles import PROFILES
 from convgate.record import JudgedCase, RunRecord
 from convgate.report.heatmap import STATES, CoverageMap, coverage_map
 from convgate.text import visible
-from convgate.when import sentence
 
 __all__ = ["ORACLES", "render"]
 
@@ -112,7 +112,7 @@ def render(record: RunRecord) -> str:
     )
     environment.filters |= {
         "number": "{:,}".format,
-        "sentence": sentence,
+        "told_when": told_when,
     }
     coverage = coverage_of(record.judged, record.operators)
     maps = [

@@ -4,10 +4,9 @@ from collections import Counter
 
 from convgate.checks import VERDICTS
 from convgate.coverage import operator_of
-from convgate.failures import Failure
+from convgate.failures import Failure, told_when
 from convgate.record import RunRecord, WayCount
 from convgate.text import visible
-from convgate.when import sentence
 
 __all__ = [
     "case_counts",
@@ -25,8 +24,8 @@ def title_of(failure: Failure) -> str:
 
 
 def fails_when(failure: Failure) -> str:
-    """The conditions under which it fails, as a sentence without its subject; nothing if they are not known."""
-    return visible(sentence(failure.when)) if failure.when is not None else ""
+    """When it fails, or after what, as a sentence without its subject; nothing if that is not known."""
+    return visible(told_when(failure))
 
 
 def in_words(verdict: str) -> str:

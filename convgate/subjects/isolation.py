@@ -81,8 +81,12 @@ def end_with(parent: int) -> None:
 
 
 @contextmanager
-def open_workers(jobs: int, first: Callable[..., None] | None = None, *arguments: Any) -> Iterator[Workers]:
+def open_workers(
+    jobs: int, first: Callable[..., None] | None = None, *arguments: Any, tasks_each: int = 0
+) -> Iterator[Workers]:
     """Worker processes, started anew (not forked) with one thread each; ended when the block is left.
+
+    None is started before there is a task.
 
     Parameters
     ----------
@@ -90,11 +94,19 @@ def open_workers(jobs: int, first: Callable[..., None] | None = None, *arguments
         How many processes.
     first : callable or None
         What each does, with `arguments`, before its first task and outside of any task's time; it must come back.
+    tasks_each : int
+        After how many tasks another process takes the place of one; 0 if it is to stay.
     """
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPool(max_workers=jobs, context=context, initializer=start, initargs=[os.getpid(), first, arguments])
+    pool = ProcessPool(
+        max_workers=jobs,
+        max_tasks=tasks_each,
+        context=context,
+        initializer=start,
+        initargs=[os.getpid(), first, arguments],
+    )
     try:
         yield Workers(pool, jobs)
     finally:

@@ -177,7 +177,7 @@ def test_failures_are_minimised_though_the_subject_is_hostile_on_the_way(tmp_pat
         spec = "im2col:h5w7k2"
         primary = primary_failure(judge(parse_spec(spec), __import__("wide_or_out")))
         assert primary is not None
-        (found,) = minimize_group("wide_or_out", [(spec, primary)])
+        (found,) = minimize_group("wide_or_out", [(spec, primary)]).found
     finally:
         sys.path.remove(str(tmp_path))
     assert found.minimal.startswith("im2col:w4")

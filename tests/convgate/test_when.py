@@ -19,7 +19,7 @@ from convgate.features import vector_of
 from convgate.problem import Problem
 from convgate.sources.fuzz import draw_cases
 from convgate.spec import parse_spec
-from convgate.when import Probe, When, describe_when, fails_when, list_probes, probe, rule_of, sentence
+from convgate.when import Probe, When, describe_when, explained, fails_when, list_probes, probe, rule_of, sentence
 
 
 def wrong_when(triggered: Callable[[Any], bool]) -> SimpleNamespace:
@@ -292,3 +292,30 @@ def test_a_rule_is_not_blamed_for_what_happens_with_all_rules() -> None:
 )
 def test_a_rule_is_named_without_the_numbers_at_hand(spec: str, rule: str) -> None:
     assert rule_of(parse_spec(spec)) == rule
+
+
+def said(*conditions: str, having: int = 20, failing: int = 20) -> When:
+    return When(conditions=conditions, having=having, failing=failing, others=30, passing=30)
+
+
+def which_are_explained(when: When, minimal: str, *others: str) -> list[bool]:
+    least = parse_spec(minimal)
+    return explained(when, least, least, [parse_spec(spec) for spec in others])
+
+
+def test_a_failure_explains_the_cases_that_meet_its_conditions() -> None:
+    others = ("avg_pool2d:h5w5k3s2x1+nopad", "avg_pool2d:w40:f32", "avg_pool2d:w2:points@x.0.0.0.0")
+    found = which_are_explained(said("stride_h > 1"), "avg_pool2d:h2w2s2x1:points@x.0.0.0.0", *others)
+    assert found == [True, False, False]
+
+
+def test_a_failure_that_is_always_there_explains_all_and_one_of_which_nothing_is_known_none() -> None:
+    others = ("avg_pool2d:w40", "avg_pool2d:+nopad")
+    assert which_are_explained(said(), "avg_pool2d", *others) == [True, True]
+    assert which_are_explained(said(failing=12), "avg_pool2d", *others) == [False, False]
+
+
+def test_a_rule_that_is_not_kept_explains_the_cases_that_break_it() -> None:
+    when = said("the problem breaks the rule: stride must be at least 1")
+    others = ("avg_pool2d:w5s1x-2", "avg_pool2d:+divisor0")
+    assert which_are_explained(when, "avg_pool2d:s1x0", *others) == [True, False]
