@@ -10,13 +10,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from convgate import faults
+from convgate import faults as planted
 from convgate.checks import judge, primary_failure
+from convgate.events import RunFinished
 from convgate.faults import CATALOGUE, STAGES, Edit, Fault, FaultError, diff_of, subject_name, subject_of
 from convgate.operators import OPERATORS
 from convgate.qualification import Explained, Qualification
-from convgate.qualify import Suspect, judge_dying, says_the_same
-from convgate.record import load_record
+from convgate.qualify import Suspect, judge_dying, qualify, says_the_same
+from convgate.runner import Plan, run_gate
 from convgate.spec import parse_spec
 from convgate.subjects.isolation import open_workers
 from convgate.together import Asked
@@ -65,7 +66,7 @@ def test_the_spec_shows_the_fault_and_nothing_but_the_fault(name: str) -> None:
         assert primary_failure(judge(case, subject_of(fault))) is None
         judge(parse_spec(fault.after), subject)
     assert primary_failure(judge(case, subject)) is not None
-    assert primary_failure(judge(case, faults.correct)) is None
+    assert primary_failure(judge(case, planted.correct)) is None
     assert diff_of(fault).count("\n") >= 1
 
 
@@ -86,32 +87,32 @@ def test_a_fault_that_does_not_fit_the_base_says_so() -> None:
     with pytest.raises(FaultError, match="'no such line' stands 0 times in conv2d"):
         subject_of(fault)
     with pytest.raises(AttributeError, match="no_such_fault"):
-        _ = faults.no_such_fault
+        _ = planted.no_such_fault
 
 
-# One an operator, told as one failure or as several, none in what operators share.
+# Of several operators, told as one failure or as several, none in what operators share.
 COMPARED = (
-    "conv2d_swaps_stride",
     "avg_pool2d_ignores_the_override_without_count_include_pad",
-    "max_pool2d_starts_from_the_lowest_finite_number",
-    "col2im_reads_column_major_memory_row_by_row",
+    "max_pool2d_swaps_the_dilation",
+    "col2im_assigns_overlapping_windows",
 )
 
 
 def test_qualify_finds_what_the_gate_finds(tmp_path: Path) -> None:
     """The same first case, the same checks, and the same failures in the same words."""
-    ran = run("qualify", *COMPARED, "--profile", "smoke", "--jobs", "2", "--json", str(tmp_path / "kills.json"))
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    qualified = msgspec.json.decode((tmp_path / "kills.json").read_bytes(), type=Qualification).faults
-
-    asked = ["--subject", f"convgate.faults:{'__'.join(COMPARED)}", "--profile", "smoke", "--jobs", "2"]
-    operators = ",".join(CATALOGUE[name].operator for name in COMPARED)
-    files = ["--reports", str(tmp_path), "--json", str(tmp_path / "run.json")]
-    gate = run("gate", *asked, "--operators", operators, *files)
-    assert gate.returncode == 1, gate.stdout + gate.stderr
-    record = load_record(tmp_path / "run.json")
-    assert {judged.name for judged in qualified} == set(COMPARED)
-    for judged in qualified:
+    faults = [CATALOGUE[name] for name in COMPARED]
+    *_, found = qualify(faults, profile="smoke", seed=0, jobs=2)
+    assert isinstance(found, Qualification)
+    together = Plan(
+        subject=f"convgate.faults:{'__'.join(COMPARED)}",
+        operators=tuple(fault.operator for fault in faults),
+        profile="smoke",
+        jobs=2,
+        reports=tmp_path,
+    )
+    record = next(event.record for event in run_gate(together) if isinstance(event, RunFinished))
+    assert [judged.name for judged in found.faults] == list(COMPARED)
+    for judged in found.faults:
         cases = [each for each in record.judged if each.spec.partition(":")[0] == judged.operator]
         number, first = next((n, each) for n, each in enumerate(cases, 1) if each.verdict == "failed")
         assert (judged.kills[judged.found_by].case, judged.kills[judged.found_by].spec) == (number, first.spec)
