@@ -246,10 +246,11 @@ def blocks(found: Qualification) -> Iterator[str]:
     yield "## By fault"
     yield (
         "For each check the number of the case, among those of its operator, on which it first fails; `seconds` is how "
-        f"long it takes on one core to judge these cases. Checks are asked for some {CASES_MORE} cases after the "
-        "first kill. ✓ under `when` says that the conditions of the failure are exactly those under which the fault "
-        "shows (of several failures: that one of them is said to occur wherever it shows, and none elsewhere), and "
-        "under `small` that its minimal case is as small as any that shows the fault."
+        "long it takes on one core to judge these cases, and to see it where the process dies or hangs; then no other "
+        f"checks are known. Otherwise they are asked for some {CASES_MORE} cases after the first kill. ✓ under `when` "
+        "says that the conditions of the failure are exactly those under which the fault shows (of several failures: "
+        "that one of them is said to occur wherever it shows, and none elsewhere), and under `small` that its minimal "
+        "case is as small as any that shows the fault."
     )
     heads = ["fault", "class", "depth", "stage", *SHORT.values(), "seconds", "torch-free", "usual", "when", "small"]
     yield "\n".join(
