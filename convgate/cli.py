@@ -39,6 +39,7 @@ from convgate.runner import Plan, run_gate
 from convgate.spec import SpecError
 from convgate.subjects.loader import DEFAULT_SUBJECT, SubjectError
 from convgate.survivors import survey
+from convgate.together import CorrectFailsError
 
 __all__ = ["main"]
 
@@ -452,7 +453,10 @@ def mutants_command(profile: str, seed: int, jobs: int, everything: bool) -> Non
     """
     show_progress = sys.stderr.isatty() and not os.environ.get("CI")
     events = survey(profile=profile, seed=seed, jobs=jobs, everything=everything)
-    found = follow_kills(events, Console(stderr=True), show_progress=show_progress)
+    try:
+        found = follow_kills(events, Console(stderr=True), show_progress=show_progress)
+    except CorrectFailsError as error:
+        give_up(error)
     show_survey(found, Console())
     sys.exit(0 if found.as_known else 1)
 

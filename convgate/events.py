@@ -6,7 +6,7 @@ from pathlib import Path
 from convgate.failures import Failure
 from convgate.record import RunRecord
 
-__all__ = ["Event", "FailureSaved", "Minimizing", "RunFinished", "RunStarted", "ShardJudged"]
+__all__ = ["Event", "FailureSaved", "Minimizing", "Progressed", "RunFinished", "RunStarted", "ShardJudged"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,15 @@ class RunFinished:
     """The end, with the record."""
 
     record: RunRecord
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """How far a phase of a run over many subjects has come."""
+
+    phase: str
+    done: int
+    total: int
 
 
 Event = RunStarted | ShardJudged | Minimizing | FailureSaved | RunFinished

@@ -23,7 +23,8 @@ class Kill:
     spec : str
         The case.
     seconds : float
-        How long it takes on one core to judge the cases of this operator up to it.
+        How long it takes on one core to judge the cases of this operator up to it. Where it kills or blocks its
+        process, with the time until that is seen.
     """
 
     case: int
@@ -59,17 +60,19 @@ class JudgedFault:
         As in the catalogue: `diff` is what somebody wrote, `smallest` the spec of the smallest case that shows it,
         `trigger` the conditions under which it shows.
     kills : dict
-        Check to its first failing case.
+        Check to its first failing case. Where it kills or blocks its process, only the checks that a case is
+        remembered for are known.
     without_torch : tuple of str
         The checks that find it where PyTorch is not asked.
     usual : bool
         Whether the usual test finds it.
     failures : tuple of Explained
-        What the gate tells of it.
+        What the gate tells of it: one failure, or several where it shows in several ways.
     exact : bool
-        Whether the first failure is said to occur exactly when the fault shows.
+        Whether the failures are said to occur exactly when the fault shows: wherever it does, at least one of them;
+        elsewhere, none. So one that is said to occur too often is enough to make it false.
     small : bool
-        Whether the first minimal case is as simple as the smallest that shows it.
+        Whether one of the minimal cases is as simple as the smallest that shows it.
     """
 
     name: str

@@ -49,7 +49,7 @@ class JudgedCase:
         One of `VERDICTS`: how it failed, if it did; that the oracles disagree, if they do; that it passed, if a check
         of the values did; that it is vacuous, if a check was made but shows nothing; otherwise that it is unsupported.
     seconds : float
-        How long its checks took.
+        How long its checks took; where they killed or blocked the process, how long it was until that was seen.
     """
 
     spec: str

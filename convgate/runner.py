@@ -36,12 +36,11 @@ from convgate.worker import (
     covering_specs,
     exercise,
     judge_shard,
-    judge_spec,
     prepare,
     specs_of,
 )
 
-__all__ = ["AHEAD", "Plan", "cases_of_every_run", "list_shards", "run_gate"]
+__all__ = ["AHEAD", "Plan", "cases_of_every_run", "judge_shards", "list_shards", "run_gate"]
 
 # A case takes some milliseconds, in a slow subject a second; a subject that needs longer hangs.
 CASE_SECONDS = 5.0
@@ -266,15 +265,18 @@ def judge_one_by_one(workers: Workers, subject: str, shard: Shard, most_dead: in
         raise SubjectError(f"subject {subject!r}: its supports() did not come back ({specs.message})")
     deaths = 0
     for spec in specs:
-        results = workers.call(judge_spec, subject, spec, seconds=CASE_SECONDS)
-        if isinstance(results, Dead):
-            primary = first_dead_check(workers, subject, spec) or dead_result("forward", results)
-            tally.add(shard.operator, spec, [primary], primary)
+        started = time.monotonic()
+        answer = workers.call(judge_shard, subject, Shard(shard.operator, specs=(spec,)), seconds=CASE_SECONDS)
+        if isinstance(answer, Dead):
+            # with the wait for a new process, if the case before took the last one with it
+            seconds = time.monotonic() - started
+            primary = first_dead_check(workers, subject, spec) or dead_result("forward", answer)
+            tally.add(shard.operator, spec, [primary], primary, seconds)
             deaths += 1
             if deaths >= most_dead:
                 break
         else:
-            tally.add(shard.operator, spec, results, next((r for r in results if r.verdict == "failed"), None))
+            tally.merge(answer)
     return tally
 
 

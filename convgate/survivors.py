@@ -8,16 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from convgate.checks import CHECKS, judge_trial, primary_failure
-from convgate.faults.mutants import Mutant, equivalents, mutants_of
+from convgate.events import Progressed
+from convgate.faults.mutants import Mutant, equivalents, functions_of_protocol, mutants_of
 from convgate.operators import OPERATORS
-from convgate.qualify import Progressed
 from convgate.runner import Plan, list_shards
-from convgate.spec import format_spec
-from convgate.subjects.isolation import Dead, Workers, open_workers
-from convgate.subjects.loader import DEFAULT_SUBJECT, SubjectError, load_subject
-from convgate.trial import Trial
-from convgate.worker import Shard, cases_of, prepare
+from convgate.subjects.isolation import Workers, open_workers
+from convgate.subjects.loader import DEFAULT_SUBJECT
+from convgate.together import Asked, answered, in_groups, submit
+from convgate.worker import Shard, prepare
 
 __all__ = ["Found", "Survey", "survey"]
 
@@ -25,15 +23,11 @@ __all__ = ["Found", "Survey", "survey"]
 SUBJECTS = mutants_of.__module__
 # The first cases find most mutants: judged one at a time, so that all but a few are judged once or twice.
 ALONE = 10
-# Mutants of one task.
-TOGETHER = 40
-TOGETHER_SECONDS = 300.0
-ONE_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
 class Found:
-    """The case and the check that find a mutant first; without them if it cannot be loaded, or kills its process."""
+    """The case and the check that find a mutant first; without them if it cannot be loaded, or its process dies."""
 
     mutant: str
     operator: str
@@ -105,7 +99,7 @@ def survey(*, profile: str, seed: int, jobs: int, everything: bool = False) -> I
 
     Raises
     ------
-    SubjectError
+    CorrectFailsError
         If `impl` itself fails, so that nothing can be learnt from its mutants.
     """
     mutants, known = dict(mutants_of(DEFAULT_SUBJECT)), dict(equivalents())
@@ -133,45 +127,18 @@ def one_by_one(shards: Sequence[Shard]) -> Iterator[Shard]:
     yield from others
 
 
-def judge_shard(workers: Workers, names: Sequence[str], shard: Shard) -> Iterator[Found]:
-    """Judge mutants on a shard, some at a time."""
-    groups = [tuple(names[i : i + TOGETHER]) for i in range(0, len(names), TOGETHER)]
-    futures = [workers.submit(first_findings, group, shard, seconds=TOGETHER_SECONDS) for group in groups]
+def judge_shard(workers: Workers, mutants: Sequence[str], shard: Shard) -> Iterator[Found]:
+    """What finds each of some mutants first among the cases of a shard."""
+    functions = frozenset(functions_of_protocol(shard.operator))
+    groups = in_groups([Asked(f"{SUBJECTS}:{mutant}", functions, quick=True) for mutant in mutants])
+    futures = [submit(workers, DEFAULT_SUBJECT, group, shard) for group in groups]
     for group, future in zip(groups, futures, strict=True):
-        answer = workers.answer(future)
-        yield from judge_apart(workers, group, shard) if isinstance(answer, Dead) else answer
+        part = answered(workers, future, DEFAULT_SUBJECT, group, shard)
+        yield from (Found(mutant_of(subject), shard.operator) for subject in sorted(part.dead))
+        for subject, findings in part.findings.items():
+            yield from (Found(mutant_of(subject), shard.operator, each.checks[0], each.spec) for each in findings)
 
 
-def judge_apart(workers: Workers, names: Sequence[str], shard: Shard) -> Iterator[Found]:
-    """Judge mutants one by one, as one of them killed or blocked the process of all."""
-    for name in names:
-        answer = workers.call(first_findings, (name,), shard, seconds=ONE_SECONDS)
-        yield from [Found(name, shard.operator)] if isinstance(answer, Dead) else answer
-
-
-def first_findings(names: Sequence[str], shard: Shard) -> list[Found]:
-    """What finds each of some mutants first among the cases of a shard: a worker's task."""
-    found: dict[str, Found] = {}
-    correct = load_subject(DEFAULT_SUBJECT)
-    for case in cases_of(shard, correct):
-        trial = Trial(case, correct)
-        failure = primary_failure(judge_trial(trial))
-        if failure is not None:
-            raise SubjectError(f"{DEFAULT_SUBJECT} fails itself, in {failure.check}: {failure.message}")
-        for name in names:
-            if name not in found:
-                finding = first_finding(name, trial)
-                found |= {} if finding is None else {name: finding}
-    return list(found.values())
-
-
-def first_finding(name: str, trial: Trial) -> Found | None:
-    """The first check that finds a mutant on the case of a trial."""
-    try:
-        other = trial.before(load_subject(f"{SUBJECTS}:{name}"))
-    except SubjectError:
-        return Found(name, trial.operator.name)
-    for check in CHECKS:
-        if primary_failure(judge_trial(other, [check])) is not None:
-            return Found(name, trial.operator.name, check, format_spec(trial.case))
-    return None
+def mutant_of(subject: str) -> str:
+    """The id of the mutant that is a subject."""
+    return subject.partition(":")[2]

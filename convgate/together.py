@@ -1,19 +1,30 @@
 """Judging several subjects on the same cases, so that the oracles need to speak only once.
 
-What a worker does for `convgate qualify`. Each subject is judged as the gate judges it, by the same checks.
+Each subject is judged as the gate judges it, by the same checks. One that kills or blocks its process takes the others
+with it; then each is judged alone.
 """
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from convgate.checks import CHECKS, OUTPUTS, Result, judge_trial, primary_failure
 from convgate.spec import format_spec
-from convgate.subjects.loader import load_subject
+from convgate.subjects.isolation import Dead, Workers
+from convgate.subjects.loader import SubjectError, load_subject
 from convgate.trial import Trial
 from convgate.worker import Shard, cases_of
 
-__all__ = ["Asked", "CorrectFailsError", "Finding", "Part", "judge_together"]
+__all__ = ["Asked", "CorrectFailsError", "Finding", "Part", "answered", "in_groups", "submit"]
+
+Member = TypeVar("Member")
+
+# Subjects that share the oracles' work: more save little, and take the others with them if one dies.
+TOGETHER = 32
+SHARED_SECONDS, SECONDS_EACH = 20.0, 1.0
 
 
 class CorrectFailsError(Exception):
@@ -22,7 +33,7 @@ class CorrectFailsError(Exception):
 
 @dataclass(frozen=True)
 class Asked:
-    """A subject to be judged, and by what.
+    """A subject to be judged.
 
     Parameters
     ----------
@@ -30,16 +41,13 @@ class Asked:
         ``module:attribute``.
     functions : frozenset of str
         The functions in which it differs from the correct subject: checks that call no other are made.
-    checks : frozenset of str
-        The checks that are still of interest.
-    once : bool
+    quick : bool
         Whether the first case on which it fails is enough.
     """
 
     subject: str
     functions: frozenset[str]
-    checks: frozenset[str] = frozenset(CHECKS)
-    once: bool = False
+    quick: bool
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ class Finding:
     checks : tuple of str
         All checks that fail.
     without_torch : tuple of str
-        Those that fail as well where PyTorch is not asked.
+        Those that fail as well where PyTorch is not asked, but for those of which a finding before says so.
     """
 
     number: int
@@ -77,14 +85,59 @@ class Part:
         How long the gate takes for each of the cases, measured on the correct subject.
     findings : dict
         Subject to its failing cases.
+    dead : frozenset of str
+        The subjects that cannot be loaded, or kill or block their process.
     """
 
     seconds: tuple[float, ...]
     findings: dict[str, tuple[Finding, ...]]
+    dead: frozenset[str]
+
+
+def in_groups(several: Sequence[Member]) -> list[list[Member]]:
+    """As many at a time as are judged together."""
+    return [list(several[i : i + TOGETHER]) for i in range(0, len(several), TOGETHER)]
+
+
+def submit(workers: Workers, correct: str, several: Sequence[Asked], shard: Shard) -> Future[Part]:
+    """Start to judge subjects on the cases of a shard, beside a correct one."""
+    seconds = SHARED_SECONDS + SECONDS_EACH * len(several)
+    return workers.submit(judge_together, correct, several, shard, seconds=seconds)
+
+
+def answered(workers: Workers, future: Future[Part], correct: str, several: Sequence[Asked], shard: Shard) -> Part:
+    """Wait for what was submitted; if it does not come back, judge these subjects one by one.
+
+    The machine may have stood still as well. So nobody is taken for dead before the correct subject has come back, and
+    before it has died alone, and then once more.
+
+    Raises
+    ------
+    CorrectFailsError
+        If the correct subject fails, or does not come back.
+    """
+    answer = workers.answer(future)
+    if not isinstance(answer, Dead):
+        return answer
+    nobody = workers.answer(submit(workers, correct, (), shard))
+    if isinstance(nobody, Dead):
+        raise CorrectFailsError(f"{correct} did not come back from a shard of {shard.operator}: {nobody.message}")
+    findings, dead = dict(nobody.findings), set(nobody.dead)
+    futures = [submit(workers, correct, (asked,), shard) for asked in several]
+    for asked, alone in zip(several, futures, strict=True):
+        part = workers.answer(alone)
+        if isinstance(part, Dead):
+            part = workers.answer(submit(workers, correct, (asked,), shard))
+        if isinstance(part, Dead):
+            dead.add(asked.subject)
+        else:
+            findings |= part.findings
+            dead |= part.dead
+    return replace(nobody, findings=findings, dead=frozenset(dead))
 
 
 def judge_together(correct: str, several: Sequence[Asked], shard: Shard) -> Part:
-    """Judge several subjects on the cases of a shard.
+    """Judge several subjects on the cases of a shard: a worker's task.
 
     Raises
     ------
@@ -92,7 +145,11 @@ def judge_together(correct: str, several: Sequence[Asked], shard: Shard) -> Part
         If the correct subject fails.
     """
     subject = load_subject(correct)
-    seconds, findings = [], [list[Finding]() for _ in several]
+    loaded: dict[Asked, Any] = {}
+    for asked in several:
+        with suppress(SubjectError):
+            loaded[asked] = load_subject(asked.subject)
+    seconds, findings = [], {asked: list[Finding]() for asked in loaded}
     for number, case in enumerate(cases_of(shard, subject)):
         started = time.perf_counter()
         trial = Trial(case, subject)
@@ -100,25 +157,28 @@ def judge_together(correct: str, several: Sequence[Asked], shard: Shard) -> Part
         seconds.append(time.perf_counter() - started)
         if failure is not None:
             raise CorrectFailsError(f"{correct} fails itself, on {format_spec(case)}: {failure.message}")
-        for asked, found in zip(several, findings, strict=True):
-            finding = None if asked.once and found else judge_another(trial, asked, number)
-            if finding is not None:
-                found.append(finding)
-    return Part(tuple(seconds), {asked.subject: tuple(found) for asked, found in zip(several, findings, strict=True)})
+        for asked, found in findings.items():
+            if not (asked.quick and found):
+                confirmed = {check for finding in found for check in finding.without_torch}
+                found.extend(judge_another(trial, loaded[asked], asked.functions, number, confirmed))
+    return Part(
+        tuple(seconds),
+        {asked.subject: tuple(found) for asked, found in findings.items()},
+        frozenset(asked.subject for asked in several if asked not in loaded),
+    )
 
 
-def judge_another(trial: Trial, asked: Asked, number: int) -> Finding | None:
-    """Judge another subject on the case of a trial."""
-    subject = load_subject(asked.subject)
-    checks = [check for check in asked.checks if concerned(trial, check, asked.functions)]
-    results = judge_trial(trial.before(subject), checks)
+def judge_another(
+    trial: Trial, subject: Any, functions: frozenset[str], number: int, confirmed: set[str]
+) -> Iterator[Finding]:
+    """Judge another subject on the case of a trial: a finding if it fails."""
+    results = judge_trial(trial.before(subject), [check for check in CHECKS if concerned(trial, check, functions)])
     primary = primary_failure(results)
-    if primary is None:
-        return None
-    failing = tuple(result.check for result in results if result.verdict == "failed")
-    alone = judge_trial(trial.before(subject, witnessed=False), failing)
-    without_torch = tuple(result.check for result in alone if result.verdict == "failed")
-    return Finding(number, format_spec(trial.case), primary, failing, without_torch)
+    if primary is not None:
+        failing = tuple(result.check for result in results if result.verdict == "failed")
+        alone = judge_trial(trial.before(subject, witnessed=False), set(failing) - confirmed)
+        without_torch = tuple(result.check for result in alone if result.verdict == "failed")
+        yield Finding(number, format_spec(trial.case), primary, failing, without_torch)
 
 
 def concerned(trial: Trial, check: str, functions: frozenset[str]) -> bool:

@@ -33,7 +33,6 @@ __all__ = [
     "covering_specs",
     "exercise",
     "judge_shard",
-    "judge_spec",
     "minimize_group",
     "plainest",
     "prepare",
@@ -149,11 +148,6 @@ def in_another_dtype(case: Case) -> Case:
 def specs_of(subject_name: str, shard: Shard) -> list[str]:
     """The specs of a shard's cases."""
     return [format_spec(case) for case in cases_of(shard, load_subject(subject_name))]
-
-
-def judge_spec(subject_name: str, spec: str) -> tuple[Result, ...]:
-    """Judge one case."""
-    return judge(parse_spec(spec), load_subject(subject_name))
 
 
 def plainest(case: Case, subject: Any, failure: Result) -> tuple[Case, Result]:

@@ -29,7 +29,7 @@ from convgate.operators import OPERATORS
 from convgate.problem import Problem
 from convgate.subjects.loader import DEFAULT_SUBJECT
 
-__all__ = ["EQUIVALENT", "Mutant", "equivalents", "load", "mutants_of"]
+__all__ = ["EQUIVALENT", "Mutant", "equivalents", "functions_of_protocol", "load", "mutants_of"]
 
 # Mutants that nobody can tell from the package by the functions of the protocol, each with the reason.
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")

@@ -12,8 +12,9 @@ from rich.text import Text
 
 from convgate.checks import CHECKS
 from convgate.coverage import percent
+from convgate.events import Progressed
 from convgate.qualification import JudgedFault, Qualification
-from convgate.qualify import Progressed
+from convgate.qualify import CASES_MORE
 from convgate.report.markdown import escaped, row
 from convgate.text import code
 
@@ -67,6 +68,20 @@ SHORT = {
     "invalid_arguments": "inv",
 }
 
+# What these columns show.
+WITHOUT_PYTORCH = (
+    "Found *without PyTorch* means by the definition, finite differences and identities, with PyTorch not asked. It is "
+    "as many as are found with it, as PyTorch has but a veto: where it contradicts the definition, nobody is blamed. "
+    "So it can keep a check from failing, but makes none fail. It is not there to find more, but so that a mistake in "
+    "the definition is not blamed on a subject."
+)
+GRADIENTS_ALONE = (
+    "Found by *gradient checks alone* means by finite differences or the adjoint identity, which compare the backward "
+    "pass of a subject with its forward pass, as gradient checks in tests do. They cannot see what is wrong in both "
+    "alike (dilation that is in the output size but not in the indices), what is in no derivative (dtypes, arguments "
+    "that must be rejected, memory that is shared), or what shows only on data that have no derivative (ties, NaN)."
+)
+
 
 def as_json(found: Qualification) -> str:
     """The whole of it."""
@@ -103,7 +118,7 @@ def shares(found: Qualification) -> Iterator[tuple[str, int]]:
     if not found.explained:
         return
     gradients = sum(fault.by_gradients for fault in found.faults)
-    yield "found by gradient checks alone, within 400 cases of the first that shows it", gradients
+    yield f"found by gradient checks alone, within {CASES_MORE} cases of the first that shows it", gradients
     yield "told as one failure", sum(len(fault.failures) == 1 for fault in found.faults)
     yield (
         "explained exactly: it fails when the fault shows, and not otherwise",
@@ -211,8 +226,11 @@ def blocks(found: Qualification) -> Iterator[str]:
             *(row([words, str(number), percent(number, total)]) for words, number in shares(found)),
         ]
     )
+    yield WITHOUT_PYTORCH
+    if found.explained:
+        yield GRADIENTS_ALONE
     yield "## By class"
-    yield "Faults that each check finds, within 400 cases of the first that shows it; often several find one."
+    yield f"Faults that each check finds, within {CASES_MORE} cases of the first that shows it; often several find one."
     heads = ["class", "faults", "found", *SHORT, "without PyTorch", "gradients alone", "usual test"]
     yield "\n".join(
         [
@@ -228,9 +246,11 @@ def blocks(found: Qualification) -> Iterator[str]:
     yield "## By fault"
     yield (
         "For each check the number of the case, among those of its operator, on which it first fails; `seconds` is how "
-        "long it takes on one core to judge these cases. Checks are asked for some 400 cases after the first "
-        "kill. ✓ says that the conditions of the failure are exactly those "
-        "under which the fault shows, and that the minimal case is as small as any that shows it."
+        "long it takes on one core to judge these cases, and to see it where the process dies or hangs; then no other "
+        f"checks are known. Otherwise they are asked for some {CASES_MORE} cases after the first kill. ✓ under `when` "
+        "says that the conditions of the failure are exactly those under which the fault shows (of several failures: "
+        "that one of them is said to occur wherever it shows, and none elsewhere), and under `small` that its minimal "
+        "case is as small as any that shows the fault."
     )
     heads = ["fault", "class", "depth", "stage", *SHORT.values(), "seconds", "torch-free", "usual", "when", "small"]
     yield "\n".join(

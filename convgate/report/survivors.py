@@ -22,7 +22,7 @@ def show_survey(found: Survey, console: Console) -> None:
         table.add_row(kind, str(number), str(killed), str(known))
     console.print(table)
     for check, number in Counter(each.check for each in found.found.values()).most_common():
-        console.print(f"{number:4d} found first by {check or 'not being loaded, or killing their process'}")
+        console.print(f"{number:4d} found first by {check or 'not being loaded, or killing or blocking their process'}")
     for mutant in found.survivors:
         where = f"{mutant.module}, line {mutant.line}, {mutant.function or 'at its top'}"
         console.print(Text(f"\nsurvives: {mutant.id} ({where})\n{mutant.diff}", "bold red"), soft_wrap=True)

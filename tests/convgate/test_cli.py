@@ -614,6 +614,7 @@ def test_a_subject_that_dies_fails_and_the_run_comes_to_its_end(place: Place) ->
     bad = {verdict: record["counts"][verdict] for verdict in ("failed", "crashed", "timed_out")}
     assert bad == {"failed": 0, "crashed": 1, "timed_out": 0}
     assert record["cases"] > 40
+    assert all(each["seconds"] > 0 for each in record["judged"])
     (failure,) = record["failures"]
     assert (failure["symptom"], failure["minimal"]) == ("crashed", "im2col:d7")
     assert "signal 6" in failure["message"]
@@ -636,6 +637,7 @@ def test_a_subject_that_hangs_fails_and_the_run_comes_to_its_end(place: Place) -
     record = record_of(place)
     bad = {verdict: record["counts"][verdict] for verdict in ("failed", "crashed", "timed_out")}
     assert bad == {"failed": 0, "crashed": 0, "timed_out": 1}
+    assert [each["seconds"] >= 5 for each in record["judged"] if each["verdict"] == "timed_out"] == [True]
     assert record["counts"]["passed"] > 50
     (failure,) = record["failures"]
     assert (failure["symptom"], failure["minimal"]) == ("timed out", "im2col:d7")

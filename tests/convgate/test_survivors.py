@@ -8,8 +8,9 @@ from rich.console import Console
 
 from convgate.faults.mutants import mutants_of
 from convgate.report.survivors import show_survey
-from convgate.survivors import Found, Survey, first_findings, one_by_one
-from convgate.worker import Shard
+from convgate.subjects.isolation import open_workers
+from convgate.survivors import Found, Survey, judge_shard, one_by_one
+from convgate.worker import Shard, prepare
 
 MUTANTS = {each.becomes: each for each in mutants_of("impl").values() if each.function in {"add_columns", "col2im"}}
 ASSIGNS = MUTANTS["padded[:, *place] = columns[:, row]"].id
@@ -32,7 +33,9 @@ def shown(survey: Survey) -> str:
 
 def test_a_mutant_is_found_by_the_first_case_and_check_that_show_it() -> None:
     shard = Shard("col2im", specs=("col2im:h2k1", "col2im:h3k2x1", "col2im:h4k2x1"))
-    assert first_findings((ASSIGNS, KEEPS), shard) == [Found(ASSIGNS, "col2im", "forward", "col2im:h3k2x1")]
+    with open_workers(1, prepare, "impl") as workers:
+        found = list(judge_shard(workers, (ASSIGNS, KEEPS), shard))
+    assert found == [Found(ASSIGNS, "col2im", "forward", "col2im:h3k2x1")]
 
 
 def test_the_first_cases_are_judged_one_at_a_time_and_all_once() -> None:

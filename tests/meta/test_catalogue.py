@@ -10,14 +10,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from convgate import faults
+from convgate import faults as planted
 from convgate.checks import judge, primary_failure
-from convgate.faults import CATALOGUE, STAGES, Edit, Fault, FaultError, diff_of, subject_of
+from convgate.events import RunFinished
+from convgate.faults import CATALOGUE, STAGES, Edit, Fault, FaultError, diff_of, subject_name, subject_of
 from convgate.operators import OPERATORS
 from convgate.qualification import Explained, Qualification
-from convgate.qualify import says_the_same
-from convgate.record import load_record
+from convgate.qualify import Suspect, judge_dying, qualify, says_the_same
+from convgate.runner import Plan, run_gate
 from convgate.spec import parse_spec
+from convgate.subjects.isolation import open_workers
+from convgate.together import Asked
+from convgate.worker import Shard, prepare
 
 CLASSES = range(1, 29)
 # The others would kill or block the process that judges them here.
@@ -59,7 +63,7 @@ def test_the_spec_shows_the_fault_and_nothing_but_the_fault(name: str) -> None:
         assert primary_failure(judge(case, subject_of(fault))) is None
         judge(parse_spec(fault.after), subject)
     assert primary_failure(judge(case, subject)) is not None
-    assert primary_failure(judge(case, faults.correct)) is None
+    assert primary_failure(judge(case, planted.correct)) is None
     assert diff_of(fault).count("\n") >= 1
 
 
@@ -80,47 +84,88 @@ def test_a_fault_that_does_not_fit_the_base_says_so() -> None:
     with pytest.raises(FaultError, match="'no such line' stands 0 times in conv2d"):
         subject_of(fault)
     with pytest.raises(AttributeError, match="no_such_fault"):
-        _ = faults.no_such_fault
+        _ = planted.no_such_fault
+
+
+# Of several operators, told as one failure or as several, none in what operators share.
+COMPARED = (
+    "avg_pool2d_ignores_the_override_without_count_include_pad",
+    "max_pool2d_swaps_the_dilation",
+    "col2im_assigns_overlapping_windows",
+)
 
 
 def test_qualify_finds_what_the_gate_finds(tmp_path: Path) -> None:
-    """The same first case, and the same failure in the same words."""
-    name = "conv2d_swaps_stride"
-    ran = run("qualify", name, "--profile", "smoke", "--jobs", "2", "--json", str(tmp_path / "kills.json"))
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    (judged,) = msgspec.json.decode((tmp_path / "kills.json").read_bytes(), type=Qualification).faults
+    """The same first case, the same checks, and the same failures in the same words."""
+    faults = [CATALOGUE[name] for name in COMPARED]
+    *_, found = qualify(faults, profile="smoke", seed=0, jobs=2)
+    assert isinstance(found, Qualification)
+    together = Plan(
+        subject=f"convgate.faults:{'__'.join(COMPARED)}",
+        operators=tuple(fault.operator for fault in faults),
+        profile="smoke",
+        jobs=2,
+        reports=tmp_path,
+    )
+    record = next(event.record for event in run_gate(together) if isinstance(event, RunFinished))
+    assert [judged.name for judged in found.faults] == list(COMPARED)
+    for judged in found.faults:
+        cases = [each for each in record.judged if each.spec.partition(":")[0] == judged.operator]
+        number, first = next((n, each) for n, each in enumerate(cases, 1) if each.verdict == "failed")
+        assert (judged.kills[judged.found_by].case, judged.kills[judged.found_by].spec) == (number, first.spec)
+        failing = {row.check for row in record.checks if row.operator == judged.operator and row.counts["failed"]}
+        assert set(judged.kills) == set(judged.without_torch) == failing
+        told = [
+            (failure.check, failure.symptom, failure.minimal, failure.when.conditions if failure.when else None)
+            for failure in record.failures
+            if failure.minimal.partition(":")[0] == judged.operator
+        ]
+        assert [(each.check, each.symptom, each.minimal, each.conditions) for each in judged.failures] == told
 
-    asked = ["gate", "--subject", f"convgate.faults:{name}", "--operators", "conv2d", "--profile", "smoke"]
-    gate = run(*asked, "--reports", str(tmp_path), "--json", str(tmp_path / "run.json"))
-    assert gate.returncode == 1, gate.stdout + gate.stderr
-    record = load_record(tmp_path / "run.json")
-    number, first = next((n, each) for n, each in enumerate(record.judged, 1) if each.verdict == "failed")
-    assert (judged.kills[judged.found_by].case, judged.kills[judged.found_by].spec) == (number, first.spec)
-    (failure,) = record.failures
-    (explained,) = judged.failures
-    assert failure.when is not None
-    assert (explained.check, explained.symptom) == (failure.check, failure.symptom)
-    assert explained.minimal == failure.minimal
-    assert explained.conditions == failure.when.conditions
-    failing = {row.check for row in record.checks if row.counts.get("failed")}
-    assert set(judged.kills) == failing
+
+def test_a_fault_that_kills_its_process_is_found_by_the_case_and_the_check_in_which_it_dies() -> None:
+    """With the time that it takes, as the gate judges it: the shard, then its cases one by one."""
+    fault = CATALOGUE["im2col_aborts_where_its_buffer_has_no_room_for_dilation"]
+    suspect = Suspect(fault, Asked(subject_name(fault), fault.functions, quick=True))
+    shards = [Shard("im2col", specs=("im2col:w2", fault.spec)), Shard("im2col", specs=("im2col:w3",))]
+    with open_workers(1, prepare, subject_name(fault)) as workers:
+        judge_dying(workers, suspect, shards)
+    kill = suspect.kills["forward"]
+    assert (list(suspect.kills), kill.case, kill.spec) == (["forward"], 2, fault.spec)
+    assert kill.seconds > 0
+    assert [(each.spec, each.verdict) for each in suspect.judged] == [("im2col:w2", "passed"), (fault.spec, "crashed")]
+
+
+def told(spec: str, *conditions: str) -> Explained:
+    """A failure as it is told."""
+    return Explained(check="", symptom="", minimal=spec, conditions=conditions)
 
 
 def test_what_is_said_in_other_words_is_compared_by_what_it_holds_for() -> None:
     fault = CATALOGUE["conv2d_assigns_overlapping_gradients"]
     spec = "conv2d:w3k1x2"
-    assert says_the_same(fault, Explained(check="", symptom="", minimal=spec, conditions=fault.when))
+    assert says_the_same(fault, [told(spec, *fault.when)])
     for other in ("stride_w < kernel_w", "kernel_w > 1", "windows_w overlap"):
-        assert not says_the_same(fault, Explained(check="", symptom="", minimal=spec, conditions=(other,)))
+        assert not says_the_same(fault, [told(spec, other)])
     always = replace(fault, when=("dtype f64", "windows overlap on either axis"))
-    same = ("windows overlap on either axis", "dtype f64")
-    assert says_the_same(always, Explained(check="", symptom="", minimal=spec, conditions=same))
+    assert says_the_same(always, [told(spec, "windows overlap on either axis", "dtype f64")])
     # a kernel that is 2 wide is even and less than 3: said twice, but no other cases
     twice = replace(fault, when=("kernel_w = 2",))
-    assert says_the_same(
-        twice, Explained(check="", symptom="", minimal=spec, conditions=("kernel_w = 2", "kernel_w > 1"))
-    )
-    assert not says_the_same(fault, Explained(check="", symptom="", minimal=spec, conditions=None))
+    assert says_the_same(twice, [told(spec, "kernel_w = 2", "kernel_w > 1")])
+    assert not says_the_same(fault, [replace(told(spec), conditions=None)])
+    assert not says_the_same(fault, [])
+
+
+def test_failures_say_together_when_a_fault_shows_and_each_only_what_is_true() -> None:
+    fault = CATALOGUE["conv2d_assigns_overlapping_gradients"]
+    exact = told("conv2d:w3k1x2", *fault.when)
+    rows, columns = told("conv2d:h3k2x1", "windows_h overlap"), told("conv2d:w3k1x2", "windows_w overlap")
+    assert fault.when == ("windows overlap on either axis",)
+    assert says_the_same(fault, [rows, columns])
+    assert says_the_same(fault, [exact, columns])
+    assert not says_the_same(fault, [rows])
+    assert not says_the_same(fault, [exact, told("conv2d:w3k1x2", "kernel_w > 1")])
+    assert not says_the_same(fault, [exact, replace(columns, conditions=None)])
 
 
 def test_a_name_that_no_fault_has_is_told() -> None:
