@@ -92,7 +92,7 @@ SUPPORTED: dict[str, Callable[[Problem], bool]] = {
 
 @pytest.mark.parametrize("supported", SUPPORTED.values(), ids=SUPPORTED)
 def test_the_cases_are_among_those_that_a_subject_supports(supported: Callable[[Problem], bool]) -> None:
-    cases = covering_cases("conv2d", 2, 0, supported)
+    cases = covering("conv2d", 2, 0, supported)
     assert len(cases) > 10
     assert all(supported(case.problem) for case in cases)
 
@@ -101,7 +101,7 @@ def test_the_cases_are_among_those_that_a_subject_supports(supported: Callable[[
 def test_of_what_a_subject_supports_everything_is_covered(name: str) -> None:
     """The channels past a block, layouts and fills too, although few random cases are of the kind."""
     space = restricted("conv2d", SUPPORTED[name])
-    vectors = np.array([vector_of(case) for case in covering_cases("conv2d", 2, 0, SUPPORTED[name])])
+    vectors = np.array([vector_of(case) for case in covering("conv2d", 2, 0, SUPPORTED[name])])
     covered = np.zeros(space.ways(2).total, bool)
     covered[space.ways(2).codes(vectors)] = True
     assert (covered >= space.feasible(2)).all()

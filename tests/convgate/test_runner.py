@@ -30,12 +30,14 @@ def supports(problem):
 """
 
 
-@pytest.fixture
-def subject(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of a subject that is wrong where rows are skipped."""
-    (tmp_path / "skips_rows.py").write_text(SUBJECT)
-    monkeypatch.syspath_prepend(tmp_path)
-    return "skips_rows"
+NAME = "skips_rows"
+
+
+def written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a subject that is wrong where rows are skipped, written to a folder on the path."""
+    (folder / f"{NAME}.py").write_text(SUBJECT)
+    monkeypatch.syspath_prepend(folder)
+    return NAME
 
 
 def plan(tmp_path: Path, subject: str = "impl", operators: tuple[str, ...] = ("col2im",)) -> Plan:
@@ -61,30 +63,38 @@ def test_a_run_tells_of_its_start_its_shards_and_its_end(tmp_path: Path) -> None
     assert not any(event.failing for event in judged)
 
 
-def test_a_failing_run_tells_of_each_saved_failure_before_its_end(tmp_path: Path, subject: str) -> None:
-    events = list(run_gate(plan(tmp_path, subject)))
+@pytest.fixture(scope="module")
+def failing(tmp_path_factory: pytest.TempPathFactory) -> list[Event]:
+    """A run of that subject, for the tests that look at no files but its own."""
+    folder = tmp_path_factory.mktemp("failing")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        return list(run_gate(plan(folder, written(folder, monkeypatch))))
+
+
+def test_a_failing_run_tells_of_each_saved_failure_before_its_end(failing: list[Event]) -> None:
+    events = failing
     kinds = [type(event) for event in events]
     assert kinds[kinds.index(Minimizing) :] == [Minimizing, FailureSaved, RunFinished]
     (saved,) = [event for event in events if isinstance(event, FailureSaved)]
     (summary,) = record_of(events).failures
     assert load_failure(saved.folder) == saved.failure
     assert Path(summary.folder) == saved.folder
-    assert saved.failure.subject == subject
+    assert saved.failure.subject == NAME
     assert parse_spec(saved.failure.minimal).problem.stride[0] == 2
     assert record_of(events).verdict == "fails"
 
 
-def test_a_failing_case_lies_within_what_the_subject_supports(tmp_path: Path, subject: str) -> None:
+def test_a_failing_case_lies_within_what_the_subject_supports(failing: list[Event]) -> None:
     """The case as it was found: the random cases keep to it, whatever the minimiser does next."""
-    record = record_of(list(run_gate(plan(tmp_path, subject))))
+    record = record_of(failing)
     problem = parse_spec(record.failures[0].found).problem
     assert (problem.batch, problem.dilation) == (2, (1, 1))
     always = len(cases_of_every_run("col2im") + covering_cases("col2im", 2, 0))
     assert 0 < record.cases < PROFILES["smoke"].shards["col2im"] * SHARD + always
 
 
-def test_only_operators_that_the_subject_has_are_judged(tmp_path: Path, subject: str) -> None:
-    events = list(run_gate(plan(tmp_path, subject, ("im2col", "max_pool2d"))))
+def test_only_operators_that_the_subject_has_are_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = list(run_gate(plan(tmp_path, written(tmp_path, monkeypatch), ("im2col", "max_pool2d"))))
     assert isinstance(events[0], RunStarted)
     assert events[0].operators == ("im2col",)
     record = record_of(events)

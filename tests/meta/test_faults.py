@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
+import msgspec
 
 from convgate.checks import judge, primary_failure
-from convgate.faults import CATALOGUE, Fault, subject_name, subject_of
-from convgate.minimize import complexity
+from convgate.faults import CATALOGUE, subject_name, subject_of
+from convgate.qualification import Qualification
+from convgate.repro import repro_source
 from convgate.spec import parse_spec
 
 # One of each class; `convgate qualify` judges them all.
@@ -34,17 +35,36 @@ def judged(subject: str, operators: str, folder: Path) -> dict[str, Any]:
     return record
 
 
-@pytest.mark.parametrize("fault", SAMPLES, ids=lambda fault: fault.name)
-def test_the_gate_finds_a_fault_once_and_small_and_its_script_repeats_it(fault: Fault, tmp_path: Path) -> None:
-    (failure,) = judged(subject_name(fault), fault.operator, tmp_path)["failures"]
-    assert complexity(parse_spec(failure["minimal"]))[0] <= complexity(parse_spec(fault.spec))[0], failure["minimal"]
-    folder = tmp_path / failure["folder"]
-    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "failure.json", "repro.py"]
+def repeat_it(folder: Path, faults: str) -> None:
+    """The script of a failure fails, and passes once the faults are gone."""
     assert run("repro.py", folder=folder).returncode == 1
     script = folder / "repro.py"
-    script.write_text(script.read_text().replace(fault.name, "correct"))
+    script.write_text(script.read_text().replace(faults, "correct"))
     gone = run("repro.py", folder=folder)
     assert gone.returncode == 0, gone.stdout + gone.stderr
+
+
+def test_a_fault_of_each_class_is_found_once_and_small_and_a_script_repeats_it(tmp_path: Path) -> None:
+    """By qualify, which asks the oracles once for all faults, and tells of each what the gate does."""
+    names = [fault.name for fault in SAMPLES]
+    asked = ["qualify", *names, "--profile", "smoke", "--jobs", "2", "--json", "kills.json"]
+    ended = run("-m", "convgate.cli", *asked, folder=tmp_path)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    found = msgspec.json.decode((tmp_path / "kills.json").read_bytes(), type=Qualification).faults
+    assert sorted(each.name for each in found) == sorted(names)
+    for each in found:
+        assert len(each.failures) == 1, each
+        assert each.small, each
+        (failure,), case, subject = (
+            each.failures,
+            parse_spec(each.failures[0].minimal),
+            subject_of(CATALOGUE[each.name]),
+        )
+        (result,) = judge(case, subject, [failure.check])
+        assert (result.verdict, result.symptom) == ("failed", failure.symptom), each
+        script = repro_source(subject_name(CATALOGUE[each.name]), case, result, each.name, failure.minimal, 10.0)
+        (tmp_path / "repro.py").write_text(script)
+        repeat_it(tmp_path, each.name)
 
 
 THREE = (
@@ -57,6 +77,9 @@ THREE = (
 def test_three_bugs_are_three_failures_and_each_shows_one_of_them(tmp_path: Path) -> None:
     """Not one, and not a hundred."""
     failures = judged(f"convgate.faults:{'__'.join(THREE)}", "conv2d", tmp_path)["failures"]
+    for folder in (tmp_path / failure["folder"] for failure in failures):
+        assert sorted(path.name for path in folder.iterdir()) == ["README.md", "failure.json", "repro.py"]
+        repeat_it(folder, "__".join(THREE))
     cases = [parse_spec(failure["minimal"]) for failure in failures]
     subjects = [subject_of(CATALOGUE[name]) for name in THREE]
     shown = [[primary_failure(judge(case, subject)) is not None for subject in subjects] for case in cases]
