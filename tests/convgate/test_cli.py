@@ -269,6 +269,8 @@ def test_a_record_has_the_promised_fields(gate: Gate) -> None:
         "cases",
         "when",
         "picture",
+        "carried",
+        "after",
         "folder",
     ]
     assert [list(each) for each in record["judged"]] == [["spec", "verdict", "seconds"]] * record["cases"]

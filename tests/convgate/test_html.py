@@ -617,15 +617,13 @@ def test_a_record_without_operators_still_has_a_page(opened: Opened, passing: Ru
     assert "The subject has no im2col." in text(page, "header")
 
 
-# how large and how fast it is
+# how large it is
 
 
-def test_a_run_of_ten_thousand_cases_gives_a_small_page_soon(opened: Opened, failing: RunRecord) -> None:
+def test_a_run_of_ten_thousand_cases_gives_a_small_page(opened: Opened, failing: RunRecord) -> None:
     many = [replace(failing.judged[i % len(failing.judged)], seconds=i / 1e5) for i in range(10_000)]
     record = replace(failing, judged=many, cases=10_000)
-    started = time.perf_counter()
     page = render(record)
-    assert time.perf_counter() - started < 10
     assert len(page.encode()) < MEGABYTE / 2
     loaded = opened(record)
     assert loaded.evaluate("performance.getEntriesByType('navigation')[0].domComplete") < 3000
