@@ -29,6 +29,7 @@ from convgate.trial import RAISED, Trial
 __all__ = [
     "CHECKS",
     "FAILING",
+    "NOT_DETERMINISTIC",
     "OUTPUTS",
     "RELATIONS",
     "VERDICTS",
@@ -42,6 +43,8 @@ __all__ = [
 VERDICTS = ("passed", "failed", "unsupported", "vacuous", "crashed", "timed_out", "oracles_disagree")
 # Those that fail a run.
 FAILING = frozenset({"failed", "crashed", "timed_out"})
+# The symptom of what gives one result now and another then, which purity tells.
+NOT_DETERMINISTIC = "not deterministic"
 
 
 @dataclass(frozen=True)
@@ -410,4 +413,4 @@ def primary_failure(results: Iterable[Result]) -> Result | None:
     first failure explains the others. But what is not deterministic explains whatever else is wrong, here and now.
     """
     failed = [result for result in results if result.verdict == "failed"]
-    return next((result for result in failed if result.symptom == "not deterministic"), failed[0] if failed else None)
+    return next((result for result in failed if result.symptom == NOT_DETERMINISTIC), failed[0] if failed else None)

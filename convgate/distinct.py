@@ -8,7 +8,7 @@ from typing import Any
 
 from convgate.carried import confirmed, paired
 from convgate.case import Case, case_rule
-from convgate.checks import Result
+from convgate.checks import NOT_DETERMINISTIC, Result
 from convgate.coverage import operator_of
 from convgate.explain import Picture
 from convgate.failures import Failure, fingerprint, make_failure
@@ -177,9 +177,13 @@ def confirm(fresh: Workers, subject: str, new: Sequence[Told]) -> None:
 def goes_on(group: Group, new: Iterable[str]) -> bool:
     """Whether a group has cases left that none of its failures explains, after a round that brought a new one.
 
-    Where the new ones are there only after other calls, so may be all others.
+    Where the new ones are there only after other calls, or not always, so may be all others.
     """
-    found = [each for key, each in group.told.items() if key in new and not each.found.carried]
+    found = [
+        each
+        for key, each in group.told.items()
+        if key in new and not each.found.carried and each.found.result.symptom != NOT_DETERMINISTIC
+    ]
     if group.dead or not found:
         return False
     for each in found:
@@ -195,7 +199,7 @@ def distinct(fresh: Workers, subject: str, told: Sequence[Told], judged: Sequenc
 
     What fails in the same output under the same conditions is one failure with several symptoms. So is what fails in
     the same output only after other calls, and what breaks a relation only then: what such a case shrinks to depends
-    on these calls.
+    on these calls. And so is all of a function that is not deterministic.
     """
     outputs = ((each.found.minimal, each.found.result.output) for each in reversed(told) if each.found.carried)
     carried = {operator_of(minimal): output for minimal, output in outputs if output}
@@ -205,6 +209,8 @@ def distinct(fresh: Workers, subject: str, told: Sequence[Told], judged: Sequenc
         what = result.output or (result.check if result.check == "invalid_arguments" else "")
         if each.found.carried:
             key: tuple[Any, ...] = (operator, result.output or carried.get(operator, ""))
+        elif result.symptom == NOT_DETERMINISTIC:
+            key = (operator, result.symptom, result.relation.partition(" ")[0])
         elif what and each.when is not None and each.when.conditions:
             key = (operator, what, each.when.conditions)
         else:

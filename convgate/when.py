@@ -5,8 +5,9 @@ that about half of them fail; and some are drawn at random, so that the conditio
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -41,6 +42,9 @@ RAISED = "raised"
 TRIES = 20
 # Counts up to a block and one more, and such as leave tails of some lengths behind steps of 2, 4 and 8.
 AROUND_BLOCKS = (2, 3, 4, 6, 8, 9, 10, 12, 16, 17, 20, 24, 32, 33, 40, 48, 64, 65, 96)
+# Where a count is past the least block, it is seen whether a tail matters.
+LEAST_BLOCK = 8
+WHOLE_BLOCKS = (16, 24, 32, 64, 96)
 # A larger case than these tells nothing more, and takes long.
 MOST_WORK = 2_000
 
@@ -170,7 +174,9 @@ def list_probes(first: Probe, subject: Any, failure: Result, stream: Stream) -> 
     seen = {origin}
     known = [origin]
     yield first
-    for each in chain(around(known, stream), draw_cases(origin.problem.operator, 0, 0, DRAWN, subject)):
+    for each in chain(
+        whole_blocks(origin, stream), around(known, stream), draw_cases(origin.problem.operator, 0, 0, DRAWN, subject)
+    ):
         # always of the same array, so that the class of the layout says all
         candidate = replace(each, laid_out=origin.laid_out if each.layout != "contiguous" else "")
         if candidate.fill == "huge" != origin.fill:
@@ -293,30 +299,49 @@ def other_option(case: Case, stream: Stream) -> Case:
 
 def other_count(case: Case, stream: Stream) -> Case:
     """Another count beside a block: of images, of places of the kernel, of channels, outputs or groups."""
+    counts = counts_of(case)
+    _, put = counts[chance(stream, len(counts))]
+    return put(AROUND_BLOCKS[chance(stream, len(AROUND_BLOCKS))])
+
+
+def counts_of(case: Case) -> list[tuple[int, Callable[[int], Case]]]:
+    """What can be counted in a case, each with a function that gives the case with another count."""
     problem = case.problem
-    count = AROUND_BLOCKS[chance(stream, len(AROUND_BLOCKS))]
-    groups, per_group, outputs = (
-        problem.groups,
-        problem.channels // problem.groups,
-        problem.out_channels // problem.groups,
-    )
-    convolves = "groups" in case.operator.options
-    kind = chance(stream, 5 if convolves else 3)
-    if kind == 0:
+    groups = problem.groups
+    per_group, outputs = problem.channels // groups, problem.out_channels // groups
+
+    def with_images(count: int) -> Case:
         return replace(case, problem=replace(problem, batch=count))
-    if kind == 1:
-        axis = chance(stream, 2)
+
+    def with_places(axis: int, count: int) -> Case:
         options = axis_of(problem, axis)
         size = (count - 1) * options.stride + span_of(options) - 2 * options.padding
         return replace(case, problem=with_axis(problem, axis, size=max(1, size)))
-    if kind == 2:
-        per_group = count
-    elif kind == 3:
-        outputs = count
-    else:
-        groups = count
-    problem = replace(problem, groups=groups, channels=groups * per_group, out_channels=groups * outputs)
-    return replace(case, problem=problem)
+
+    def with_channels(groups: int, per_group: int, outputs: int) -> Case:
+        channels, out_channels = groups * per_group, groups * outputs
+        return replace(case, problem=replace(problem, groups=groups, channels=channels, out_channels=out_channels))
+
+    found: list[tuple[int, Callable[[int], Case]]] = [
+        (problem.batch, with_images),
+        *((problem.output_size[axis], partial(with_places, axis)) for axis in (0, 1)),
+        (per_group, lambda count: with_channels(groups, count, outputs)),
+    ]
+    if "groups" in case.operator.options:
+        found.append((outputs, lambda count: with_channels(groups, per_group, count)))
+        found.append((groups, lambda count: with_channels(count, per_group, outputs)))
+    return found
+
+
+def whole_blocks(case: Case, stream: Stream) -> Iterator[Case]:
+    """For each count that is past a block others that leave no tail behind it, with this kernel and another."""
+    larger = replace(
+        case, problem=with_axis(with_axis(case.problem, 0, kernel_size=1 + chance(stream, 3)), 1, kernel_size=2)
+    )
+    for number, (count, _) in enumerate(counts_of(case)):
+        if count > LEAST_BLOCK:
+            for each in (case, larger):
+                yield from (counts_of(each)[number][1](whole) for whole in WHOLE_BLOCKS if whole != count)
 
 
 def other_axis(case: Case, stream: Stream) -> Case:
