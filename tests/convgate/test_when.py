@@ -74,6 +74,18 @@ def test_the_trigger_is_named(triggered: Callable[[Any], bool], spec: str, condi
     assert when.others > 30 or not conditions
 
 
+def test_the_tail_of_a_block_is_named_as_what_whole_blocks_do_not_have() -> None:
+    def avg_pool2d(x: Any, kernel_size: Any, **options: Any) -> Any:
+        y = impl.avg_pool2d(x, kernel_size, **options)
+        return y * x.dtype.type(1 + (y.shape[3] > 32 and y.shape[3] % 32 > 0))
+
+    subject = SimpleNamespace(avg_pool2d=avg_pool2d)
+    case, failure = failure_on("avg_pool2d:w33", subject)
+    when = fails_when(case, case, subject, failure)
+    assert when is not None
+    assert set(when.conditions) == {"output_w > 32", "output_w is no multiple of 32"}
+
+
 def test_the_same_failure_is_always_described_the_same() -> None:
     subject = wrong_when(lambda a: a.stride[1] > a.kernel[1])
     case, failure = failure_on("avg_pool2d:w2s1x2", subject)
