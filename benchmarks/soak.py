@@ -13,8 +13,10 @@ from tempfile import TemporaryDirectory
 
 import click
 
+from convgate.checks import FAILING
 from convgate.events import RunFinished
 from convgate.files import write_text
+from convgate.record import JudgedCase
 from convgate.runner import Plan, run_gate
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "soak.md"
@@ -84,19 +86,21 @@ def main(subjects: tuple[str, ...], cases: int, jobs: int) -> None:
             return
         seed = 1 + max((run.seed for run in runs if run.subject == name), default=0)
         click.echo(f"{name}, seed {seed}: {done[name]:,} of {cases:,} cases so far")
-        run = judged(name, seed, jobs)
+        run, failing = judged(name, seed, jobs)
         write_text(PAGE, page_with([*runs, run], PAGE.read_text(encoding="utf-8")))
-        if run.failing:
-            raise SystemExit(f"{run.failing} cases fail: look with convgate gate --subject {name} --seed {seed}")
+        if failing:
+            told = "\n".join(f"  convgate replay {each.spec} --subject {name}  # {each.verdict}" for each in failing)
+            raise SystemExit(f"{len(failing)} cases fail:\n{told}")
 
 
-def judged(subject: str, seed: int, jobs: int) -> Run:
-    """One run of the gate."""
+def judged(subject: str, seed: int, jobs: int) -> tuple[Run, list[JudgedCase]]:
+    """One run of the gate, and the cases that fail."""
     with TemporaryDirectory() as folder:
         plan = Plan(subject=subject, profile="nightly", seed=seed, jobs=jobs, reports=Path(folder))
         record = next(event.record for event in run_gate(plan) if isinstance(event, RunFinished))
-    failing = sum(each.verdict in {"failed", "crashed", "timed_out"} for each in record.judged)
-    return Run(subject, seed, len(record.judged), failing, len(record.oracles_disagree), record.seconds / 60)
+    failing = [each for each in record.judged if each.verdict in FAILING]
+    disagree, minutes = len(record.oracles_disagree), record.seconds / 60
+    return Run(subject, seed, len(record.judged), len(failing), disagree, minutes), failing
 
 
 if __name__ == "__main__":

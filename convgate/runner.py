@@ -44,6 +44,8 @@ __all__ = ["AHEAD", "Plan", "cases_of_every_run", "judge_shards", "list_shards",
 
 # A case takes some milliseconds, in a slow subject a second; a subject that needs longer hangs.
 CASE_SECONDS = 5.0
+# For a case that did not come back in time although each of its calls does: the machine may have stood still.
+SECOND_TRY_SECONDS = 20.0
 SHARD_SECONDS = 20.0
 LOADING_SECONDS = 60.0
 COVERING_SECONDS = 120.0
@@ -266,11 +268,15 @@ def judge_one_by_one(workers: Workers, subject: str, shard: Shard, most_dead: in
     deaths = 0
     for spec in specs:
         started = time.monotonic()
-        answer = workers.call(judge_shard, subject, Shard(shard.operator, specs=(spec,)), seconds=CASE_SECONDS)
+        one = Shard(shard.operator, specs=(spec,))
+        answer = workers.call(judge_shard, subject, one, seconds=CASE_SECONDS)
+        # with the wait for a new process, if the case before took the last one with it
+        seconds = time.monotonic() - started
+        primary = first_dead_check(workers, subject, spec) if isinstance(answer, Dead) else None
+        if isinstance(answer, Dead) and answer.verdict == "timed_out" and primary is None:
+            answer = workers.call(judge_shard, subject, one, seconds=SECOND_TRY_SECONDS)
         if isinstance(answer, Dead):
-            # with the wait for a new process, if the case before took the last one with it
-            seconds = time.monotonic() - started
-            primary = first_dead_check(workers, subject, spec) or dead_result("forward", answer)
+            primary = primary or dead_result("forward", answer)
             tally.add(shard.operator, spec, [primary], primary, seconds)
             deaths += 1
             if deaths >= most_dead:

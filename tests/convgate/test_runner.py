@@ -123,6 +123,40 @@ def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
     assert not left.exists()
 
 
+STALLING = """
+import time
+from pathlib import Path
+
+import impl
+
+STALLS = Path(__file__).with_name("stalls")
+
+
+def im2col(x, kernel_size, **options):
+    if options["dilation"] == (7, 7) and len(STALLS.read_text()) < 2:
+        STALLS.write_text(STALLS.read_text() + "!")
+        time.sleep(60)
+    return impl.im2col(x, kernel_size, **options)
+"""
+
+
+def test_nobody_is_blamed_for_a_machine_that_stands_still_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once while a shard is judged, and once more while the case alone is."""
+    monkeypatch.setattr("convgate.runner.SHARD_SECONDS", 3.0)
+    monkeypatch.setattr("convgate.runner.CASE_SECONDS", 3.0)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "stalling_subject.py").write_text(STALLING)
+    (tmp_path / "stalls").touch()
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "corpus.txt").write_text("im2col:d7\n")
+    record = record_of(list(run_gate(plan(tmp_path, "stalling_subject", ("im2col",)))))
+    assert (tmp_path / "stalls").read_text() == "!!"
+    assert (record.verdict, record.failures) == ("conforms", [])
+    assert [each.verdict for each in record.judged if each.spec == "im2col:d7"] == ["passed"]
+
+
 def test_a_run_may_be_given_up_at_any_event(tmp_path: Path) -> None:
     events = run_gate(plan(tmp_path))
     assert isinstance(next(events), RunStarted)
