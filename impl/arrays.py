@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DTYPES", "Array", "check_dtypes", "check_images", "check_rank", "check_shape"]
+__all__ = ["DTYPES", "Array", "check_dtypes", "check_images", "check_rank", "check_shape", "contiguous"]
 
 Array: TypeAlias = NDArray[np.floating[Any]]
 
@@ -68,3 +68,12 @@ def check_shape(name: str, shape: tuple[int, ...], expected: tuple[int, ...], re
     """
     if shape != expected:
         raise ValueError(f"{name} must have shape {expected}, {reason}, got {shape}")
+
+
+def contiguous(array: Array) -> Array:
+    """The array itself if it lies in memory row by row, aligned; otherwise a copy.
+
+    So every memory layout takes the same way through the matrix products, and rounds alike.
+    """
+    flags = array.flags
+    return array if flags.c_contiguous and flags.aligned else array.copy()

@@ -1,30 +1,44 @@
-"""Convolution, forward and backward, as products of matrices with the columns of `im2col`.
+"""Convolution, forward and backward, as products of matrices with columns.
 
 What deep learning calls convolution is the cross-correlation of the input with the weight; meanings of the options
-are PyTorch's (`torch.nn.functional.conv2d`). With the weight as a matrix W, a row for each filter, with the columns X
-and the output as a matrix Y, a column for each place and image, forward is Y = W X, and so backward is
+are PyTorch's (`torch.nn.functional.conv2d`). With the weight as a matrix W, a row for each filter, and for each image
+the columns X, what each window sees, and the output as a matrix Y, a column for each place, forward is Y = W X, and so
+backward is
 
-    grad_W = grad_Y X^T    and    grad_X = W^T grad_Y,
+    grad_W = sum of grad_Y X^T over the images    and    grad_X = W^T grad_Y,
 
-grad_X added back to the pixels by `col2im`. Groups are a stack of such products. The columns live only within a call:
-they are made again for backward, so that callers keep `x`, which is smaller by a factor of the kernel's size.
+grad_X added back to the pixels. Groups are a stack of such products. The columns are larger than the images by a factor
+of the kernel's size, so only a tile of them is there at a time (`impl.tiles`), in a cache, and never twice: they are
+made again for backward. docs/im2col.md derives all this, with pictures.
 """
 
 from __future__ import annotations
 
+import math
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impl.arrays import check_dtypes, check_images, check_rank, check_shape
-from impl.geometry import Windows, count
-from impl.im2col import add_columns, take_columns
+from impl.arrays import check_dtypes, check_images, check_rank, check_shape, contiguous
+from impl.geometry import Windows, count, remembered
+from impl.im2col import add_columns, add_windows, copy_windows, take_columns
+from impl.threads import share
+from impl.tiles import Tile, blocks, tiles
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from impl.arrays import Array
     from impl.geometry import Sizes
 
 __all__ = ["conv2d", "conv2d_backward"]
+
+# Filters a channel up to which the kernel is turned around: longer columns are copied, and nothing is added.
+TURNING = 3
+# Places of an image up to which images are laid side by side: a product with fewer columns does little but start.
+FEW = 128
 
 
 # Overflow and invalid operations follow IEEE 754 without a warning: infinities and NaN are results like others.
@@ -67,12 +81,25 @@ def conv2d(
         If the shapes do not fit one another, an option is out of its range, or no window fits.
     """
     windows = _windows(x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
-    columns = take_columns(x, windows, pad_value=0)
-    product = _grouped(weight, groups) @ _grouped(columns, groups)
-    y = product.reshape(len(weight), *windows.output_size, len(x))
-    if bias is not None:
-        y += bias.reshape(-1, *[1] * (y.ndim - 1))
-    return np.ascontiguousarray(np.moveaxis(y, -1, 0))
+    x = contiguous(x)
+    y = np.empty((len(x), len(weight), *windows.output_size), x.dtype)
+    y_by_group, matrix = _by_group(y, groups), _matrix(weight, groups)
+    offset = None if bias is None else bias.reshape(groups, -1, 1)
+    side_by_side = _side_by_side(x, windows)
+
+    def work(part: Sequence[Tile]) -> None:
+        for tile in part:
+            out = _places(y_by_group, tile, windows)
+            if side_by_side:
+                product = matrix @ take_columns(x[tile.images], windows).reshape(groups, matrix.shape[2], -1)
+                out[...] = np.moveaxis(product.reshape(*matrix.shape[:2], -1, len(out)), -1, 0)
+            else:
+                np.matmul(matrix, _columns(x, windows, tile, groups), out=out)
+            if offset is not None:
+                np.add(out, offset, out=out)
+
+    share(work, _images(x, windows) if side_by_side else _tiles(x, windows), entries=_entries(x, windows))
+    return y
 
 
 @np.errstate(all="ignore")
@@ -112,19 +139,155 @@ def conv2d_backward(
     check_dtypes(grad_output=grad_output, x=x)
     output_shape = (len(x), len(weight), *windows.output_size)
     check_shape("grad_output", grad_output.shape, output_shape, "that of the output")
-    grad_y = _grouped(np.moveaxis(grad_output, 0, -1), groups)
-    grad_weight = grad_y @ _grouped(take_columns(x, windows, pad_value=0), groups).swapaxes(1, 2)
-    grad_columns = _grouped(weight, groups).swapaxes(1, 2) @ grad_y
-    grad_input = add_columns(grad_columns, len(x), x.shape[1], windows)
-    grad_bias = None if bias is None else grad_y.sum(axis=-1).reshape(-1)
-    return grad_input, grad_weight.reshape(weight.shape), grad_bias
+    x, grad_output = contiguous(x), contiguous(grad_output)
+    arguments = grad_output, x, weight, windows, groups
+    if _side_by_side(x, windows):
+        grad_input, grad_weight = _gradients_side_by_side(*arguments)
+    # A weight that is infinite or NaN must not be multiplied by padding, which it has nothing to do with.
+    elif windows.turns and len(weight) <= TURNING * x.shape[1] and np.isfinite(weight).all():
+        grad_input, grad_weight = _gradients_by_turning(*arguments)
+        if not np.isfinite(grad_weight).all():
+            # Nor must such a pixel.
+            grad_input, grad_weight = _gradients_by_adding(*arguments)
+    else:
+        grad_input, grad_weight = _gradients_by_adding(*arguments)
+    grad_bias = None if bias is None else grad_output.sum(axis=(0, 2, 3))
+    return grad_input, grad_weight, grad_bias
 
 
-def _grouped(array: Array, groups: int) -> Array:
-    """Stack of matrices, one a group: the first axis split into groups and rows, the others joined to columns."""
-    # Contiguous, so that every memory layout takes the same way through the matrix product and rounds alike.
-    rows = len(array) // groups
-    return np.ascontiguousarray(array).reshape(groups, rows, array[0].size)
+def _gradients_by_turning(
+    grad_output: Array, x: Array, weight: Array, windows: Windows, groups: int
+) -> tuple[Array, Array]:
+    """Gradients by input and weight, out of columns of grad_Y, for a stride of 1.
+
+    The windows that see a pixel are then themselves a window of grad_Y, which takes the places of the kernel in
+    reverse. So grad_X is a convolution with the kernel turned around, which writes each pixel once instead of adding to
+    it, and grad_W, turned around, is the product of X with the same columns.
+    """
+    back, (filters, channels, *kernel) = windows.turned, weight.shape
+    by_group = weight.reshape(groups, filters // groups, channels, *kernel)
+    matrix = contiguous(by_group[..., ::-1, ::-1].swapaxes(1, 2)).reshape(groups, channels, -1)
+    grad_input, x_by_group = np.empty(x.shape, x.dtype), _by_group(x, groups)
+    grad_by_group = _by_group(grad_input, groups)
+
+    def work(part: Sequence[Tile]) -> Array:
+        total = np.zeros(matrix.swapaxes(1, 2).shape, x.dtype)
+        for tile in part:
+            columns = _columns(grad_output, back, tile, groups)
+            np.matmul(matrix, columns, out=_places(grad_by_group, tile, back))
+            _add_products(columns, _places(x_by_group, tile, back), total)
+        return total
+
+    totals = share(work, _tiles(grad_output, back), entries=_entries(grad_output, back))
+    grad_weight = _sum(totals).reshape(groups, -1, *kernel, channels)[:, :, ::-1, ::-1].transpose(0, 1, 4, 2, 3)
+    return grad_input, np.ascontiguousarray(grad_weight.reshape(weight.shape))
+
+
+def _gradients_by_adding(
+    grad_output: Array, x: Array, weight: Array, windows: Windows, groups: int
+) -> tuple[Array, Array]:
+    """Gradients by input and weight; W^T grad_Y has an entry for each of the columns, added to the pixel it is of."""
+    transposed = _matrix(weight, groups).swapaxes(-1, -2)
+    grad_input, grad_by_group = np.empty(x.shape, x.dtype), _by_group(grad_output, groups)
+
+    def work(part: Sequence[list[Tile]]) -> Array:
+        total = np.zeros(transposed.shape, x.dtype)
+        for block in part:
+            grad_images = grad_input[block[0].images]
+            sums = np.zeros((*grad_images.shape[:2], *windows.padded_size), x.dtype)
+            for tile in block:
+                grad_y = _places(grad_by_group, tile, windows)
+                _add_products(_columns(x, windows, tile, groups), grad_y, total)
+                add_windows(transposed @ grad_y, sums, windows, tile.rows)
+            grad_images[...] = sums[:, :, *windows.interior]
+        return total
+
+    by_images = [list(block) for _, block in groupby(_tiles(x, windows), key=attrgetter("images"))]
+    totals = share(work, by_images, entries=_entries(x, windows))
+    return grad_input, np.ascontiguousarray(_sum(totals).swapaxes(1, 2).reshape(weight.shape))
+
+
+def _gradients_side_by_side(
+    grad_output: Array, x: Array, weight: Array, windows: Windows, groups: int
+) -> tuple[Array, Array]:
+    """Gradients by input and weight, some images at a time, in the columns of `impl.im2col`: images fastest."""
+    matrix, grad_input = _matrix(weight, groups), np.empty(x.shape, x.dtype)
+
+    def work(part: Sequence[Tile]) -> Array:
+        total = np.zeros(matrix.swapaxes(1, 2).shape, x.dtype)
+        for images, _ in part:
+            grad_y = np.moveaxis(grad_output[images], 0, -1).reshape(*matrix.shape[:2], -1)
+            columns = take_columns(x[images], windows).reshape(groups, matrix.shape[2], -1)
+            total += columns @ grad_y.swapaxes(1, 2)
+            grad_columns = matrix.swapaxes(1, 2) @ grad_y
+            grad_input[images] = add_columns(grad_columns, images.stop - images.start, x.shape[1], windows)
+        return total
+
+    totals = share(work, _images(x, windows), entries=_entries(x, windows))
+    return grad_input, np.ascontiguousarray(_sum(totals).swapaxes(1, 2).reshape(weight.shape))
+
+
+def _add_products(columns: Array, places: Array, total: Array) -> None:
+    """Add the products of the columns of each image with what stands at their places, transposed, to a total.
+
+    The other way around, with the columns transposed, BLAS takes a tenth to a third longer.
+    """
+    for product in columns @ places.swapaxes(-1, -2):
+        total += product
+
+
+def _sum(totals: Sequence[Array]) -> Array:
+    """What all threads have added up."""
+    for other in totals[1:]:
+        totals[0] += other
+    return totals[0]
+
+
+def _columns(x: Array, windows: Windows, tile: Tile, groups: int) -> Array:
+    """What each window of a tile sees: images x groups x C_in/groups*kh*kw x places."""
+    if windows.pointwise:
+        return _places(_by_group(x, groups), tile, windows)
+    columns = copy_windows(x, windows, tile.images, tile.rows)
+    return columns.reshape(len(columns), groups, -1, columns.shape[-2] * columns.shape[-1])
+
+
+def _matrix(weight: Array, groups: int) -> Array:
+    """The filters as rows, a matrix for each group."""
+    return contiguous(weight).reshape(groups, len(weight) // groups, -1)
+
+
+def _by_group(array: Array, groups: int) -> Array:
+    """A view of contiguous images as images x groups x channels of a group x places."""
+    images, channels, height, width = array.shape
+    return array.reshape(images, groups, channels // groups, height * width)
+
+
+def _places(by_group: Array, tile: Tile, windows: Windows) -> Array:
+    """What stands at the places of a tile, of images by group."""
+    width = windows.output_size[1]
+    return by_group[tile.images, :, :, tile.rows.start * width : tile.rows.stop * width]
+
+
+def _tiles(x: Array, windows: Windows) -> list[Tile]:
+    """All windows, so many at a time that their columns stay in the cache."""
+    height, width = windows.output_size
+    return tiles(len(x), height, x.shape[1] * math.prod(windows.kernel_size) * width * x.itemsize)
+
+
+def _side_by_side(x: Array, windows: Windows) -> bool:
+    """Whether there are several images, with so few places that their columns make one matrix."""
+    return len(x) > 1 and math.prod(windows.output_size) <= FEW
+
+
+def _images(x: Array, windows: Windows) -> list[Tile]:
+    """Some images at a time, whole ones, as many as have columns for a tile."""
+    image_bytes = x.shape[1] * math.prod((*windows.kernel_size, *windows.output_size)) * x.itemsize
+    return [Tile(images, slice(0, windows.output_size[0])) for images in blocks(len(x), image_bytes)]
+
+
+def _entries(x: Array, windows: Windows) -> int:
+    """How many entries all columns have."""
+    return math.prod((*x.shape[:2], *windows.kernel_size, *windows.output_size))
 
 
 def _windows(
@@ -132,19 +295,33 @@ def _windows(
 ) -> Windows:
     """Check all arguments of the forward pass against each other, and lay the windows out."""
     check_dtypes(x=x, weight=weight, bias=bias)
-    check_images("x", x.shape)
-    check_rank("weight", weight.shape, "C_out x C_in/groups x kh x kw")
+    bias_shape = None if bias is None else bias.shape
+    return _laid_out(x.shape, weight.shape, bias_shape, stride, padding, dilation, groups)
+
+
+@remembered
+def _laid_out(
+    x_shape: tuple[int, ...],
+    weight_shape: tuple[int, ...],
+    bias_shape: tuple[int, ...] | None,
+    stride: Sizes,
+    padding: Sizes,
+    dilation: Sizes,
+    groups: int,
+) -> Windows:
+    check_images("x", x_shape)
+    check_rank("weight", weight_shape, "C_out x C_in/groups x kh x kw")
     groups = count("groups", groups)
-    channels, filters = x.shape[1], weight.shape[0]
+    channels, filters = x_shape[1], weight_shape[0]
     if channels % groups:
         raise ValueError(f"groups must divide the {channels} channels of x, got {groups}")
     if filters < 1 or filters % groups:
         raise ValueError(f"groups {groups} must divide the filters of weight, at least 1, got {filters}")
-    if weight.shape[1] != channels // groups:
+    if weight_shape[1] != channels // groups:
         raise ValueError(
             f"weight must have {channels // groups} channels on axis 1, the {channels} of x over groups {groups}, "
-            f"got shape {weight.shape}"
+            f"got shape {weight_shape}"
         )
-    if bias is not None:
-        check_shape("bias", bias.shape, (filters,), "one entry for each filter of weight")
-    return Windows.of(x.shape[2:], weight.shape[2:], stride=stride, padding=padding, dilation=dilation)
+    if bias_shape is not None:
+        check_shape("bias", bias_shape, (filters,), "one entry for each filter of weight")
+    return Windows.of(x_shape[2:], weight_shape[2:], stride=stride, padding=padding, dilation=dilation)

@@ -6,15 +6,22 @@ takes `kernel_size` pixels, `dilation` apart, along each axis.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias, TypeGuard
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard, TypeVar
 
 import numpy as np
 
-__all__ = ["Sizes", "Windows", "count", "is_integer", "output_size", "sizes", "span"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Sizes", "Windows", "count", "is_integer", "output_size", "remembered", "sizes", "span"]
 
 Sizes: TypeAlias = int | Sequence[int]
+
+_Checked = TypeVar("_Checked", bound="Callable[..., Windows]")
 
 _MANY = (Sequence, np.ndarray)
 
@@ -84,7 +91,7 @@ def output_size(
     return rounded_up - 1 if (rounded_up - 1) * stride >= input_size + padding else rounded_up
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Windows:
     """The windows of a kernel on an input. Each field has one entry for each spatial axis."""
 
@@ -134,7 +141,27 @@ class Windows:
             )
         return cls(input_size, kernel_size, stride, padding, dilation, output)
 
-    @property
+    @functools.cached_property
+    def pointwise(self) -> bool:
+        """Whether every window is one pixel, and every pixel a window: the columns are the images themselves."""
+        ones = (1,) * len(self.input_size)
+        return self.kernel_size == self.stride == ones and not any(self.padding)
+
+    @functools.cached_property
+    def turns(self) -> bool:
+        """Whether the windows that see a pixel are themselves a window, the kernel turned around."""
+        return max(self.stride) == 1 and min(self._turned_padding) >= 0
+
+    @functools.cached_property
+    def _turned_padding(self) -> tuple[int, ...]:
+        return tuple(span(k, d) - 1 - p for k, d, p in zip(self.kernel_size, self.dilation, self.padding, strict=True))
+
+    @functools.cached_property
+    def turned(self) -> Windows:
+        """The windows on an array of `output_size` that see, for each pixel, what the windows made of it."""
+        return replace(self, input_size=self.output_size, output_size=self.input_size, padding=self._turned_padding)
+
+    @functools.cached_property
     def padded_size(self) -> tuple[int, ...]:
         """Size that holds the left padding, the input, and whatever the windows reach beyond it."""
         return tuple(
@@ -150,18 +177,67 @@ class Windows:
             )
         )
 
-    @property
+    @functools.cached_property
     def interior(self) -> tuple[slice, ...]:
         """Where the input lies in an array of `padded_size`."""
         return tuple(slice(p, p + length) for length, p in zip(self.input_size, self.padding, strict=True))
+
+    def rows_seen(self, rows: slice) -> tuple[int, int]:
+        """The first padded row, and the one after the last, that some rows of windows see."""
+        return rows.start * self.stride[0], (rows.stop - 1) * self.stride[0] + span(
+            self.kernel_size[0], self.dilation[0]
+        )
+
+    def taps(self, axis: int) -> list[slice]:
+        """For each place of the kernel along an axis: which padded pixels it meets, one a window."""
+        k, s, d, out = (each[axis] for each in (self.kernel_size, self.stride, self.dilation, self.output_size))
+        return [slice(place * d, place * d + (out - 1) * s + 1, s) for place in range(k)]
+
+    def first_past_padding(self, axis: int) -> NDArray[np.int64]:
+        """For each window along an axis: the first place of the kernel beyond the padding in front of the input.
+
+        It need not be a place on the input: the window may end before it, or it may lie beyond.
+        """
+        s, p, d = (each[axis] for each in (self.stride, self.padding, self.dilation))
+        start = s * np.arange(self.output_size[axis]) - p
+        return np.maximum(-(start // d), 0)
 
     def places(self) -> Iterator[tuple[slice, ...]]:
         """For each place of the kernel in row-major order: which padded pixels it meets, one a window.
 
         Within one place no pixel is met twice, so that adding to such a slice loses nothing.
         """
-        for place in np.ndindex(*self.kernel_size):
-            yield tuple(
-                slice(k * d, k * d + (out - 1) * s + 1, s)
-                for k, d, s, out in zip(place, self.dilation, self.stride, self.output_size, strict=True)
-            )
+        return itertools.product(*map(self.taps, range(len(self.kernel_size))))
+
+
+# To lay windows out takes longer than a small convolution; to keep them takes about a kilobyte.
+MOST = 1024
+_PLAIN = (int, bool, type(None))
+
+
+def remembered(lay_out: _Checked) -> _Checked:
+    """Keep what a function of shapes and options gives, if these are plain integers and tuples of them.
+
+    They are told apart by how they are written, as 1, True and 1.0 are equal, and not all of them valid. What the
+    function raises is raised anew.
+    """
+    known: dict[str, Windows] = {}
+
+    @functools.wraps(lay_out)
+    def look_up(*arguments: object) -> Windows:
+        if not all(_is_plain(argument) for argument in arguments):
+            return lay_out(*arguments)
+        written = repr(arguments)
+        windows = known.get(written)
+        if windows is None:
+            windows = lay_out(*arguments)
+            if len(known) >= MOST:
+                known.clear()
+            known[written] = windows
+        return windows
+
+    return look_up  # type: ignore[return-value] # it takes what lay_out takes
+
+
+def _is_plain(argument: object) -> bool:
+    return type(argument) in _PLAIN or (type(argument) is tuple and set(map(type, argument)) <= set(_PLAIN))

@@ -10,7 +10,7 @@ transpose.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,14 +20,10 @@ from impl.geometry import Windows, sizes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from impl.arrays import Array
     from impl.geometry import Sizes
 
-__all__ = ["add_columns", "col2im", "im2col", "take_columns"]
-
-_Scalar = TypeVar("_Scalar", bound=np.generic)
+__all__ = ["add_columns", "add_windows", "col2im", "copy_windows", "im2col", "padded", "take_columns"]
 
 
 def im2col(
@@ -58,7 +54,7 @@ def im2col(
     check_dtypes(x=x)
     check_images("x", x.shape)
     windows = Windows.of(x.shape[2:], kernel_size, stride=stride, padding=padding, dilation=dilation)
-    return take_columns(x, windows, pad_value=0)
+    return take_columns(x, windows)
 
 
 @np.errstate(all="ignore")
@@ -104,22 +100,73 @@ def col2im(
     return add_columns(columns, n, channels, windows)
 
 
-def take_columns(x: NDArray[_Scalar], windows: Windows, *, pad_value: float) -> NDArray[_Scalar]:
-    """`im2col` for any number of spatial axes, any dtype and any padding value, arguments taken as checked."""
+def take_columns(x: Array, windows: Windows) -> Array:
+    """`im2col`, arguments taken as checked."""
     n, channels = x.shape[:2]
-    padded = np.full((channels, *windows.padded_size, n), pad_value, dtype=x.dtype)
-    padded[:, *windows.interior] = np.moveaxis(x, 0, -1)
+    pixels = np.zeros((channels, *windows.padded_size, n), dtype=x.dtype)
+    pixels[:, *windows.interior] = np.moveaxis(x, 0, -1)
     columns = np.empty((channels, math.prod(windows.kernel_size), *windows.output_size, n), dtype=x.dtype)
     for row, place in enumerate(windows.places()):
-        columns[:, row] = padded[:, *place]
+        columns[:, row] = pixels[:, *place]
     return columns.reshape(channels * math.prod(windows.kernel_size), math.prod(windows.output_size) * n)
 
 
-def add_columns(columns: NDArray[_Scalar], n: int, channels: int, windows: Windows) -> NDArray[_Scalar]:
-    """`col2im` for any number of spatial axes, arguments taken as checked."""
+def add_columns(columns: Array, n: int, channels: int, windows: Windows) -> Array:
+    """`col2im`, arguments taken as checked."""
     columns = columns.reshape(channels, math.prod(windows.kernel_size), *windows.output_size, n)
-    padded = np.zeros((channels, *windows.padded_size, n), dtype=columns.dtype)
+    sums = np.zeros((channels, *windows.padded_size, n), dtype=columns.dtype)
     for row, place in enumerate(windows.places()):
-        padded[:, *place] += columns[:, row]
+        sums[:, *place] += columns[:, row]
     # A copy also where it is contiguous already, so that the result does not keep the padded sums alive.
-    return np.moveaxis(padded[:, *windows.interior], -1, 0).copy()
+    return np.moveaxis(sums[:, *windows.interior], -1, 0).copy()
+
+
+def copy_windows(x: Array, windows: Windows, images: slice, rows: slice) -> Array:
+    """What some rows of windows see of some images, images x C x kh x kw x rows x w_out.
+
+    `x` is contiguous. All places of the kernel are copied at once out of a view that walks the pixels in their order.
+    """
+    (down, across), (top, _) = windows.stride, windows.rows_seen(rows)
+    if any(windows.padding):
+        pixels, start = padded(x[images], windows, 0, rows), 0
+    else:
+        pixels, start = x, images.start * x.strides[0] + top * x.strides[2]
+    n, c, h, w = pixels.strides
+    shape = (
+        images.stop - images.start,
+        x.shape[1],
+        *windows.kernel_size,
+        rows.stop - rows.start,
+        windows.output_size[1],
+    )
+    strides = (n, c, windows.dilation[0] * h, windows.dilation[1] * w, down * h, across * w)
+    columns = np.empty(shape, x.dtype)
+    columns[...] = np.ndarray(shape, x.dtype, pixels, start, strides)
+    return columns
+
+
+def padded(x: Array, windows: Windows, value: float, rows: slice | None = None) -> Array:
+    """Images, or channels, with padding around them; of all rows of windows, or some.
+
+    Where there is nothing to add it is `x` itself.
+    """
+    (above, left), (height, width) = windows.padding, windows.input_size
+    top, bottom = (0, windows.padded_size[0]) if rows is None else windows.rows_seen(rows)
+    if rows is None and windows.padded_size == windows.input_size:
+        return x
+    pixels = np.empty((*x.shape[:-2], bottom - top, windows.padded_size[1]), x.dtype)
+    first, last = (min(max(row - top, 0), bottom - top) for row in (above, above + height))
+    pixels[..., :first, :] = value
+    pixels[..., last:, :] = value
+    pixels[..., first:last, :left] = value
+    pixels[..., first:last, left + width :] = value
+    pixels[..., first:last, left : left + width] = x[..., first + top - above : last + top - above, :]
+    return pixels
+
+
+def add_windows(columns: Array, sums: Array, windows: Windows, rows: slice) -> None:
+    """Add columns of some rows of windows, images x (C*kh*kw) x places, to padded pixels, images x C x H x W."""
+    count, channels = sums.shape[:2]
+    columns = columns.reshape(count, channels, math.prod(windows.kernel_size), -1, windows.output_size[1])
+    for row, place in enumerate(windows.places()):
+        sums[:, :, *place][:, :, rows] += columns[:, :, row]

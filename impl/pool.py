@@ -1,7 +1,10 @@
-"""Average and max pooling, forward and backward, as reductions of the columns of `im2col`.
+"""Average and max pooling, forward and backward, as reductions of columns.
 
-Channels are pooled one by one, so they count as images: x is taken as N*C images of one channel, and each window is a
-column, as long as the kernel has places. Meanings of the options are PyTorch's (`torch.nn.functional`).
+Each channel is pooled by itself, so that N images of C channels are N*C planes. The columns of a plane, the pixels
+that each window sees, are never copied: for one place of the kernel those of all windows are a strided view. Nor are
+there kh*kw of them, as sum and maximum can be taken along one axis after the other, which is kh + kw views; and so can
+the way back, from each window to a row of it, and from there to a pixel. Planes are pooled some at a time, so that what
+is in between stays in the cache. Meanings of the options are PyTorch's (`torch.nn.functional`).
 """
 
 from __future__ import annotations
@@ -12,19 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impl.arrays import check_dtypes, check_images, check_shape
-from impl.geometry import Windows, is_integer
-from impl.im2col import add_columns, take_columns
+from impl.arrays import check_dtypes, check_images, check_shape, contiguous
+from impl.geometry import Windows, is_integer, remembered
+from impl.im2col import padded
+from impl.threads import share
+from impl.tiles import blocks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import NDArray
 
     from impl.arrays import Array
     from impl.geometry import Sizes
 
 __all__ = ["avg_pool2d", "avg_pool2d_backward", "max_pool2d", "max_pool2d_backward"]
-
-_NOBODY = -1  # the winner of a window that sees no pixel
 
 
 # Overflow and invalid operations follow IEEE 754 without a warning: infinities and NaN are results like others.
@@ -67,9 +72,13 @@ def avg_pool2d(
         If a shape or an option is out of its range, or if no window fits.
     """
     windows = _windows(x, kernel_size, stride, padding, 1, ceil_mode=ceil_mode)
-    divisor = _divisor(windows, count_include_pad=count_include_pad, divisor_override=divisor_override)
-    total = take_columns(_planes(x), windows, pad_value=0).sum(axis=0)
-    return _images(total.reshape(len(divisor), -1) / divisor.astype(x.dtype), x, windows)
+    divisor = _divisor(windows, x.dtype, count_include_pad=count_include_pad, divisor_override=divisor_override)
+
+    def pool(planes: Array, out: Array) -> None:
+        _reduce(np.add, padded(planes, windows, 0), windows, out)
+        np.divide(out, divisor, out=out)
+
+    return _forward(x, windows, pool)
 
 
 @np.errstate(all="ignore")
@@ -103,11 +112,15 @@ def avg_pool2d_backward(
         As `avg_pool2d`; and if `grad_output` has not the dtype of `x` or the shape of the output.
     """
     windows = _windows(x, kernel_size, stride, padding, 1, ceil_mode=ceil_mode)
-    divisor = _divisor(windows, count_include_pad=count_include_pad, divisor_override=divisor_override)
-    share = _rows(grad_output, x, windows) / divisor.astype(x.dtype)
-    return _add_back(np.broadcast_to(share, (math.prod(windows.kernel_size), *share.shape)), x, windows)
+    divisor = _divisor(windows, x.dtype, count_include_pad=count_include_pad, divisor_override=divisor_override)
+
+    def spread(grad: Array, _: Array) -> Array:
+        return _spread(grad / divisor, windows)
+
+    return _backward(grad_output, x, windows, spread)
 
 
+@np.errstate(all="ignore")
 def max_pool2d(
     x: Array,
     kernel_size: Sizes,
@@ -142,8 +155,11 @@ def max_pool2d(
         If a shape or an option is out of its range, or if no window fits.
     """
     windows = _windows(x, kernel_size, stride, padding, dilation, ceil_mode=ceil_mode)
-    maximum, _ = _maximum(x, windows)
-    return _images(maximum, x, windows)
+
+    def pool(planes: Array, out: Array) -> None:
+        _reduce(np.maximum, padded(planes, windows, -np.inf), windows, out)
+
+    return _forward(x, windows, pool)
 
 
 @np.errstate(all="ignore")
@@ -179,37 +195,111 @@ def max_pool2d_backward(
         As `max_pool2d`; and if `grad_output` has not the dtype of `x` or the shape of the output.
     """
     windows = _windows(x, kernel_size, stride, padding, dilation, ceil_mode=ceil_mode)
-    grad_rows = _rows(grad_output, x, windows)
-    _, winner = _maximum(x, windows)
-    place = np.arange(math.prod(windows.kernel_size)).reshape(-1, 1, 1)
-    # Chosen, not multiplied by 0 and 1: an infinite gradient must not make NaN of the losers'.
-    return _add_back(np.where(winner == place, grad_rows, x.dtype.type(0)), x, windows)
+
+    def spread(grad: Array, planes: Array) -> Array:
+        best, columns = _winners(padded(planes, windows, -np.inf), windows, 1)
+        _, rows = _winners(best, windows, 0)
+        return _spread(grad, windows, (rows, columns))
+
+    return _backward(grad_output, x, windows, spread)
 
 
-def _maximum(x: Array, windows: Windows) -> tuple[Array, NDArray[np.intp]]:
-    """Maximum of each window and the place of the kernel that has it, places x images both."""
-    shape = (math.prod(windows.kernel_size), math.prod(windows.output_size), -1)
-    columns = take_columns(_planes(x), windows, pad_value=-np.inf).reshape(*shape[:2], math.prod(x.shape[:2]))
-    real = take_columns(np.ones((1, 1, *windows.input_size), dtype=np.bool_), windows, pad_value=0).reshape(shape)
-    maximum = np.full(columns.shape[1:], -np.inf, dtype=x.dtype)
-    winner = np.full(columns.shape[1:], _NOBODY)
-    for place, (value, is_real) in enumerate(zip(columns, real, strict=True)):
-        # The first pixel wins even if it is minus infinity, which is not greater than the start; a NaN wins always,
-        # and is never beaten by a number.
-        wins = is_real & ((value > maximum) | np.isnan(value) | (winner == _NOBODY))
-        np.copyto(maximum, value, where=wins)
-        winner[wins] = place
-    return maximum, winner
+def _forward(x: Array, windows: Windows, pool: Callable[[Array, Array], None]) -> Array:
+    """Pool some planes at a time: `pool` is given them, and where their outputs go."""
+    y = np.empty((*x.shape[:2], *windows.output_size), x.dtype)
+    planes, out = _planes(x), _planes(y)
+
+    def work(part: Sequence[slice]) -> None:
+        for some in part:
+            pool(planes[some], out[some])
+
+    share(work, _blocks(planes, windows), entries=x.size)
+    return y
 
 
-def _divisor(windows: Windows, *, count_include_pad: bool, divisor_override: int | None) -> NDArray[np.int64]:
-    """Divisor of each window, places x 1: its size within the input, padded (or not)."""
+def _backward(grad_output: Array, x: Array, windows: Windows, spread: Callable[[Array, Array], Array]) -> Array:
+    """Take the output's gradient back to the pixels, some planes at a time.
+
+    `spread` is given their gradients and the planes, and gives sums for all pixels, the padded ones too.
+    """
+    check_dtypes(grad_output=grad_output, x=x)
+    check_shape("grad_output", grad_output.shape, (*x.shape[:2], *windows.output_size), "that of the output")
+    grad_input = np.empty(x.shape, x.dtype)
+    planes, grad_in, grad_out = _planes(x), _planes(grad_input), _planes(grad_output)
+
+    def work(part: Sequence[slice]) -> None:
+        for some in part:
+            grad_in[some] = spread(grad_out[some], planes[some])[:, *windows.interior]
+
+    share(work, _blocks(planes, windows), entries=x.size)
+    return grad_input
+
+
+def _reduce(ufunc: np.ufunc, pixels: Array, windows: Windows, out: Array) -> None:
+    """Reduce every window, along its columns and then along its rows."""
+    rows = np.empty((len(pixels), windows.output_size[0], pixels.shape[2]), pixels.dtype)
+    _accumulate(ufunc, [pixels[:, place] for place in windows.taps(0)], rows)
+    _accumulate(ufunc, [rows[:, :, place] for place in windows.taps(1)], out)
+
+
+def _accumulate(ufunc: np.ufunc, taps: Sequence[Array], out: Array) -> None:
+    """Reduce arrays of one shape entry by entry."""
+    if len(taps) == 1:
+        out[...] = taps[0]
+        return
+    ufunc(taps[0], taps[1], out=out)
+    for tap in taps[2:]:
+        ufunc(out, tap, out=out)
+
+
+def _winners(pixels: Array, windows: Windows, axis: int) -> tuple[Array, NDArray[Any]]:
+    """The maximum along one axis of each window, and the place of the kernel on that axis that has it.
+
+    It is the first that is not padding, or the last NaN; where a window sees no pixel, a place on the padding or none.
+    """
+    taps = [pixels[(slice(None), *[slice(None)] * axis, place)] for place in windows.taps(axis)]
+    best, winner = taps[0].copy(), np.empty(taps[0].shape, np.min_scalar_type(len(taps)))
+    first = windows.first_past_padding(axis)
+    winner[...] = first if axis else first[:, np.newaxis]
+    for place, tap in enumerate(taps[1:], 1):
+        wins = (tap > best) | np.isnan(tap)
+        # places grow, so that the last to win is the largest: this takes no branch for each entry, as a mask would
+        np.maximum(winner, np.multiply(wins, place, dtype=winner.dtype), out=winner)
+        np.maximum(best, tap, out=best)
+    return best, winner
+
+
+def _spread(grad: Array, windows: Windows, winners: tuple[NDArray[Any], NDArray[Any]] | None = None) -> Array:
+    """The gradient of each window added to all pixels, the padded ones too, that it sees, or to its winner alone.
+
+    First to the rows of the window, then to the columns: windows that share a row and a column share the winner there.
+    """
+    rows = np.zeros((len(grad), windows.padded_size[0], windows.output_size[1]), grad.dtype)
+    for index, place in enumerate(windows.taps(0)):
+        rows[:, place] += grad if winners is None else _kept(grad, winners[0] == index)
+    sums = np.zeros((len(grad), *windows.padded_size), grad.dtype)
+    for index, place in enumerate(windows.taps(1)):
+        sums[:, :, place] += rows if winners is None else _kept(rows, winners[1] == index)
+    return sums
+
+
+def _kept(grad: Array, chosen: NDArray[np.bool_]) -> Array:
+    """The entries that are chosen, and 0 elsewhere."""
+    # Not multiplied by 0 and 1, as an infinite gradient must not make NaN of the losers'; np.where takes twice as long.
+    integer = np.dtype(f"i{grad.itemsize}")
+    bits = np.negative(chosen.view(np.int8), dtype=integer)
+    kept: Array = np.bitwise_and(bits, grad.view(integer), out=bits).view(grad.dtype)
+    return kept
+
+
+def _divisor(windows: Windows, dtype: np.dtype[Any], *, count_include_pad: bool, divisor_override: int | None) -> Array:
+    """Divisor of each window, h_out x w_out: its size within the input, padded (or not)."""
     if divisor_override is not None:
         if not is_integer(divisor_override):
             raise TypeError(f"divisor_override must be an integer or None, got {divisor_override!r}")
         if divisor_override == 0:
             raise ValueError("divisor_override must not be 0, got 0; None divides by the size of each window")
-        return np.full((math.prod(windows.output_size), 1), divisor_override)
+        return np.full(windows.output_size, divisor_override, dtype)
     extents: list[NDArray[np.int64]] = []
     for length, k, s, p, out in zip(
         windows.input_size, windows.kernel_size, windows.stride, windows.padding, windows.output_size, strict=True
@@ -217,7 +307,7 @@ def _divisor(windows: Windows, *, count_include_pad: bool, divisor_override: int
         border = p if count_include_pad else 0
         start = s * np.arange(out, dtype=np.int64) - p
         extents.append(np.minimum(start + k, length + border) - np.maximum(start, -border))
-    return functools.reduce(np.multiply.outer, extents).reshape(-1, 1)
+    return functools.reduce(np.multiply.outer, extents).astype(dtype)
 
 
 def _windows(
@@ -225,9 +315,16 @@ def _windows(
 ) -> Windows:
     """Check all arguments of the forward pass against each other, and lay the windows out."""
     check_dtypes(x=x)
-    check_images("x", x.shape)
+    return _laid_out(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+@remembered
+def _laid_out(
+    shape: tuple[int, ...], kernel_size: Sizes, stride: Sizes | None, padding: Sizes, dilation: Sizes, ceil_mode: bool
+) -> Windows:
+    check_images("x", shape)
     windows = Windows.of(
-        x.shape[2:],
+        shape[2:],
         kernel_size,
         stride=kernel_size if stride is None else stride,
         padding=padding,
@@ -242,24 +339,11 @@ def _windows(
     return windows
 
 
-def _planes(x: Array) -> Array:
-    """X with its channels as images: (N*C) x 1 x H x W."""
-    return x.reshape(math.prod(x.shape[:2]), 1, *x.shape[2:])
+def _planes(array: Array) -> Array:
+    """Channels as images: N*C x H x W, a view of what is contiguous."""
+    return contiguous(array).reshape(math.prod(array.shape[:2]), *array.shape[2:])
 
 
-def _images(values: NDArray[Any], x: Array, windows: Windows) -> Array:
-    """Values by place and image, places x (N*C), as images, N x C x h_out x w_out."""
-    values = values.reshape(*windows.output_size, *x.shape[:2])
-    return np.ascontiguousarray(np.moveaxis(values, (-2, -1), (0, 1)))
-
-
-def _rows(grad_output: Array, x: Array, windows: Windows) -> Array:
-    """Check the output's gradient, and order it by place and image, places x (N*C)."""
-    check_dtypes(grad_output=grad_output, x=x)
-    check_shape("grad_output", grad_output.shape, (*x.shape[:2], *windows.output_size), "that of the output")
-    return np.moveaxis(grad_output, (0, 1), (-2, -1)).reshape(math.prod(windows.output_size), math.prod(x.shape[:2]))
-
-
-def _add_back(columns: Array, x: Array, windows: Windows) -> Array:
-    """Columns, kernel places x places x (N*C), summed to the shape of x."""
-    return add_columns(columns, math.prod(x.shape[:2]), 1, windows).reshape(x.shape)
+def _blocks(planes: Array, windows: Windows) -> list[slice]:
+    """Planes that are pooled at a time."""
+    return blocks(len(planes), math.prod(windows.padded_size) * planes.itemsize)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import cast
+from typing import Any, cast
 
 from convgate.faults.mutations import Steps, changes, first_line, put
 from convgate.faults.source import names_bound, private_copy, reachable, trees
@@ -33,6 +33,16 @@ __all__ = ["EQUIVALENT", "Mutant", "equivalents", "functions_of_protocol", "load
 
 # Mutants that nobody can tell from the package by the functions of the protocol, each with the reason.
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
+
+# Our own package cuts large problems into tiles and shares these among threads. In its mutants tiles are so small, and
+# two threads so eager, that the small problems of the gate are cut and shared as well, and few of them have few places.
+SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    DEFAULT_SUBJECT: {
+        f"{DEFAULT_SUBJECT}.conv": {"FEW": 4},
+        f"{DEFAULT_SUBJECT}.tiles": {"TILE": 2**12},
+        f"{DEFAULT_SUBJECT}.threads": {"WORTH_SHARING": 0, "number_of_threads": lambda: 2},
+    }
+}
 
 
 @dataclass(frozen=True)
@@ -144,13 +154,13 @@ def load(mutant: Mutant) -> ModuleType:
     """A private copy of the package with the mutant's change; the package itself stays as it is."""
     tree = cast("ast.Module", put(trees(mutant.package)[mutant.module], mutant.steps, mutant.node))
     code = compile(ast.fix_missing_locations(tree), f"<{mutant.id}>", "exec")
-    return private_copy(mutant.package, {mutant.module: code})
+    return private_copy(mutant.package, {mutant.module: code}, SETTINGS.get(mutant.package))
 
 
 def __getattr__(name: str) -> ModuleType:
     """The mutant of this id; by the name of the package itself, its copy without a change."""
     if name == DEFAULT_SUBJECT:
-        return private_copy(DEFAULT_SUBJECT)
+        return private_copy(DEFAULT_SUBJECT, settings=SETTINGS.get(DEFAULT_SUBJECT))
     mutant = mutants_of(DEFAULT_SUBJECT).get(name)
     if mutant is None:
         raise AttributeError(f"{DEFAULT_SUBJECT} has no mutant {name}; ids change with the statement that is mutated")

@@ -35,7 +35,11 @@ def compiled(package: str) -> dict[str, CodeType]:
     return {name: compile(tree, f"<copy of {name}>", "exec") for name, tree in trees(package).items()}
 
 
-def private_copy(package: str, mutated: Mapping[str, CodeType] | None = None) -> ModuleType:
+def private_copy(
+    package: str,
+    mutated: Mapping[str, CodeType] | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+) -> ModuleType:
     """Execute a package's modules anew, each with an `import` that finds the other copies.
 
     Parameters
@@ -44,6 +48,8 @@ def private_copy(package: str, mutated: Mapping[str, CodeType] | None = None) ->
         Its import name.
     mutated : dict or None
         Module name to the code that stands in for the module's own.
+    settings : dict or None
+        Module name to what its names are bound to instead, once it has been executed.
     """
     code = {**compiled(package), **(mutated or {})}
     modules: dict[str, ModuleType] = {}
@@ -77,7 +83,10 @@ def private_copy(package: str, mutated: Mapping[str, CodeType] | None = None) ->
         module(whole)
         return modules[whole if fromlist else package]
 
-    return module(package)
+    whole = module(package)
+    for name, bound in (settings or {}).items():
+        vars(module(name)).update(bound)
+    return whole
 
 
 def package_of(module: str, modules: Mapping[str, object]) -> str:

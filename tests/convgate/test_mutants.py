@@ -148,9 +148,10 @@ def conv2d(x: 1 + 1, groups=1) -> 2:
 def test_a_mutant_concerns_the_operators_that_use_its_function() -> None:
     concerned = {mutant.function: mutant.operators for mutant in MUTANTS.values()}
     assert concerned["output_size"] == ("conv2d", "avg_pool2d", "max_pool2d", "im2col", "col2im")
-    assert concerned["add_columns"] == ("conv2d", "avg_pool2d", "max_pool2d", "col2im")
+    assert concerned["add_columns"] == ("conv2d", "col2im")
+    assert concerned["padded"] == ("conv2d", "avg_pool2d", "max_pool2d")
     assert concerned["_divisor"] == ("avg_pool2d",)
-    assert concerned["_maximum"] == ("max_pool2d",)
+    assert concerned["_winners"] == ("max_pool2d",)
 
 
 def test_what_decorates_a_function_is_used_by_it(package: Callable[..., str]) -> None:
@@ -233,23 +234,23 @@ def test_a_mutant_is_loaded_by_name() -> None:
 @pytest.mark.parametrize(
     ("function", "becomes", "spec", "check"),
     [
-        ("conv.conv2d", "y -= bias.reshape(-1, *[1] * (y.ndim - 1))", "conv2d:o2+bias", "forward"),
+        ("conv.conv2d.work", "if offset is None:", "conv2d:o2+bias", "forward"),
         (
             "conv.conv2d_backward",
-            "grad_bias = None if bias is None else grad_y.sum(axis=-0).reshape(-1)",
+            "grad_bias = None if bias is None else grad_output.mean(axis=(0, 2, 3))",
             "conv2d:n2o2+bias",
             "grad_bias",
         ),
-        ("conv._grouped", "rows = len(array)", "conv2d:c2o2g2", "forward"),
-        ("im2col.add_columns", "padded[:, *place] = columns[:, row]", "col2im:h3k2x1", "forward"),
+        ("conv._by_group", "return array.reshape(images, groups, groups, height * width)", "conv2d:c3o3", "forward"),
+        ("im2col.add_columns", "sums[:, *place] = columns[:, row]", "col2im:h3k2x1", "forward"),
         ("geometry.span", "return dilation * (kernel_size - 1)", "im2col", "forward"),
         (
-            "pool._maximum",
-            "wins = is_real & ((value >= maximum) | np.isnan(value) | (winner == _NOBODY))",
+            "pool._winners",
+            "wins = (tap >= best) | np.isnan(tap)",
             "max_pool2d:h3k2x1:ties",
             "grad_input",
         ),
-        ("pool._windows", "if False:", "max_pool2d:h3w3k3p2", "invalid_arguments"),
+        ("pool._laid_out", "if False:", "max_pool2d:h3w3k3p2", "invalid_arguments"),
     ],
 )
 def test_a_check_finds_the_mutant_and_not_the_copy(function: str, becomes: str, spec: str, check: str) -> None:

@@ -13,8 +13,8 @@ from convgate.survivors import Found, Survey, judge_shard, one_by_one
 from convgate.worker import Shard, prepare
 
 MUTANTS = {each.becomes: each for each in mutants_of("impl").values() if each.function in {"add_columns", "col2im"}}
-ASSIGNS = MUTANTS["padded[:, *place] = columns[:, row]"].id
-KEEPS = MUTANTS["return np.moveaxis(padded[:, *windows.interior], -1, 0)"].id
+ASSIGNS = MUTANTS["sums[:, *place] = columns[:, row]"].id
+KEEPS = MUTANTS["return np.moveaxis(sums[:, *windows.interior], -1, 0)"].id
 
 
 def surveyed(**changes: Any) -> Survey:
@@ -59,7 +59,7 @@ def test_a_survivor_of_which_nobody_knows_why_is_shown_with_its_change() -> None
     assert [each.id for each in survey.survivors] == [KEEPS]
     text = shown(survey)
     assert f"survives: {KEEPS} (impl.im2col, line " in text
-    assert "\n- return np.moveaxis(padded[:, *windows.interior], -1, 0).copy()\n+ return np.moveaxis(" in text
+    assert "\n- return np.moveaxis(sums[:, *windows.interior], -1, 0).copy()\n+ return np.moveaxis(" in text
     assert "1 of 2 mutants are found (50 %)" in text
 
 

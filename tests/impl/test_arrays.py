@@ -26,6 +26,15 @@ CASES: dict[str, tuple[Function, Callable[[int], list[tuple[int, ...]]]]] = {
         lambda g, x, w, b: impl.conv2d_backward(g, x, w, b, stride=2, padding=1, groups=2),
         lambda n: [(n, 6, 3, 4), (n, 4, 5, 6), (6, 2, 3, 2), (6,)],
     ),
+    # so many places that images are not laid side by side
+    "conv2d_backward-turned": (
+        lambda g, x, w: impl.conv2d_backward(g, x, w, padding=1)[:2],
+        lambda n: [(n, 2, 12, 13), (n, 3, 12, 13), (2, 3, 3, 3)],
+    ),
+    "conv2d_backward-added": (
+        lambda g, x, w: impl.conv2d_backward(g, x, w, stride=2, padding=1)[:2],
+        lambda n: [(n, 2, 12, 13), (n, 3, 23, 25), (2, 3, 3, 3)],
+    ),
     "conv2d_backward-1x1": (impl.conv2d_backward, lambda n: [(n, 1, 3, 4), (n, 1, 3, 4), (1, 1, 1, 1), (1,)]),
     "conv2d_backward-1x1-pixel": (impl.conv2d_backward, lambda n: [(n, 1, 1, 1), (n, 1, 1, 1), (1, 1, 1, 1), (1,)]),
     "avg_pool2d": (

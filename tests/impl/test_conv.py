@@ -120,3 +120,22 @@ def test_float32_sums_of_integers_are_exact(channels: int) -> None:
     x, weight = rng.integers(-99, 100, (2, channels, 6, 5)), rng.integers(-99, 100, (9, channels, 3, 3))
     single = conv2d(x.astype(np.float32), weight.astype(np.float32))
     np.testing.assert_array_equal(single, conv2d(x.astype(np.float64), weight.astype(np.float64)))
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("where", ["x", "weight"])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_number_that_is_not_finite_is_only_where_windows_see_it(bad: float, where: str, batch: int) -> None:
+    """Multiplied by padding it would be NaN in places that have nothing to do with it."""
+    x, weight, grad = np.ones((batch, 2, 12, 13)), np.ones((2, 2, 3, 3)), np.ones((batch, 2, 12, 13))
+    spoiled = {"x": x, "weight": weight}[where]
+    spoiled[0, 0, 0, 0] = bad
+    grad_input, grad_weight, _ = conv2d_backward(grad, x, weight, padding=(1, 1))
+    expected_input, expected_weight = np.zeros_like(x), np.zeros_like(weight)
+    for i, j, a, b in np.ndindex(12, 13, 3, 3):
+        u, v = i + a - 1, j + b - 1
+        if 0 <= u < 12 and 0 <= v < 13:
+            expected_input[:, :, u, v] += np.einsum("no,oc->nc", grad[:, :, i, j], weight[:, :, a, b])
+            expected_weight[:, :, a, b] += np.einsum("no,nc->oc", grad[:, :, i, j], x[:, :, u, v])
+    np.testing.assert_array_equal(grad_input, expected_input)
+    np.testing.assert_array_equal(grad_weight, expected_weight)

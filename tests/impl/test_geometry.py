@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import impl
 from impl.geometry import Windows, output_size
 
 lengths = st.integers(1, 12)
@@ -92,3 +94,31 @@ def test_places_lie_in_the_padded_size_one_pixel_a_window(
     for k, (place,) in enumerate(laid.places()):
         np.testing.assert_array_equal(pixels[place], k * dilation + stride * np.arange(laid.output_size[0]))
     assert len(pixels[laid.interior[0]]) == length
+
+
+def test_options_that_are_equal_but_not_the_same_are_not_taken_for_one_another() -> None:
+    """What was checked is remembered, but 1 is remembered as 1, and not as True or 1.0."""
+    x, weight = np.ones((1, 1, 4, 4)), np.ones((1, 1, 3, 3))
+    assert impl.conv2d(x, weight, stride=(1, 1)).shape == (1, 1, 2, 2)
+    for stride in ((True, True), (1.0, 1.0)):
+        with pytest.raises(TypeError):
+            impl.conv2d(x, weight, stride=stride)  # type: ignore[arg-type] # what is to be refused
+    with pytest.raises(TypeError):
+        impl.conv2d(x, weight, groups=True)
+
+
+def test_a_sequence_that_changes_is_looked_at_again() -> None:
+    class Pair(Sequence[int]):
+        def __init__(self, *entries: int) -> None:
+            self.entries = entries
+
+        def __getitem__(self, index: Any) -> Any:
+            return self.entries[index]
+
+        def __len__(self) -> int:
+            return 2
+
+    stride, x, weight = Pair(1, 1), np.ones((1, 1, 7, 7)), np.ones((1, 1, 2, 2))
+    assert impl.conv2d(x, weight, stride=stride).shape == (1, 1, 6, 6)
+    stride.entries = (2, 3)
+    assert impl.conv2d(x, weight, stride=stride).shape == (1, 1, 3, 2)

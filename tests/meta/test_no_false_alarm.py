@@ -23,8 +23,9 @@ from convgate.worker import Shard, covering_specs, judge_shard
 
 Array = NDArray[Any]
 
-# Of examples/correct; the extras are judged where they are installed.
+# Of examples/correct, and our own in small pieces; the extras are judged where they are installed.
 CORRECT = (
+    "convgate.faults.mutants:impl",
     "fft",
     "winograd",
     "shift_and_add",
