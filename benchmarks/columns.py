@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pages import DOCS
+from pictures import BLUE, ORANGE, pyplot
 
 import impl
 
@@ -18,18 +19,10 @@ KERNEL = (2, 2)
 COLUMNS = impl.im2col(PIXELS, KERNEL)
 Y = impl.conv2d(PIXELS, WEIGHT)
 
-GREY, BLUE, ORANGE = "#808080", "#3b82c4", "#d9822b"
-
 
 def draw(path: Path) -> None:
     """Draw the image, the columns of its windows, and their product with the filter."""
-    import matplotlib as mpl  # noqa: PLC0415 - the worked example is tested where there is none
-
-    mpl.use("svg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415 - the same
-
-    plt.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "convgate", "font.size": 11, "text.color": GREY})
-    figure, axis = plt.subplots(figsize=(10.4, 2), layout="constrained")
+    figure, axis = pyplot().subplots(figsize=(10.4, 2), layout="constrained")
     axis.set_aspect("equal")
     axis.axis("off")
     cells(axis, PIXELS[0, 0], 0, 4, "x, 3 x 4")
@@ -65,7 +58,7 @@ def frame(axis: Any, left: float, bottom: float, width: float, height: float) ->
 
 def rectangle(left: float, bottom: float, width: float, height: float, **style: Any) -> Any:
     """A rectangle."""
-    from matplotlib.patches import Rectangle  # noqa: PLC0415 - as above
+    from matplotlib.patches import Rectangle  # noqa: PLC0415 - the worked example is tested where there is none
 
     return Rectangle((left, bottom), width, height, **style)
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pages import DOCS, fill_in, table
+from pictures import BLUE, GREEN, GREY, ORANGE, pyplot, saved
 
 import impl
 from convgate.case import Case, broken_rule, values_of
@@ -216,21 +217,12 @@ def lattice_table(found: Mapping[str, tuple[int, int, int, int]]) -> str:
     return table(("", "cases", "most terms", "least a", "chance", "median a", "chance"), rows)
 
 
-GREY, BLUE, ORANGE = "#808080", "#3b82c4", "#d9822b"
-COLOURS = dict(zip(NAMES, (BLUE, "#8a63d2", ORANGE, "#b8860b", "#2a9d6f", "#c2508f", "#d64545"), strict=True))
+COLOURS = dict(zip(NAMES, (BLUE, "#8a63d2", ORANGE, "#b8860b", GREEN, "#c2508f", "#d64545"), strict=True))
 
 
 def draw(shares: Mapping[tuple[str, str, int], float], widths: Mapping[tuple[str, str, int], int], path: Path) -> None:
-    """Draw both measurements; greys and colours that can be read on white and on black."""
-    import matplotlib as mpl  # noqa: PLC0415 - the tables' form is tested where there is none
-
-    mpl.use("svg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415 - the same
-
-    style = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), GREY)
-    plt.rcParams.update(style | {"svg.fonttype": "none", "svg.hashsalt": "convgate", "font.size": 10})
-    plt.rcParams["font.family"] = ["sans-serif"]
-    figure, axes = plt.subplots(1, 3, figsize=(13, 4.4), width_ratios=(1, 1, 1), layout="constrained")
+    """Draw both measurements."""
+    figure, axes = pyplot().subplots(1, 3, figsize=(13, 4.4), width_ratios=(1, 1, 1), layout="constrained")
     for axis, (dtype, title) in zip(axes, {"f32": "float32", "f64": "float64"}.items(), strict=False):
         axis.axhline(1, color=GREY, linewidth=1, linestyle="--")
         axis.annotate("the bound", (1, 1), xytext=(0, 4), textcoords="offset points", color=GREY)
@@ -263,11 +255,7 @@ def draw(shares: Mapping[tuple[str, str, int], float], widths: Mapping[tuple[str
     axes[2].set_xscale("log", base=2)
     axes[2].legend(frameon=False, fontsize=9)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=7, frameon=False, fontsize=9)
-    for axis in axes:
-        axis.set_facecolor("none")
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.grid(color=GREY, alpha=0.2, linewidth=0.6)
-    figure.savefig(path, transparent=True, metadata={"Date": None})
+    saved(figure, axes, path)
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 ``python benchmarks/soak.py`` judges impl and PyTorch at profile pr, one seed after the other, until it has judged a
 million cases in all. After every seed it writes the figures to docs/soak.md, and where it is stopped it goes on the
-next time: a seed takes about a minute.
+next time: a seed takes a minute or two.
 """
 
 import os

@@ -1,8 +1,8 @@
 """How fast impl is: beside PyTorch, the bare matrix products and the textbook's im2col.
 
 ``python benchmarks/speed.py`` measures in processes of their own, some for each number of threads and each allocator,
-and writes docs/speed.json, the tables of docs/speed.md and the pictures. It takes about a quarter of an hour, on a
-machine that does nothing else. ``--page`` makes the page anew from docs/speed.json.
+and writes docs/speed.json, the tables of docs/speed.md and the pictures. It takes about twenty minutes, on a machine
+that does nothing else. ``--page`` makes the page anew from docs/speed.json.
 """
 
 import json
@@ -20,6 +20,7 @@ import click
 import numpy as np
 import torch
 from pages import DOCS, fill_in, table
+from pictures import BLUE, GREEN, GREY, ORANGE, pyplot, saved
 from rich.progress import track
 from workloads import CONVOLUTIONS, LARGE, POOLS, STAGES, WORKLOADS
 
@@ -248,20 +249,9 @@ def tables_of(figures: Figures) -> dict[str, str]:
     }
 
 
-GREY, BLUE, ORANGE, GREEN = "#808080", "#3b82c4", "#d9822b", "#2a9d6f"
-
-
-def draw(figures: Figures, folder: Path) -> None:
-    """Draw ratios and growth; greys and colours that can be read on white and on black."""
-    import matplotlib as mpl  # noqa: PLC0415 - the tables' form is tested where there is none
-
-    mpl.use("svg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415 - the same
-
-    style = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), GREY)
-    plt.rcParams.update(style | {"svg.fonttype": "none", "svg.hashsalt": "convgate", "font.size": 10})
-    plt.rcParams["font.family"] = ["sans-serif"]
-    figure, axes = plt.subplots(1, 2, figsize=(11, 3.8), sharey=True, layout="constrained")
+def draw_ratios(figures: Figures, path: Path) -> None:
+    """Draw times over PyTorch's with two threads."""
+    figure, axes = pyplot().subplots(1, 2, figsize=(11, 3.8), sharey=True, layout="constrained")
     names = list(WORKLOADS)
     for axis, stage, title in zip(axes, STAGES, ("forward", "forward and backward"), strict=True):
         axis.axhline(0, color=GREY, linewidth=1)
@@ -279,8 +269,12 @@ def draw(figures: Figures, folder: Path) -> None:
     axes[0].set_yticks(ticks, [f"{2.0**tick:g}" for tick in ticks])
     axes[0].set_ylabel("time / PyTorch's")
     axes[0].legend(frameon=False, fontsize=9)
-    finish(figure, axes, folder / "speed.svg")
-    figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
+    saved(figure, axes, path)
+
+
+def draw_growth(figures: Figures, path: Path) -> None:
+    """Draw how time grows."""
+    figure, axes = pyplot().subplots(1, 3, figsize=(11, 3.4), layout="constrained")
     for axis, (kind, points) in zip(axes, figures["growth"].items(), strict=True):
         for who, colour, label in (("impl", BLUE, "impl"), ("torch", ORANGE, "PyTorch")):
             sizes = [size for size, _ in points]
@@ -289,16 +283,7 @@ def draw(figures: Figures, folder: Path) -> None:
         axis.set(yscale="log", xlabel=kind)
     axes[0].set_ylabel("ms, forward")
     axes[0].legend(frameon=False, fontsize=9)
-    finish(figure, axes, folder / "growth.svg")
-
-
-def finish(figure: Any, axes: Iterable[Any], path: Path) -> None:
-    """Save a picture."""
-    for axis in axes:
-        axis.set_facecolor("none")
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.grid(color=GREY, alpha=0.2, linewidth=0.6)
-    figure.savefig(path, transparent=True, metadata={"Date": None})
+    saved(figure, axes, path)
 
 
 @click.command()
@@ -308,7 +293,8 @@ def main(*, page: bool) -> None:
     figures = json.loads(FIGURES.read_text(encoding="utf-8")) if page else measure()
     if not page:
         write_text(FIGURES, json.dumps(figures, indent=1) + "\n")
-    draw(figures, DOCS / "pictures")
+    draw_ratios(figures, DOCS / "pictures" / "speed.svg")
+    draw_growth(figures, DOCS / "pictures" / "growth.svg")
     tables = tables_of(figures)
     for file, names in {"speed.md": SPEED, "im2col.md": IM2COL}.items():
         fill_in(file, {name: tables[name] for name in names}, "benchmarks/speed.py")

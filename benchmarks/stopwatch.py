@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,7 +26,7 @@ from workloads import FEW, LARGE, STAGES, WORKLOADS, Workload, contenders
 import impl.conv
 from impl.tiles import Tile
 
-__all__ = ["GAINS", "ROUNDS", "gains", "grown", "growth", "medians", "times"]
+__all__ = ["GAINS", "GROWN", "ROUNDS", "gains", "growth", "medians", "times"]
 
 ROUNDS = 7
 # A measurement takes at least so long; what is shorter is repeated.
@@ -34,17 +35,12 @@ LEAST = 0.002
 # whoever comes next: so that one waits.
 REST = {"impl": 0.1, "torch": 0.05, "textbook": 0.2, "product": 0.2}
 
-# How time grows: in what, and over which problems.
+# How time grows: in which field, and over which problems.
 GROWN = {
     "batch": [Workload("conv2d", n, 16, 28, 3, 1, 1, filters=16) for n in (1, 2, 4, 8, 16, 32, 64)],
     "size": [Workload("conv2d", 1, 8, size, 3, 1, 1, filters=8) for size in (8, 16, 32, 64, 128, 256, 512)],
     "channels": [Workload("conv2d", 4, c, 14, 3, 1, 1, filters=c) for c in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)],
 }
-
-
-def grown(kind: str, workload: Workload) -> int:
-    """What grows."""
-    return {"batch": workload.batch, "size": workload.size, "channels": workload.channels}[kind]
 
 
 def medians(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
@@ -89,7 +85,7 @@ def growth(rounds: int = ROUNDS) -> dict[str, list[tuple[int, dict[str, float]]]
         for problem in problems:
             ways = contenders(problem, "forward")
             two = {name: ways[name] for name in ("impl", "torch")}
-            found.setdefault(kind, []).append((grown(kind, problem), medians(two, rounds)))
+            found.setdefault(kind, []).append((getattr(problem, kind), medians(two, rounds)))
     return found
 
 
@@ -137,21 +133,21 @@ def gains(rounds: int = ROUNDS) -> list[tuple[str, str, str, float]]:
         for name in gain.workloads:
             ours = contenders((WORKLOADS | FEW)[name], gain.stage)["impl"]
 
-            def without(gain: Gain = gain, owner: Any = owner, ours: Callable[[], object] = ours) -> object:
-                setattr(owner, gain.name, gain.instead)
-                return ours()
-
-            def usually(
-                gain: Gain = gain, owner: Any = owner, usual: Any = usual, ours: Callable[[], object] = ours
-            ) -> object:
-                setattr(owner, gain.name, usual)
-                return ours()
-
             # without it BLAS may use its own threads, which then go on spinning: it comes last
-            seconds = medians({"impl": usually, "product": without}, rounds)
+            ways = {
+                who: partial(with_bound, owner, gain.name, bound, ours)
+                for who, bound in (("impl", usual), ("product", gain.instead))
+            }
+            seconds = medians(ways, rounds)
             found.append((gain.words, name, gain.stage, seconds["product"] / seconds["impl"]))
         setattr(owner, gain.name, usual)
     return found
+
+
+def with_bound(owner: Any, name: str, bound: Any, way: Callable[[], object]) -> object:
+    """Compute with a name bound to something."""
+    setattr(owner, name, bound)
+    return way()
 
 
 def memory(name: str, stage: str, contender: str) -> int | None:
