@@ -38,6 +38,8 @@ THREADS = (1, 2)
 ALLOCATORS = {"default": {}, "warmed": {"MALLOC_TRIM_THRESHOLD_": str(2**36), "MALLOC_MMAP_THRESHOLD_": str(2**36)}}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 LARGE_FIVE = tuple("abcde")
+# A factor between processes from which on something else was at work.
+LARGE_SPREAD = 1.3
 
 # What is aimed at, with two threads, as ratios to PyTorch: which figures, and the most that they may be.
 Figures = Mapping[str, Any]
@@ -49,6 +51,10 @@ TARGETS: dict[str, tuple[Callable[[Figures], float], float]] = {
     "(g), forward, the largest": (lambda f: max(two(f, name, "forward") for name in POOLS), 1.0),
     "(g), forward and backward, the largest": (lambda f: max(two(f, name, "both") for name in POOLS), 1.5),
     "(i), forward": (lambda f: two(f, "i", "forward"), 3.0),
+    "(a) to (e), forward, warmed allocator, geometric mean": (
+        lambda f: mean_of(f, LARGE_FIVE, "forward", "warmed"),
+        1.5,
+    ),
     "(a) to (e), forward and backward, warmed allocator, geometric mean": (
         lambda f: mean_of(f, LARGE_FIVE, "both", "warmed"),
         1.5,
@@ -75,7 +81,7 @@ def measure() -> Figures:
     for name, stage, who in track(wanted, "memory", transient=True):
         extra = measured(["memory", name, stage, who], max(THREADS))
         found["memory"].setdefault(name, {}).setdefault(stage, {})[who] = extra
-    found["growth"] = measured(["growth"], max(THREADS))
+    found["growth"] = [measured(["growth"], max(THREADS)) for _ in track(range(PROCESSES), "growth", transient=True)]
     found["gains"] = measured(["gains"], max(THREADS))
     return found
 
@@ -107,6 +113,27 @@ def ratio(figures: Figures, setting: str, name: str, stage: str, who: str = "imp
     """Time over that of PyTorch in the same process; the median over the processes."""
     several = (process[name][stage] for process in figures["times"][setting])
     return float(median(each[who] / each["torch"] for each in several))
+
+
+def spread(figures: Figures) -> str:
+    """How far the processes differ: the longest time over the shortest."""
+    factors = []
+    for processes in figures["times"].values():
+        for name, stages in processes[0].items():
+            for stage, times in stages.items():
+                several = [[process[name][stage][who] for process in processes] for who in times]
+                factors += [max(each) / min(each) for each in several]
+    large = sum(factor > LARGE_SPREAD for factor in factors)
+    return f"{shown(median(factors))} at the median, over {LARGE_SPREAD} for {large} of {len(factors)} times"
+
+
+def growth_of(figures: Figures, kind: str) -> list[tuple[int, dict[str, float]]]:
+    """How time grows: sizes and seconds, medians over the processes."""
+    found = []
+    for several in zip(*(process[kind] for process in figures["growth"]), strict=True):
+        times = {who: median(each[who] for _, each in several) for who in ("impl", "torch")}
+        found.append((several[0][0], times))
+    return found
 
 
 def two(figures: Figures, name: str, stage: str, allocator: str = "default") -> float:
@@ -221,7 +248,8 @@ def memory_table(figures: Figures) -> str:
 def growth_table(figures: Figures) -> str:
     """How time grows."""
     rows = []
-    for kind, points in figures["growth"].items():
+    for kind in figures["growth"][0]:
+        points = growth_of(figures, kind)
         sizes = [size for size, _ in points]
         exponents = (f"{slope(points, who):.2f}" for who in ("impl", "torch"))
         rows.append((kind, f"{sizes[len(sizes) // 2]} to {sizes[-1]}", *exponents))
@@ -237,8 +265,9 @@ def gains_table(figures: Figures) -> str:
 
 def tables_of(figures: Figures) -> dict[str, str]:
     """All tables of the page."""
+    machine_rows = [*figures["machine"].items(), ("longest over shortest of the processes", spread(figures))]
     return {
-        "machine": table(("", ""), figures["machine"].items()),
+        "machine": table(("", ""), machine_rows),
         "targets": targets_table(figures),
         "two threads": ratios_table(figures, "2 default"),
         "one thread": ratios_table(figures, "1 default"),
@@ -275,7 +304,8 @@ def draw_ratios(figures: Figures, path: Path) -> None:
 def draw_growth(figures: Figures, path: Path) -> None:
     """Draw how time grows."""
     figure, axes = pyplot().subplots(1, 3, figsize=(11, 3.4), layout="constrained")
-    for axis, (kind, points) in zip(axes, figures["growth"].items(), strict=True):
+    for axis, kind in zip(axes, figures["growth"][0], strict=True):
+        points = growth_of(figures, kind)
         for who, colour, label in (("impl", BLUE, "impl"), ("torch", ORANGE, "PyTorch")):
             sizes = [size for size, _ in points]
             axis.plot(sizes, [1e3 * found[who] for _, found in points], color=colour, marker="o", label=label)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import impl
 
-__all__ = ["CONVOLUTIONS", "FEW", "LARGE", "POOLS", "STAGES", "WORKLOADS", "Workload", "contenders"]
+__all__ = ["CONVOLUTIONS", "LARGE", "LATE", "POOLS", "STAGES", "WORKLOADS", "Workload", "contenders"]
 
 Array = NDArray[np.float32]
 
@@ -67,10 +67,13 @@ class Workload:
         return forward * (1 if stage == "forward" else 3)
 
     def traffic(self, stage: str) -> int:
-        """Bytes that must be read or written at the least: inputs, outputs and their gradients."""
-        weight = prod(self.weight_shape) if self.operator == "conv2d" else 0
-        forward = prod(self.input_shape) + prod(self.output_shape) + weight
-        return 4 * forward * (1 if stage == "forward" else 3)
+        """Bytes that a pool must read or write at the least.
+
+        Forward x and y; backward their gradients, and for a maximum x once more.
+        """
+        x, y = prod(self.input_shape), prod(self.output_shape)
+        again = x if self.operator == "max_pool2d" else 0
+        return 4 * (x + y if stage == "forward" else 2 * (x + y) + again)
 
     def result_bytes(self, stage: str) -> int:
         """Bytes of the results."""
@@ -96,8 +99,8 @@ POOLS = {
 }
 WORKLOADS = CONVOLUTIONS | POOLS
 # Late layers, of many channels and few places.
-FEW = {
-    "7 x 7": Workload("conv2d", 16, 512, 7, 3, 1, 1, filters=512),
+LATE = {
+    "4 x 4": Workload("conv2d", 64, 256, 4, 3, 1, 1, filters=256),
     "1 x 1": Workload("conv2d", 256, 512, 1, 1, filters=512),
 }
 # A batch so large that columns of all of it would show.

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DTYPES", "Array", "check_dtypes", "check_images", "check_rank", "check_shape", "contiguous"]
+__all__ = ["DTYPES", "Array", "check_dtypes", "check_images", "check_rank", "check_shape", "contiguous", "in_order"]
 
 Array: TypeAlias = NDArray[np.floating[Any]]
 
@@ -70,10 +70,14 @@ def check_shape(name: str, shape: tuple[int, ...], expected: tuple[int, ...], re
         raise ValueError(f"{name} must have shape {expected}, {reason}, got {shape}")
 
 
+def in_order(array: Array) -> bool:
+    """Whether an array lies in memory row by row, aligned."""
+    return array.flags.c_contiguous and array.flags.aligned
+
+
 def contiguous(array: Array) -> Array:
     """The array itself if it lies in memory row by row, aligned; otherwise a copy.
 
     So every memory layout takes the same way through the matrix products, and rounds alike.
     """
-    flags = array.flags
-    return array if flags.c_contiguous and flags.aligned else array.copy()
+    return array if in_order(array) else array.copy()

@@ -15,20 +15,20 @@ made again for backward. docs/im2col.md derives all this, with pictures.
 from __future__ import annotations
 
 import math
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impl.arrays import check_dtypes, check_images, check_rank, check_shape, contiguous
+from impl.arrays import check_dtypes, check_images, check_rank, check_shape, contiguous, in_order
 from impl.geometry import Windows, count, remembered
 from impl.im2col import add_columns, add_windows, copy_windows, take_columns
 from impl.threads import share
 from impl.tiles import Tile, blocks, tiles
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from impl.arrays import Array
     from impl.geometry import Sizes
@@ -38,7 +38,7 @@ __all__ = ["conv2d", "conv2d_backward"]
 # Filters a channel up to which the kernel is turned around: longer columns are copied, and nothing is added.
 TURNING = 3
 # Places of an image up to which images are laid side by side: a product with fewer columns does little but start.
-FEW = 128
+FEW = 32
 
 
 # Overflow and invalid operations follow IEEE 754 without a warning: infinities and NaN are results like others.
@@ -81,7 +81,6 @@ def conv2d(
         If the shapes do not fit one another, an option is out of its range, or no window fits.
     """
     windows = _windows(x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
-    x = contiguous(x)
     y = np.empty((len(x), len(weight), *windows.output_size), x.dtype)
     y_by_group, matrix = _by_group(y, groups), _matrix(weight, groups)
     offset = None if bias is None else bias.reshape(groups, -1, 1)
@@ -89,16 +88,17 @@ def conv2d(
 
     def work(part: Sequence[Tile]) -> None:
         for tile in part:
-            out = _places(y_by_group, tile, windows)
+            out = _places(y_by_group, tile)
             if side_by_side:
                 product = matrix @ take_columns(x[tile.images], windows).reshape(groups, matrix.shape[2], -1)
                 out[...] = np.moveaxis(product.reshape(*matrix.shape[:2], -1, len(out)), -1, 0)
             else:
-                np.matmul(matrix, _columns(x, windows, tile, groups), out=out)
+                np.matmul(matrix[tile.groups], _columns(x, windows, tile, groups), out=out)
             if offset is not None:
-                np.add(out, offset, out=out)
+                np.add(out, offset[tile.groups], out=out)
 
-    share(work, _images(x, windows) if side_by_side else _tiles(x, windows), entries=_entries(x, windows))
+    pieces = _whole_images(x, weight, windows, groups) if side_by_side else _tiles(x, windows, groups)
+    share(work, pieces, entries=len(x) * _entries(x, windows))
     return y
 
 
@@ -139,20 +139,35 @@ def conv2d_backward(
     check_dtypes(grad_output=grad_output, x=x)
     output_shape = (len(x), len(weight), *windows.output_size)
     check_shape("grad_output", grad_output.shape, output_shape, "that of the output")
-    x, grad_output = contiguous(x), contiguous(grad_output)
-    arguments = grad_output, x, weight, windows, groups
+    gradients = _way_back(x, weight, windows)
+    grad_input, grad_weight = gradients(grad_output, x, weight, windows, groups)
+    if gradients is _gradients_by_turning and not np.isfinite(grad_weight).all():
+        del grad_input, grad_weight  # there is room for one pair
+        grad_input, grad_weight = _gradients_by_adding(grad_output, x, weight, windows, groups)
+    return grad_input, grad_weight, None if bias is None else _gradient_of_bias(grad_output)
+
+
+def _way_back(x: Array, weight: Array, windows: Windows) -> Callable[..., tuple[Array, Array]]:
+    """How gradients are made.
+
+    To turn the kernel around multiplies weights and pixels with the padding of grad_Y, which they have nothing to do
+    with: of one that is infinite or NaN that makes NaN. For a weight this tells beforehand; what became of a pixel is
+    seen in grad_W.
+    """
     if _side_by_side(x, windows):
-        grad_input, grad_weight = _gradients_side_by_side(*arguments)
-    # A weight that is infinite or NaN must not be multiplied by padding, which it has nothing to do with.
-    elif windows.turns and len(weight) <= TURNING * x.shape[1] and np.isfinite(weight).all():
-        grad_input, grad_weight = _gradients_by_turning(*arguments)
-        if not np.isfinite(grad_weight).all():
-            # Nor must such a pixel.
-            grad_input, grad_weight = _gradients_by_adding(*arguments)
-    else:
-        grad_input, grad_weight = _gradients_by_adding(*arguments)
-    grad_bias = None if bias is None else grad_output.sum(axis=(0, 2, 3))
-    return grad_input, grad_weight, grad_bias
+        return _gradients_side_by_side
+    if windows.turns and len(weight) <= TURNING * x.shape[1] and np.isfinite(weight).all():
+        return _gradients_by_turning
+    return _gradients_by_adding
+
+
+def _gradient_of_bias(grad_output: Array) -> Array:
+    """Sums over images and places."""
+    image_bytes = math.prod(grad_output.shape[1:]) * grad_output.itemsize
+    total = np.zeros(grad_output.shape[1], grad_output.dtype)
+    for images in blocks(len(grad_output), image_bytes):
+        total += contiguous(grad_output[images]).sum(axis=(0, 2, 3))
+    return total
 
 
 def _gradients_by_turning(
@@ -174,11 +189,11 @@ def _gradients_by_turning(
         total = np.zeros(matrix.swapaxes(1, 2).shape, x.dtype)
         for tile in part:
             columns = _columns(grad_output, back, tile, groups)
-            np.matmul(matrix, columns, out=_places(grad_by_group, tile, back))
-            _add_products(columns, _places(x_by_group, tile, back), total)
+            np.matmul(matrix[tile.groups], columns, out=_places(grad_by_group, tile))
+            _add_products(columns, _places(x_by_group, tile), total[tile.groups])
         return total
 
-    totals = share(work, _tiles(grad_output, back), entries=_entries(grad_output, back))
+    totals = share(work, _tiles(grad_output, back, groups), entries=len(x) * _entries(grad_output, back))
     grad_weight = _sum(totals).reshape(groups, -1, *kernel, channels)[:, :, ::-1, ::-1].transpose(0, 1, 4, 2, 3)
     return grad_input, np.ascontiguousarray(grad_weight.reshape(weight.shape))
 
@@ -188,22 +203,21 @@ def _gradients_by_adding(
 ) -> tuple[Array, Array]:
     """Gradients by input and weight; W^T grad_Y has an entry for each of the columns, added to the pixel it is of."""
     transposed = _matrix(weight, groups).swapaxes(-1, -2)
-    grad_input, grad_by_group = np.empty(x.shape, x.dtype), _by_group(grad_output, groups)
+    grad_input, grad_by_group = np.zeros(x.shape, x.dtype), _by_group(grad_output, groups)
+    pixels_by_group = _by_group(grad_input, groups)
 
     def work(part: Sequence[list[Tile]]) -> Array:
         total = np.zeros(transposed.shape, x.dtype)
-        for block in part:
-            grad_images = grad_input[block[0].images]
-            sums = np.zeros((*grad_images.shape[:2], *windows.padded_size), x.dtype)
-            for tile in block:
-                grad_y = _places(grad_by_group, tile, windows)
-                _add_products(_columns(x, windows, tile, groups), grad_y, total)
-                add_windows(transposed @ grad_y, sums, windows, tile.rows)
-            grad_images[...] = sums[:, :, *windows.interior]
+        for tile in chain.from_iterable(part):
+            grad_y = _places(grad_by_group, tile)
+            _add_products(_columns(x, windows, tile, groups), grad_y, total[tile.groups])
+            pixels = pixels_by_group[tile.images, tile.groups]
+            add_windows(transposed[tile.groups] @ grad_y, pixels, windows, tile.rows)
         return total
 
-    by_images = [list(block) for _, block in groupby(_tiles(x, windows), key=attrgetter("images"))]
-    totals = share(work, by_images, entries=_entries(x, windows))
+    # Tiles that add to the same pixels are one piece of work.
+    by_pixels = [list(block) for _, block in groupby(_tiles(x, windows, groups), key=attrgetter("images", "groups"))]
+    totals = share(work, by_pixels, entries=len(x) * _entries(x, windows))
     return grad_input, np.ascontiguousarray(_sum(totals).swapaxes(1, 2).reshape(weight.shape))
 
 
@@ -215,15 +229,15 @@ def _gradients_side_by_side(
 
     def work(part: Sequence[Tile]) -> Array:
         total = np.zeros(matrix.swapaxes(1, 2).shape, x.dtype)
-        for images, _ in part:
-            grad_y = np.moveaxis(grad_output[images], 0, -1).reshape(*matrix.shape[:2], -1)
+        for images, *_ in part:
+            grad_y = contiguous(np.moveaxis(grad_output[images], 0, -1)).reshape(*matrix.shape[:2], -1)
             columns = take_columns(x[images], windows).reshape(groups, matrix.shape[2], -1)
             total += columns @ grad_y.swapaxes(1, 2)
             grad_columns = matrix.swapaxes(1, 2) @ grad_y
             grad_input[images] = add_columns(grad_columns, images.stop - images.start, x.shape[1], windows)
         return total
 
-    totals = share(work, _images(x, windows), entries=_entries(x, windows))
+    totals = share(work, _whole_images(x, weight, windows, groups), entries=len(x) * _entries(x, windows))
     return grad_input, np.ascontiguousarray(_sum(totals).swapaxes(1, 2).reshape(weight.shape))
 
 
@@ -246,9 +260,9 @@ def _sum(totals: Sequence[Array]) -> Array:
 def _columns(x: Array, windows: Windows, tile: Tile, groups: int) -> Array:
     """What each window of a tile sees: images x groups x C_in/groups*kh*kw x places."""
     if windows.pointwise:
-        return _places(_by_group(x, groups), tile, windows)
-    columns = copy_windows(x, windows, tile.images, tile.rows)
-    return columns.reshape(len(columns), groups, -1, columns.shape[-2] * columns.shape[-1])
+        return _places(_by_group(x, groups), tile)
+    columns = copy_windows(_by_group(x, groups), windows, *tile)
+    return columns.reshape(*columns.shape[:2], -1, columns.shape[-2] * columns.shape[-1])
 
 
 def _matrix(weight: Array, groups: int) -> Array:
@@ -257,21 +271,26 @@ def _matrix(weight: Array, groups: int) -> Array:
 
 
 def _by_group(array: Array, groups: int) -> Array:
-    """A view of contiguous images as images x groups x channels of a group x places."""
+    """A view of images as images x groups x channels of a group x H x W."""
     images, channels, height, width = array.shape
-    return array.reshape(images, groups, channels // groups, height * width)
+    return array.reshape(images, groups, channels // groups, height, width)
 
 
-def _places(by_group: Array, tile: Tile, windows: Windows) -> Array:
-    """What stands at the places of a tile, of images by group."""
-    width = windows.output_size[1]
-    return by_group[tile.images, :, :, tile.rows.start * width : tile.rows.stop * width]
+def _places(by_group: Array, tile: Tile) -> Array:
+    """What stands at the places of a tile, images x groups x channels of a group x places.
+
+    A view of what lies in memory row by row, otherwise a copy.
+    """
+    found = by_group[tile.images, tile.groups, :, tile.rows]
+    if not in_order(by_group):
+        found = found.copy()
+    return found.reshape(*found.shape[:3], -1)
 
 
-def _tiles(x: Array, windows: Windows) -> list[Tile]:
+def _tiles(x: Array, windows: Windows, groups: int) -> list[Tile]:
     """All windows, so many at a time that their columns stay in the cache."""
-    height, width = windows.output_size
-    return tiles(len(x), height, x.shape[1] * math.prod(windows.kernel_size) * width * x.itemsize)
+    rows = windows.output_size[0]
+    return tiles(len(x), groups, rows, _entries(x, windows) * x.itemsize // (groups * rows))
 
 
 def _side_by_side(x: Array, windows: Windows) -> bool:
@@ -279,15 +298,17 @@ def _side_by_side(x: Array, windows: Windows) -> bool:
     return len(x) > 1 and math.prod(windows.output_size) <= FEW
 
 
-def _images(x: Array, windows: Windows) -> list[Tile]:
-    """Some images at a time, whole ones, as many as have columns for a tile."""
-    image_bytes = x.shape[1] * math.prod((*windows.kernel_size, *windows.output_size)) * x.itemsize
-    return [Tile(images, slice(0, windows.output_size[0])) for images in blocks(len(x), image_bytes)]
+def _whole_images(x: Array, weight: Array, windows: Windows, groups: int) -> list[Tile]:
+    """Whole images, so many at a time that their columns, and the products with these, stay in the cache."""
+    entries = max(_entries(x, windows), len(weight) * math.prod(windows.output_size))
+    whole = slice(0, groups), slice(0, windows.output_size[0])
+    return [Tile(images, *whole) for images in blocks(len(x), entries * x.itemsize)]
 
 
 def _entries(x: Array, windows: Windows) -> int:
-    """How many entries all columns have."""
-    return math.prod((*x.shape[:2], *windows.kernel_size, *windows.output_size))
+    """How many entries the columns of an image have, or its pixels with padding if they are more."""
+    columns = *windows.kernel_size, *windows.output_size
+    return max(math.prod((x.shape[1], *sizes)) for sizes in (columns, windows.padded_size))
 
 
 def _windows(

@@ -193,6 +193,22 @@ class Windows:
         k, s, d, out = (each[axis] for each in (self.kernel_size, self.stride, self.dilation, self.output_size))
         return [slice(place * d, place * d + (out - 1) * s + 1, s) for place in range(k)]
 
+    def met(self, axis: int, windows: slice) -> list[tuple[int, slice, slice]]:
+        """For each place of the kernel along an axis at which some windows meet pixels of the input.
+
+        The place, which of these windows meet one there, and which pixels, one a window.
+        """
+        k, s, p, d = (each[axis] for each in (self.kernel_size, self.stride, self.padding, self.dilation))
+        found = []
+        for place in range(k):
+            pixel = place * d - p  # that window 0 meets there
+            first = max(windows.start, -(pixel // s))
+            last = min(windows.stop - 1, (self.input_size[axis] - 1 - pixel) // s)
+            if first <= last:
+                pixels = slice(first * s + pixel, last * s + pixel + 1, s)
+                found.append((place, slice(first - windows.start, last + 1 - windows.start), pixels))
+        return found
+
     def first_past_padding(self, axis: int) -> NDArray[np.int64]:
         """For each window along an axis: the first place of the kernel beyond the padding in front of the input.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impl.arrays import check_dtypes, check_images, check_rank, check_shape
+from impl.arrays import check_dtypes, check_images, check_rank, check_shape, in_order
 from impl.geometry import Windows, sizes
 
 if TYPE_CHECKING:
@@ -121,25 +121,27 @@ def add_columns(columns: Array, n: int, channels: int, windows: Windows) -> Arra
     return np.moveaxis(sums[:, *windows.interior], -1, 0).copy()
 
 
-def copy_windows(x: Array, windows: Windows, images: slice, rows: slice) -> Array:
-    """What some rows of windows see of some images, images x C x kh x kw x rows x w_out.
+def copy_windows(x: Array, windows: Windows, images: slice, groups: slice, rows: slice) -> Array:
+    """What some rows of windows see of some groups, images x groups x C x kh x kw x rows x w_out.
 
-    `x` is contiguous. All places of the kernel are copied at once out of a view that walks the pixels in their order.
+    `x` is images x groups x C x H x W. All places of the kernel are copied at once out of a view that walks the pixels
+    in their order.
     """
     (down, across), (top, _) = windows.stride, windows.rows_seen(rows)
-    if any(windows.padding):
-        pixels, start = padded(x[images], windows, 0, rows), 0
+    if any(windows.padding) or not in_order(x):
+        pixels, start = padded(x[images, groups], windows, 0, rows), 0
     else:
-        pixels, start = x, images.start * x.strides[0] + top * x.strides[2]
-    n, c, h, w = pixels.strides
+        pixels, start = x, images.start * x.strides[0] + groups.start * x.strides[1] + top * x.strides[3]
+    *outer, h, w = pixels.strides
     shape = (
         images.stop - images.start,
-        x.shape[1],
+        groups.stop - groups.start,
+        x.shape[2],
         *windows.kernel_size,
         rows.stop - rows.start,
         windows.output_size[1],
     )
-    strides = (n, c, windows.dilation[0] * h, windows.dilation[1] * w, down * h, across * w)
+    strides = (*outer, windows.dilation[0] * h, windows.dilation[1] * w, down * h, across * w)
     columns = np.empty(shape, x.dtype)
     columns[...] = np.ndarray(shape, x.dtype, pixels, start, strides)
     return columns
@@ -164,9 +166,12 @@ def padded(x: Array, windows: Windows, value: float, rows: slice | None = None) 
     return pixels
 
 
-def add_windows(columns: Array, sums: Array, windows: Windows, rows: slice) -> None:
-    """Add columns of some rows of windows, images x (C*kh*kw) x places, to padded pixels, images x C x H x W."""
-    count, channels = sums.shape[:2]
-    columns = columns.reshape(count, channels, math.prod(windows.kernel_size), -1, windows.output_size[1])
-    for row, place in enumerate(windows.places()):
-        sums[:, :, *place][:, :, rows] += columns[:, :, row]
+def add_windows(columns: Array, pixels: Array, windows: Windows, rows: slice) -> None:
+    """Add columns of some rows of windows, images x groups x (C*kh*kw) x places, to the pixels that they are of.
+
+    The pixels are images x groups x C x H x W; what falls on the padding is dropped.
+    """
+    columns = columns.reshape(*pixels.shape[:3], *windows.kernel_size, -1, windows.output_size[1])
+    for i, above, down in windows.met(0, rows):
+        for j, before, across in windows.met(1, slice(0, windows.output_size[1])):
+            pixels[..., down, across] += columns[:, :, :, i, j, above, before]

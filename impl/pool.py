@@ -19,7 +19,7 @@ from impl.arrays import check_dtypes, check_images, check_shape, contiguous
 from impl.geometry import Windows, is_integer, remembered
 from impl.im2col import padded
 from impl.threads import share
-from impl.tiles import blocks
+from impl.tiles import Tile, tiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -207,13 +207,12 @@ def max_pool2d_backward(
 def _forward(x: Array, windows: Windows, pool: Callable[[Array, Array], None]) -> Array:
     """Pool some planes at a time: `pool` is given them, and where their outputs go."""
     y = np.empty((*x.shape[:2], *windows.output_size), x.dtype)
-    planes, out = _planes(x), _planes(y)
 
-    def work(part: Sequence[slice]) -> None:
-        for some in part:
-            pool(planes[some], out[some])
+    def work(part: Sequence[Tile]) -> None:
+        for tile in part:
+            pool(_planes(x, tile), _planes(y, tile))
 
-    share(work, _blocks(planes, windows), entries=x.size)
+    share(work, _tiles(x, windows), entries=x.size)
     return y
 
 
@@ -225,13 +224,13 @@ def _backward(grad_output: Array, x: Array, windows: Windows, spread: Callable[[
     check_dtypes(grad_output=grad_output, x=x)
     check_shape("grad_output", grad_output.shape, (*x.shape[:2], *windows.output_size), "that of the output")
     grad_input = np.empty(x.shape, x.dtype)
-    planes, grad_in, grad_out = _planes(x), _planes(grad_input), _planes(grad_output)
 
-    def work(part: Sequence[slice]) -> None:
-        for some in part:
-            grad_in[some] = spread(grad_out[some], planes[some])[:, *windows.interior]
+    def work(part: Sequence[Tile]) -> None:
+        for tile in part:
+            sums = spread(_planes(grad_output, tile), _planes(x, tile))
+            _planes(grad_input, tile)[...] = sums[:, *windows.interior]
 
-    share(work, _blocks(planes, windows), entries=x.size)
+    share(work, _tiles(x, windows), entries=x.size)
     return grad_input
 
 
@@ -339,11 +338,12 @@ def _laid_out(
     return windows
 
 
-def _planes(array: Array) -> Array:
-    """Channels as images: N*C x H x W, a view of what is contiguous."""
-    return contiguous(array).reshape(math.prod(array.shape[:2]), *array.shape[2:])
+def _planes(array: Array, tile: Tile) -> Array:
+    """Some channels of some images, each as an image: a view of what lies in memory row by row, otherwise a copy."""
+    return contiguous(array[tile.images, tile.groups]).reshape(-1, *array.shape[2:])
 
 
-def _blocks(planes: Array, windows: Windows) -> list[slice]:
-    """Planes that are pooled at a time."""
-    return blocks(len(planes), math.prod(windows.padded_size) * planes.itemsize)
+def _tiles(x: Array, windows: Windows) -> list[Tile]:
+    """All planes, so many at a time that they stay in the cache: each channel is a group."""
+    images, channels = x.shape[:2]
+    return tiles(images, channels, 1, math.prod(windows.padded_size) * x.itemsize)

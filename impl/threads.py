@@ -47,20 +47,23 @@ def share(work: Callable[[Sequence[_Piece]], _Result], pieces: Sequence[_Piece],
         What `work` returned, in the order of the pieces.
     """
     threads = min(number_of_threads(), len(pieces)) if entries >= WORTH_SHARING else 1
-    pool, sharing = _of_process(os.getpid())
+    pool, sharing = _of_process()
     # One call at a time: BLAS has one number of threads for all, and when one call takes the cores none are idle.
     if threads < 2 or not sharing.acquire(blocking=False):
         return [work(pieces)]
     try:
-        cuts = [len(pieces) * i // threads for i in range(threads + 1)]
-        own, *others = (pieces[start:stop] for start, stop in pairwise(cuts))
-        futures: list[Future[_Result]] = []
         with _blas().limit(limits=1):
+            # Another thread's limit stays what it is: threadpoolctl leaves it to that thread.
+            if max(_blas_threads(), default=1) > 1:
+                return [work(pieces)]
+            cuts = [len(pieces) * i // threads for i in range(threads + 1)]
+            own, *others = (pieces[start:stop] for start, stop in pairwise(cuts))
+            futures: list[Future[_Result]] = []
             try:
                 futures.extend(_started(pool, work, part) for part in others)
                 first = work(own)
             finally:
-                wait(futures)  # they write to the caller's arrays
+                _await(futures)
         return [first, *(future.result() for future in futures)]
     finally:
         sharing.release()
@@ -69,14 +72,33 @@ def share(work: Callable[[Sequence[_Piece]], _Result], pieces: Sequence[_Piece],
 def _started(
     pool: ThreadPoolExecutor, work: Callable[[Sequence[_Piece]], _Result], part: Sequence[_Piece]
 ) -> Future[_Result]:
-    """The work under way; or done, by this thread, where Python is ending and starts no other."""
+    """The work under way; or done, by this thread, where no other can be started, as when Python is ending."""
+    done: Future[_Result] = Future()
+    claim = threading.Lock()
+
+    def once() -> None:
+        # A pool that cannot start a thread keeps the work, for when it can: by then the caller has the result.
+        if claim.acquire(blocking=False):
+            try:
+                done.set_result(work(part))
+            except BaseException as error:  # noqa: BLE001 - it is the caller's
+                done.set_exception(error)
+
     try:
         # in the caller's context, as np.errstate is part of it
-        return pool.submit(copy_context().run, work, part)
+        pool.submit(copy_context().run, once)
     except RuntimeError:
-        done: Future[_Result] = Future()
-        done.set_result(work(part))
-        return done
+        once()
+    return done
+
+
+def _await(futures: Sequence[Future[_Result]]) -> None:
+    """Wait until all have ended, as they write to the caller's arrays, also if the wait is interrupted."""
+    try:
+        wait(futures)
+    except BaseException:
+        wait(futures)
+        raise
 
 
 def number_of_threads() -> int:
@@ -84,13 +106,24 @@ def number_of_threads() -> int:
 
     Where several libraries are loaded it is the least of theirs.
     """
-    return min((library.num_threads for library in _blas().lib_controllers), default=1)
+    return min(_blas_threads(), default=1)
 
 
-@functools.lru_cache(maxsize=1)
-def _of_process(_: int) -> tuple[ThreadPoolExecutor, threading.Lock]:
-    """Threads that stay, started when they are first needed, and who may use them: a fork leaves them behind."""
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="impl"), threading.Lock()
+def _blas_threads() -> list[int]:
+    return [library.num_threads for library in _blas().lib_controllers]
+
+
+# By process, as a fork leaves threads behind.
+_KNOWN: dict[int, tuple[ThreadPoolExecutor, threading.Lock]] = {}
+
+
+def _of_process() -> tuple[ThreadPoolExecutor, threading.Lock]:
+    """Threads that stay, started when they are first needed, and who may use them."""
+    process = os.getpid()
+    # of two first calls at once, both get the same
+    return _KNOWN.get(process) or _KNOWN.setdefault(
+        process, (ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="impl"), threading.Lock())
+    )
 
 
 @functools.cache

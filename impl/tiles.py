@@ -11,27 +11,32 @@ TILE = 2**21
 
 
 class Tile(NamedTuple):
-    """Some images, all of their rows, or some rows of the outputs of one."""
+    """Some images, whole; or some groups of channels of one; or some rows of the outputs of one group."""
 
     images: slice
+    groups: slice
     rows: slice
 
 
-def tiles(images: int, rows: int, row_bytes: int) -> list[Tile]:
+def tiles(images: int, groups: int, rows: int, row_bytes: int) -> list[Tile]:
     """Cut a batch of outputs into tiles.
 
     Parameters
     ----------
-    images, rows : int
+    images, groups, rows : int
         Of the batch.
     row_bytes : int
-        What one row of outputs takes in memory.
+        What one row of outputs takes in memory, for one group.
     """
-    image_bytes = rows * row_bytes
-    if image_bytes <= TILE:
-        return [Tile(part, slice(0, rows)) for part in blocks(images, image_bytes)]
-    parts = blocks(rows, row_bytes)
-    return [Tile(slice(image, image + 1), part) for image in range(images) for part in parts]
+    group_bytes = rows * row_bytes
+    if groups * group_bytes <= TILE:
+        return [Tile(part, slice(0, groups), slice(0, rows)) for part in blocks(images, groups * group_bytes)]
+    return [
+        Tile(slice(image, image + 1), some, part)
+        for image in range(images)
+        for some in blocks(groups, group_bytes)
+        for part in blocks(rows, row_bytes)
+    ]
 
 
 def blocks(count: int, each_bytes: int) -> list[slice]:

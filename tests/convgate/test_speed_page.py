@@ -17,7 +17,7 @@ import stopwatch
 import torch
 from click.testing import CliRunner
 from pages import filled
-from workloads import CONVOLUTIONS, FEW, POOLS, STAGES, WORKLOADS, Workload, contenders
+from workloads import CONVOLUTIONS, LATE, POOLS, STAGES, WORKLOADS, Workload, contenders
 
 import impl
 
@@ -83,7 +83,7 @@ def test_without_a_fast_path_the_result_is_the_same(gain: stopwatch.Gain, monkey
     # so that a small problem takes the paths of a large one
     monkeypatch.setattr("impl.tiles.TILE", 4096)
     monkeypatch.setattr("impl.threads.WORTH_SHARING", 0)
-    workload = contenders(shrunk((WORKLOADS | FEW)[gain.workloads[0]]), gain.stage)["impl"]
+    workload = contenders(shrunk((WORKLOADS | LATE)[gain.workloads[0]]), gain.stage)["impl"]
     usual = arrays(workload())
     monkeypatch.setattr(f"{gain.module}.{gain.name}", gain.instead)
     for one, other in zip(usual, arrays(workload()), strict=True):
@@ -107,9 +107,10 @@ def test_the_figures_are_of_all_workloads_in_all_settings() -> None:
                 wanted = {"impl", "torch"} | ({"textbook", "product"} if name in CONVOLUTIONS else set())
                 assert all(wanted <= set(times) for times in stages.values())
     assert list(FIGURES["memory"])[:-1] == list(WORKLOADS)
-    assert {kind: [size for size, _ in points] for kind, points in FIGURES["growth"].items()} == {
-        kind: [getattr(w, kind) for w in problems] for kind, problems in stopwatch.GROWN.items()
-    }
+    for process in FIGURES["growth"]:
+        assert {kind: [size for size, _ in points] for kind, points in process.items()} == {
+            kind: [getattr(w, kind) for w in problems] for kind, problems in stopwatch.GROWN.items()
+        }
 
 
 @pytest.mark.parametrize(("page", "tables"), [("speed.md", speed.SPEED), ("im2col.md", speed.IM2COL)])
@@ -142,8 +143,11 @@ def test_a_ratio_is_the_median_of_those_of_the_processes() -> None:
 def test_the_work_of_workloads_is_that_of_their_sizes() -> None:
     """16 images of 64 channels, 56 x 56, with 64 filters of 3 x 3."""
     assert CONVOLUTIONS["b"].operations("forward") == 2 * 16 * 56 * 56 * 64 * 64 * 9
-    pool = POOLS["g, max 2"]
-    assert pool.traffic("forward") == 4 * 32 * 64 * (56 * 56 + 28 * 28)
+    x, y = 4 * 32 * 64 * 56 * 56, 4 * 32 * 64 * 28 * 28
+    average, maximum = POOLS["g, avg 2"], POOLS["g, max 2"]
+    assert average.traffic("forward") == maximum.traffic("forward") == x + y
+    assert average.traffic("both") == 2 * (x + y)  # grad_y is read, grad_x written
+    assert maximum.traffic("both") == 3 * x + 2 * y  # where the maxima are stands in x
     assert Workload("conv2d", 8, 3, 224, 7, 2, 3, filters=64).output == 112
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,25 +24,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def two_blas_threads() -> Iterator[None]:
     """BLAS with two threads, as on a machine with two cores, even where the tests hold it to one."""
     with threadpool_limits(2, user_api="blas"):
         yield
 
 
+on_two_cores = pytest.mark.usefixtures("two_blas_threads")
+
+
 def blas_threads() -> list[int]:
     return [each.num_threads for each in ThreadpoolController().select(user_api="blas").lib_controllers]
 
 
+@on_two_cores
 def test_results_come_in_the_order_of_the_pieces() -> None:
     assert share(list, range(7), entries=2**30) == [[0, 1, 2], [3, 4, 5, 6]]
 
 
+@on_two_cores
 def test_what_is_little_is_not_shared() -> None:
     assert share(list, range(7), entries=1) == [list(range(7))]
 
 
+@on_two_cores
 def test_each_part_has_a_thread_of_its_own_while_blas_has_one() -> None:
     meeting = threading.Barrier(2, timeout=30)
 
@@ -56,6 +62,7 @@ def test_each_part_has_a_thread_of_its_own_while_blas_has_one() -> None:
     assert set(blas_threads()) == {2}
 
 
+@on_two_cores
 def test_a_call_beside_one_that_is_shared_keeps_to_its_own_thread() -> None:
     first_is_in, second_is_out = threading.Event(), threading.Event()
 
@@ -76,6 +83,7 @@ def test_a_call_beside_one_that_is_shared_keeps_to_its_own_thread() -> None:
     assert set(blas_threads()) == {2}
 
 
+@on_two_cores
 @pytest.mark.parametrize("failing", [0, 1])
 def test_an_error_in_any_part_is_raised_once_all_parts_have_ended(failing: int) -> None:
     ended = threading.Event()
@@ -92,6 +100,57 @@ def test_an_error_in_any_part_is_raised_once_all_parts_have_ended(failing: int) 
     assert set(blas_threads()) == {2}
 
 
+@on_two_cores
+def test_where_no_thread_can_be_started_the_work_is_done_all_the_same_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[int] = []
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("impl.threads._KNOWN", {})
+    with monkeypatch.context() as settings:
+        settings.setattr(threading.Thread, "start", refuse)
+        share(done.extend, range(4), entries=2**30)
+    # now it can, and finds in its queue what is done already
+    share(done.extend, range(4, 8), entries=2**30)
+    assert sorted(done) == list(range(8))
+
+
+@on_two_cores
+def test_an_interrupted_call_ends_when_all_parts_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+    waits: list[object] = []
+
+    def interrupted(futures: Sequence[Any]) -> None:
+        waits.append(futures)
+        if len(waits) == 1:
+            raise KeyboardInterrupt
+        wait(futures)
+
+    def work(part: Sequence[int]) -> None:
+        if 1 in part:
+            threading.Event().wait(0.2)
+            ended.set()
+
+    monkeypatch.setattr("impl.threads.wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        share(work, range(2), entries=2**30)
+    assert ended.is_set()
+    assert set(blas_threads()) == {2}
+
+
+@on_two_cores
+def test_where_another_thread_has_set_how_many_threads_blas_has_nothing_is_shared() -> None:
+    """It is left to that thread, and each part would take as many."""
+    before = blas_threads()
+    with ThreadPoolExecutor(1) as caller:
+        parts = caller.submit(share, lambda part: (list(part), blas_threads()), range(4), entries=2**30).result(30)
+    limits = [most for _, most in parts]
+    assert [part for part, _ in parts] == ([[0, 1, 2, 3]] if limits == [before] else [[0, 1], [2, 3]])
+    assert len(parts) == 1 or all(set(most) == {1} for most in limits)
+
+
+@on_two_cores
 def test_how_errors_of_floating_point_are_treated_holds_in_all_threads() -> None:
     def work(_: Sequence[int]) -> str:
         return str(np.geterr()["over"])
@@ -100,6 +159,7 @@ def test_how_errors_of_floating_point_are_treated_holds_in_all_threads() -> None
         assert share(work, range(2), entries=2**30) == ["call", "call"]
 
 
+@on_two_cores
 def test_there_are_as_many_threads_as_blas_has() -> None:
     with threadpool_limits(1, user_api="blas"):
         assert number_of_threads() == 1

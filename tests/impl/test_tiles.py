@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import tracemalloc
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import impl
-from impl.tiles import TILE, blocks, tiles
+from impl.tiles import TILE, Tile, blocks, tiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,15 +39,21 @@ def test_two_threads_share_blocks_evenly(count: int, each_bytes: int) -> None:
     assert len(parts) in {1, count} or len(parts) % 2 == 0
 
 
-@given(st.integers(0, 9), st.integers(1, 40), st.integers(1, 2 * TILE))
-def test_tiles_hold_every_row_of_every_image_once(images: int, rows: int, row_bytes: int) -> None:
-    cut = tiles(images, rows, row_bytes)
-    held = [(i, r) for one, some in cut for i in range(one.start, one.stop) for r in range(some.start, some.stop)]
-    assert sorted(held) == [(i, r) for i in range(images) for r in range(rows)]
-    assert held == sorted(held)
-    for one, some in cut:
-        taken = (one.stop - one.start) * (some.stop - some.start)
+@given(st.integers(0, 5), st.integers(1, 5), st.integers(1, 20), st.integers(1, 2 * TILE))
+def test_tiles_hold_every_row_of_every_group_once(images: int, groups: int, rows: int, row_bytes: int) -> None:
+    cut = tiles(images, groups, rows, row_bytes)
+    held = [each for tile in cut for each in product(*(range(part.start, part.stop) for part in tile))]
+    assert held == list(product(range(images), range(groups), range(rows)))
+    for tile in cut:
+        taken = math.prod(part.stop - part.start for part in tile)
         assert taken * row_bytes <= TILE or taken == 1
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 20), st.integers(1, 2 * TILE))
+def test_rows_are_cut_only_where_a_group_is_too_large(images: int, groups: int, rows: int, row_bytes: int) -> None:
+    cut = tiles(images, groups, rows, row_bytes)
+    assert (cut[0].rows != slice(0, rows)) == (rows > 1 and rows * row_bytes > TILE)
+    assert (cut[0].groups != slice(0, groups)) == (groups > 1 and groups * rows * row_bytes > TILE)
 
 
 def integers(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -114,27 +122,90 @@ def test_neither_tiles_nor_threads_change_a_sum_that_is_exact(
         np.testing.assert_array_equal(one, other)
 
 
+def in_channels_last(x: NDArray[Any]) -> NDArray[Any]:
+    return np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+
+
+def with_nan(x: NDArray[Any]) -> NDArray[Any]:
+    x[0, 0, 5, 5] = np.nan
+    return x
+
+
+def beside_the_results(compute: Callable[[], list[Any]]) -> int:
+    """The most bytes that are there beside the results, with two threads."""
+    with pytest.MonkeyPatch.context() as settings:
+        settings.setattr("impl.threads.number_of_threads", lambda: 2)
+        tracemalloc.start()
+        results = compute()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    return int(peak - sum(each.nbytes for each in results if each is not None))
+
+
 @pytest.mark.parametrize(
-    ("shape", "filters", "kernel", "stride", "most"),
+    ("shape", "filters", "kernel", "options", "layout"),
     [
-        ((1, 64, 56, 56), 64, 3, 1, 2**24),
-        ((64, 64, 56, 56), 64, 3, 1, 2**26),
-        ((64, 64, 56, 56), 64, 3, 2, 2**26),
-        ((64, 256, 3, 3), 256, 3, 2, 2**26),
-        ((256, 256, 1, 1), 256, 1, 1, 2**26),
+        ((64, 64, 56, 56), 64, 3, {"padding": 1}, None),
+        ((64, 64, 56, 56), 64, 3, {"padding": 1, "stride": 2}, None),
+        ((64, 64, 56, 56), 64, 3, {"padding": 1, "groups": 64}, None),
+        ((64, 64, 56, 56), 64, 3, {"padding": 1}, in_channels_last),
+        ((64, 64, 56, 56), 64, 1, {}, in_channels_last),
+        ((64, 64, 56, 56), 64, 3, {"padding": 1}, with_nan),
+        ((64, 256, 3, 3), 256, 3, {"padding": 1, "stride": 2}, None),
+        ((4096, 1, 5, 5), 256, 3, {"padding": 1}, None),
+        ((256, 256, 1, 1), 256, 1, {}, None),
+        ((128, 64, 56, 56), 64, 1, {"stride": 28}, None),
+        ((32, 16, 112, 112), 16, 1, {"stride": 8}, None),
+        ((1, 64, 56, 56), 64, 3, {"padding": 1}, None),
+        ((1, 8, 1024, 1024), 8, 3, {"stride": 2}, None),
     ],
-    ids=str,
 )
-def test_columns_of_a_large_batch_are_never_there_at_once(
-    shape: tuple[int, ...], filters: int, kernel: int, stride: int, most: int
+def test_what_a_convolution_takes_beside_its_results_does_not_grow_with_the_batch(
+    shape: tuple[int, ...],
+    filters: int,
+    kernel: int,
+    options: dict[str, Any],
+    layout: Callable[[NDArray[Any]], NDArray[Any]] | None,
 ) -> None:
-    """What is there beside the results is bounded, whatever the batch: the columns of the second would take 460 MB."""
-    x, weight = np.ones(shape, np.float32), np.ones((filters, shape[1], kernel, kernel), np.float32)
-    options: dict[str, Any] = {"stride": stride, "padding": kernel // 2}
-    tracemalloc.start()
-    y = impl.conv2d(x, weight, **options)
-    gradients = impl.conv2d_backward(y, x, weight, **options)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    results = y.nbytes + sum(each.nbytes for each in gradients if each is not None)
-    assert peak - results <= most
+    """All columns would take 460 MB in the first case; two tiles, and what goes with them, take far less."""
+    x = np.ones(shape, np.float32)
+    x = x if layout is None else layout(x)
+    weight = np.ones((filters, shape[1] // options.get("groups", 1), kernel, kernel), np.float32)
+
+    def both() -> list[Any]:
+        y = impl.conv2d(x, weight, **options)
+        return [y, *impl.conv2d_backward(y, x, weight, **options)]
+
+    assert beside_the_results(both) <= 2**25
+
+
+@pytest.mark.parametrize("layout", [None, in_channels_last])
+@pytest.mark.parametrize("operator", ["avg_pool2d", "max_pool2d"])
+def test_what_a_pool_takes_beside_its_results_does_not_grow_with_the_batch(
+    operator: str, layout: Callable[[NDArray[Any]], NDArray[Any]] | None
+) -> None:
+    x = np.ones((64, 64, 56, 56), np.float32)
+    x = x if layout is None else layout(x)
+
+    def both() -> list[Any]:
+        y = getattr(impl, operator)(x, 3, stride=2, padding=1)
+        return [y, getattr(impl, f"{operator}_backward")(y, x, 3, stride=2, padding=1)]
+
+    assert beside_the_results(both) <= 2**25
+
+
+def test_tiles_that_add_to_the_same_pixels_are_done_by_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces: list[list[Tile]] = []
+
+    def alone(work: Callable[[list[list[Tile]]], Any], parts: list[list[Tile]], *, entries: int) -> list[Any]:
+        assert entries > 0
+        pieces.extend(parts)
+        return [work(parts)]
+
+    monkeypatch.setattr("impl.conv.FEW", 0)
+    monkeypatch.setattr("impl.tiles.TILE", 200)
+    monkeypatch.setattr("impl.conv.share", alone)
+    x, weight = np.ones((3, 4, 12, 12)), np.ones((2, 2, 3, 3))
+    impl.conv2d_backward(np.ones((3, 2, 5, 5)), x, weight, stride=2, groups=2)
+    assert len(pieces) == 3 * 2
+    assert all(len(piece) > 1 and len({(str(t.images), str(t.groups)) for t in piece}) == 1 for piece in pieces)
