@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from fractions import Fraction
 from pathlib import Path
@@ -424,16 +425,23 @@ def qualify_command(
     console = Console()
     require_writable_files({"json": json_file, "markdown": markdown_file})
     faults = [fault for name, fault in CATALOGUE.items() if not names or any(fnmatchcase(name, each) for each in names)]
-    unknown = [each for each in names if not any(fnmatchcase(name, each) for name in CATALOGUE)]
-    if unknown:
-        give_up(ValueError(f"no fault is called {', '.join(unknown)}; convgate.faults.CATALOGUE has the names"))
+    for each in names:
+        if not any(fnmatchcase(name, each) for name in CATALOGUE):
+            like = ", ".join(get_close_matches(each, CATALOGUE)) or ", ".join(list(CATALOGUE)[:3])
+            give_up(ValueError(f"no fault is called {each}; there are {like}, and others in docs/kill-matrix.md"))
     show_progress = sys.stderr.isatty() and not os.environ.get("CI")
-    events = qualify(faults, profile=profile, seed=seed, jobs=jobs, quick=quick)
-    found = follow_kills(events, Console(stderr=True), show_progress=show_progress)
+    events = qualify(faults, profile=profile, seed=seed, jobs=jobs, quick=quick, names=names)
+    try:
+        found = follow_kills(events, Console(stderr=True), show_progress=show_progress)
+    except CorrectFailsError as error:
+        give_up(error)
     show_kills(found, console)
     for path, text in ((json_file, kills_as_json(found)), (markdown_file, kills_as_markdown(found))):
         if path is not None:
-            write_text(path, text)
+            try:
+                write_text(path, text)
+            except OSError as error:
+                give_up(error)
             console.print(f"wrote {path}", soft_wrap=True)
     sys.exit(1 if found.survivors else 0)
 

@@ -1,5 +1,6 @@
 """What came of qualifying the gate: every fault, what found it, and how well it was explained."""
 
+import shlex
 from dataclasses import dataclass
 from statistics import median
 
@@ -42,12 +43,16 @@ class Explained:
         What fails, how, and the spec of the smallest case.
     conditions : tuple of str or None
         When it fails; None if that could not be found out.
+    having, failing : int
+        How many of the cases that were tried meet the conditions, and how many of these fail.
     """
 
     check: str
     symptom: str
     minimal: str
     conditions: tuple[str, ...] | None
+    having: int = 0
+    failing: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +61,9 @@ class JudgedFault:
 
     Parameters
     ----------
-    name, bug_class, operator, stage, depth, diff, smallest, trigger
+    name, bug_class, operator, stage, depth, diff, smallest, after, trigger
         As in the catalogue: `diff` is what somebody wrote, `smallest` the spec of the smallest case that shows it,
-        `trigger` the conditions under which it shows.
+        `after` that of the one before it, if it takes one, `trigger` the conditions under which it shows.
     kills : dict
         Check to its first failing case. Where it kills or blocks its process, only the checks that a case is
         remembered for are known.
@@ -68,11 +73,13 @@ class JudgedFault:
         Whether the usual test finds it.
     failures : tuple of Explained
         What the gate tells of it: one failure, or several where it shows in several ways.
-    exact : bool
+    exact : bool or None
         Whether the failures are said to occur exactly when the fault shows: wherever it does, at least one of them;
-        elsewhere, none. So one that is said to occur too often is enough to make it false.
-    small : bool
-        Whether one of the minimal cases is as simple as the smallest that shows it.
+        elsewhere, none. So one that is said to occur too often is enough to make it false. None
+        where nothing was explained.
+    small : bool or None
+        Whether one of the minimal cases is as simple, in its geometry and options, as the smallest that shows it. None
+        where nothing was minimised.
     """
 
     name: str
@@ -82,13 +89,14 @@ class JudgedFault:
     depth: int
     diff: str
     smallest: str
+    after: str = ""
     trigger: tuple[str, ...]
     kills: dict[str, Kill]
     without_torch: tuple[str, ...]
     usual: bool
     failures: tuple[Explained, ...]
-    exact: bool
-    small: bool
+    exact: bool | None
+    small: bool | None
 
     @property
     def found_by(self) -> str:
@@ -112,8 +120,10 @@ class Qualification:
         Of the file.
     profile, seed : str, int
         As in a run of the gate.
+    names : tuple of str
+        The faults that were asked for, as patterns; none for all.
     faults : tuple of JudgedFault
-        The catalogue.
+        What became of them.
     started_at : str
         Time in UTC, ISO 8601.
     seconds : float
@@ -129,12 +139,20 @@ class Qualification:
     format_version: int = FORMAT_VERSION
     profile: str
     seed: int
+    names: tuple[str, ...] = ()
     faults: tuple[JudgedFault, ...]
     started_at: str
     seconds: float
     jobs: int
     explained: bool
     versions: dict[str, str]
+
+    @property
+    def command(self) -> str:
+        """The command that makes it."""
+        quick = () if self.explained else ("--quick",)
+        words = ("convgate", "qualify", *self.names, *quick, "--profile", self.profile, "--seed", str(self.seed))
+        return shlex.join(words)
 
     @property
     def survivors(self) -> tuple[JudgedFault, ...]:

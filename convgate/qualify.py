@@ -90,7 +90,7 @@ def functions_of(fault: Fault) -> frozenset[str]:
 
 
 def qualify(
-    faults: Sequence[Fault], *, profile: str, seed: int, jobs: int, quick: bool = False
+    faults: Sequence[Fault], *, profile: str, seed: int, jobs: int, quick: bool = False, names: Sequence[str] = ()
 ) -> Iterator[Progressed | Qualification]:
     """Judge faults.
 
@@ -106,6 +106,8 @@ def qualify(
         Worker processes.
     quick : bool
         Whether to stop at the first case that shows a fault, and to minimise and explain nothing.
+    names : sequence of str
+        How the faults were asked for, if not all.
 
     Yields
     ------
@@ -136,6 +138,7 @@ def qualify(
     yield Qualification(
         profile=profile,
         seed=seed,
+        names=tuple(names),
         faults=tuple(judged),
         started_at=started_at,
         seconds=round(time.monotonic() - started, 1),
@@ -184,6 +187,7 @@ def conclusion(
     else:
         told = tuple(told_by_the_gate(workers, fresh, suspect))
     smallest = complexity(parse_spec(fault.spec))[0]
+    small = any(complexity(parse_spec(each.minimal))[0] <= smallest for each in told)
     return JudgedFault(
         name=fault.name,
         bug_class=fault.bug_class,
@@ -192,13 +196,14 @@ def conclusion(
         depth=fault.depth,
         diff=diff_of(fault),
         smallest=fault.spec,
+        after=fault.after,
         trigger=fault.when,
         kills=suspect.kills,
         without_torch=tuple(check for check in CHECKS if check in suspect.without_torch),
         usual=isinstance(usual, Dead) or usual,
         failures=told,
-        exact=says_the_same(fault, told),
-        small=any(complexity(parse_spec(each.minimal))[0] <= smallest for each in told),
+        exact=None if suspect.asked.quick else says_the_same(fault, told),
+        small=None if suspect.asked.quick else small,
     )
 
 
@@ -217,6 +222,8 @@ def explained(failure: Failure) -> Explained:
         symptom=failure.symptom,
         minimal=failure.minimal,
         conditions=failure.when.conditions if failure.when else None,
+        having=failure.when.having if failure.when else 0,
+        failing=failure.when.failing if failure.when else 0,
     )
 
 

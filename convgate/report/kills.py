@@ -59,7 +59,7 @@ SHORT = {
     "grad_input": "gi",
     "grad_weight": "gw",
     "grad_bias": "gb",
-    "special_values": "spec",
+    "special_values": "special",
     "purity": "pur",
     "finite_difference": "fd",
     "adjoint": "adj",
@@ -80,6 +80,13 @@ GRADIENTS_ALONE = (
     "pass of a subject with its forward pass, as gradient checks in tests do. They cannot see what is wrong in both "
     "alike (dilation that is in the output size but not in the indices), what is in no derivative (dtypes, arguments "
     "that must be rejected, memory that is shared), or what shows only on data that have no derivative (ties, NaN)."
+)
+EXPLAINED = (
+    f"Checks are asked for some {CASES_MORE} cases after the first kill. ✓ under `when` says that the conditions of "
+    "the failure are exactly those under which the catalogue says that the fault shows (of several failures: that one "
+    "of them is said to occur wherever it shows, and none elsewhere); below it says how many of the cases that meet "
+    "them fail, as some have data that hide it, or no output where it would be seen. ✓ under `small` says that "
+    "geometry and options of a minimal case are as simple as those of the smallest case that the catalogue has."
 )
 
 
@@ -122,9 +129,12 @@ def shares(found: Qualification) -> Iterator[tuple[str, int]]:
     yield "told as one failure", sum(len(fault.failures) == 1 for fault in found.faults)
     yield (
         "explained exactly: it fails when the fault shows, and not otherwise",
-        sum(fault.exact for fault in found.faults),
+        sum(fault.exact is True for fault in found.faults),
     )
-    yield "with a minimal case as small as the smallest that shows it", sum(fault.small for fault in found.faults)
+    yield (
+        "with a minimal case as small as the smallest that shows it",
+        sum(fault.small is True for fault in found.faults),
+    )
 
 
 def follow_kills(events: Iterable[Progressed | Outcome], console: Console, *, show_progress: bool) -> Outcome:
@@ -155,7 +165,8 @@ def show_kills(found: Qualification, console: Console) -> None:
         console.print(f"{number:4d} of {len(found.faults)} ({share}) {words}", soft_wrap=True)
     console.print()
     for fault in found.survivors:
-        replay = f"convgate replay {fault.smallest} --subject convgate.faults:{fault.name}"
+        after = f" --after {fault.after}" if fault.after else ""
+        replay = f"convgate replay {fault.smallest}{after} --subject convgate.faults:{fault.name}"
         line = f"survives: {fault.name} (class {fault.bug_class}); look at {replay}"
         console.print(Text(line, "bold red"), soft_wrap=True)
     console.print(Text(summary(found), "bold red" if found.survivors else "bold green"), soft_wrap=True)
@@ -215,7 +226,7 @@ def blocks(found: Qualification) -> Iterator[str]:
     yield "# The kill matrix"
     versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
     yield (
-        f"{summary(found)} Made by `convgate qualify --profile {found.profile} --seed {found.seed} --markdown FILE` in "
+        f"{summary(found)} Made by `{found.command} --markdown FILE` in "
         f"{found.seconds:,.0f} s with {found.jobs} workers ({escaped(versions)})."
     )
     total = len(found.faults)
@@ -230,7 +241,10 @@ def blocks(found: Qualification) -> Iterator[str]:
     if found.explained:
         yield GRADIENTS_ALONE
     yield "## By class"
-    yield f"Faults that each check finds, within {CASES_MORE} cases of the first that shows it; often several find one."
+    within = (
+        f"within {CASES_MORE} cases of the first that shows it" if found.explained else "on the first that shows it"
+    )
+    yield f"Faults that each check finds, {within}; often several find one."
     heads = ["class", "faults", "found", *SHORT, "without PyTorch", "gradients alone", "usual test"]
     yield "\n".join(
         [
@@ -247,17 +261,22 @@ def blocks(found: Qualification) -> Iterator[str]:
     yield (
         "For each check the number of the case, among those of its operator, on which it first fails; `seconds` is how "
         "long it takes on one core to judge these cases, and to see it where the process dies or hangs; then no other "
-        f"checks are known. Otherwise they are asked for some {CASES_MORE} cases after the first kill. ✓ under `when` "
-        "says that the conditions of the failure are exactly those under which the fault shows (of several failures: "
-        "that one of them is said to occur wherever it shows, and none elsewhere), and under `small` that its minimal "
-        "case is as small as any that shows the fault."
+        "checks are known, and that it is found without PyTorch is inferred, as PyTorch makes none fail."
     )
-    heads = ["fault", "class", "depth", "stage", *SHORT.values(), "seconds", "torch-free", "usual", "when", "small"]
+    yield f"Columns: {', '.join(f'{short} {code(check)}' for check, short in SHORT.items())}."
+    yield (
+        "What a subject keeps from one call to the next shows after whatever its process judged before: in class 27 "
+        "the numbers depend on how many workers there are."
+    )
+    if found.explained:
+        yield EXPLAINED
+    told = ["when", "small"] if found.explained else []
+    heads = ["fault", "class", "depth", "stage", *SHORT.values(), "seconds", "torch-free", "usual", *told]
     yield "\n".join(
         [
             row([escaped(head) for head in heads]),
             row(["---", "---:", "---:", "---", *["---:"] * (len(heads) - 4)]),
-            *(row(list(cells(fault))) for fault in survivors_first(found)),
+            *(row(list(cells(fault))[: len(heads)]) for fault in survivors_first(found)),
         ]
     )
     yield "## What was written, and what the gate says of it"
@@ -278,8 +297,8 @@ def cells(fault: JudgedFault) -> Iterator[str]:
     yield f"{fault.kills[fault.found_by].seconds:.2f}" if fault.kills else "survives"
     yield tick(bool(fault.without_torch))
     yield tick(fault.usual)
-    yield tick(fault.exact)
-    yield tick(fault.small)
+    yield tick(fault.exact is True)
+    yield tick(fault.small is True)
 
 
 def tick(holds: bool) -> str:
@@ -292,13 +311,13 @@ def entry(fault: JudgedFault) -> Iterator[str]:
     yield f"### {fault.name}"
     yield f"```diff\n{fault.diff}\n```"
     truth = " and ".join(fault.trigger) or "always"
-    lines = [f"- shows when {code(truth)}; smallest case {code(fault.smallest)}"]
+    after = f" after {code(fault.after)}" if fault.after else ""
+    lines = [f"- shows when {code(truth)}; smallest case {code(fault.smallest)}{after}"]
     for each in fault.failures:
-        said = (
-            "it is not known when"
-            if each.conditions is None
-            else f"when {code(' and '.join(each.conditions) or 'always')}"
-        )
+        said = "it is not known when"
+        if each.conditions is not None:
+            words = " and ".join(each.conditions) or "always"
+            said = f"when {code(words)} ({each.failing} of {each.having} such cases fail)"
         lines.append(
             f"- the gate: {escaped(each.check)}, {escaped(each.symptom)}, {said}; minimal case {code(each.minimal)}"
         )

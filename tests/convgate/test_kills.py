@@ -7,7 +7,7 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from convgate.qualification import Explained, JudgedFault, Kill, Qualification
-from convgate.report.kills import as_markdown, show_kills
+from convgate.report.kills import as_json, as_markdown, show_kills
 
 FOUND = JudgedFault(
     name="conv2d_swaps_stride",
@@ -27,7 +27,12 @@ FOUND = JudgedFault(
     usual=False,
     failures=(
         Explained(
-            check="forward", symptom="wrong shape", minimal="conv2d:w2s2x1", conditions=("stride_h != stride_w",)
+            check="forward",
+            symptom="wrong shape",
+            minimal="conv2d:w2s2x1",
+            conditions=("stride_h != stride_w",),
+            having=427,
+            failing=414,
         ),
     ),
     exact=True,
@@ -107,3 +112,24 @@ def test_what_was_not_asked_for_is_not_counted() -> None:
     found = replace(qualification(FOUND), explained=False)
     assert "told as one failure" in shown(qualification(FOUND))
     assert "told as one failure" not in shown(found)
+
+
+def test_a_quick_run_counts_ticks_and_promises_nothing_that_it_did_not_look_for() -> None:
+    faults = [replace(each, exact=None, small=None, failures=()) for each in (FOUND, SURVIVOR)]
+    found = replace(qualification(*faults), explained=False, names=("conv2d_*",))
+    page = as_markdown(found)
+    assert "`convgate qualify 'conv2d_*' --quick --profile smoke --seed 0 --markdown FILE`" in page
+    assert "| usual |" in page
+    assert "cases after the first kill" not in page
+    assert "gradient checks alone, within" not in page
+    assert '"exact": null' in as_json(found)
+
+
+def test_the_page_says_how_many_of_the_cases_that_meet_the_conditions_fail() -> None:
+    assert "when `stride_h != stride_w` (414 of 427 such cases fail)" in as_markdown(qualification(FOUND))
+
+
+def test_a_survivor_that_shows_after_another_case_is_replayed_after_it() -> None:
+    keeps = replace(SURVIVOR, smallest="im2col:w3k1x2d1x2", after="im2col:w3k1x2")
+    line = "convgate replay im2col:w3k1x2d1x2 --after im2col:w3k1x2 --subject convgate.faults:conv2d_hides"
+    assert line in shown(qualification(keeps))
