@@ -1,6 +1,6 @@
 """Correct subjects that compute in other ways pass, and their wrong twins fail."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,19 +12,24 @@ import winograd
 from numpy.typing import NDArray
 
 import impl
-from convgate.checks import Result, judge, primary_failure
+from convgate.case import Case
+from convgate.checks import Result, judge, judge_trial, primary_failure
+from convgate.operators import OPERATORS
 from convgate.profiles import SHARD
 from convgate.record import Tally, verdict_of
 from convgate.repro import repro_source
 from convgate.runner import cases_of_every_run
+from convgate.sources.fuzz import draw_cases
 from convgate.spec import format_spec, parse_spec
-from convgate.subjects.loader import operators_of
+from convgate.subjects.loader import load_subject, operators_of, wants
+from convgate.trial import Trial
 from convgate.worker import Shard, covering_specs, judge_shard
 
 Array = NDArray[Any]
 
-# Of examples/correct, and our own in small pieces; the extras are judged where they are installed.
+# PyTorch, our own in small pieces, and those of examples/correct; the extras are judged where they are installed.
 CORRECT = (
+    "oracles.torch_oracle",
     "convgate.faults.mutants:impl",
     "fft",
     "winograd",
@@ -37,23 +42,35 @@ CORRECT = (
     "summation:backwards",
 )
 EXTRAS = {"jax_subject": "jax", "onnxruntime_subject": "onnxruntime"}
+# A test judges some of the cases of an operator, on all subjects, so that the oracles speak once for all of them.
+PARTS = 4
 
 
-def smoke(subject: str, operator: str) -> Tally:
+def smoke(operator: str, subjects: Mapping[str, Any]) -> list[Case]:
     """What the gate judges at profile smoke, what every run takes too, but one shard of random cases."""
-    always = tuple(map(format_spec, cases_of_every_run(operator)))
-    tally = judge_shard(subject, Shard(operator, specs=(*covering_specs(subject, operator, 2, 0), *always)))
-    tally.merge(judge_shard(subject, Shard(operator, 0, 0, SHARD)))
-    return tally
+    cases = dict.fromkeys(cases_of_every_run(operator))
+    for name, subject in subjects.items():
+        if name == CORRECT[0] or callable(getattr(subject, "supports", None)):
+            cases |= dict.fromkeys(map(parse_spec, covering_specs(name, operator, 2, 0)))
+            cases |= dict.fromkeys(draw_cases(operator, 0, 0, SHARD, subject))
+    return list(cases)
 
 
-@pytest.mark.parametrize("subject", CORRECT)
-def test_a_correct_subject_conforms_however_it_computes(subject: str) -> None:
-    operators = operators_of(subject)
-    tally = Tally()
-    for operator in operators:
-        tally.merge(smoke(subject, operator))
-    assert verdict_of(tally, operators, [])[0] == "conforms", [(spec, r.message) for spec, r in tally.failing]
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_correct_subjects_conform_however_they_compute(operator: str, part: int) -> None:
+    subjects = {name: load_subject(name) for name in CORRECT if operator in operators_of(name)}
+    tallies = {name: Tally() for name in subjects}
+    for case in smoke(operator, subjects)[part::PARTS]:
+        first = Trial(case, subjects[CORRECT[0]])
+        for name, subject in subjects.items():
+            if wants(subject, case.problem, case.dtype):
+                results = judge_trial(first if name == CORRECT[0] else first.before(subject))
+                tallies[name].add(operator, format_spec(case), results, primary_failure(results), 0.0)
+    assert tallies
+    for name, tally in tallies.items():
+        verdict_found, _ = verdict_of(tally, [operator], [])
+        assert verdict_found == "conforms", (name, [(spec, r.message) for spec, r in tally.failing])
 
 
 @pytest.mark.parametrize(("subject", "library"), EXTRAS.items())
