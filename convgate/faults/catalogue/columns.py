@@ -334,7 +334,7 @@ FAULTS = (
             ),
         ),
         spec="im2col:w3k1x2d1x2",
-        when=("kernel > 1 and dilation > 1 on the same axis",),
+        when=("kernel > 1 on either axis",),
         after="im2col:w3k1x2",
     ),
     # 28: several options must meet
