@@ -221,7 +221,7 @@ def test_the_minimal_case_is_one_that_the_subject_supports(tmp_path: Path) -> No
 
 
 def test_supports_that_raises_is_said_and_is_no_verdict(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text("from impl import im2col\ndef supports(problem): return problem.kernal == (1, 1)\n")
+    (tmp_path / "mine.py").write_text("from impl import *\ndef supports(problem): return problem.kernal == (1, 1)\n")
     ended = gate(tmp_path, "mine")
     assert ended.returncode == 2
     assert "'Problem' object has no attribute 'kernal'" in ended.stderr
