@@ -245,7 +245,8 @@ def blocks(found: Qualification) -> Iterator[str]:
         f"within {CASES_MORE} cases of the first that shows it" if found.explained else "on the first that shows it"
     )
     yield f"Faults that each check finds, {within}; often several find one."
-    heads = ["class", "faults", "found", *SHORT, "without PyTorch", "gradients alone", "usual test"]
+    yield f"Columns: {', '.join(f'{short} {code(check)}' for check, short in SHORT.items())}."
+    heads = ["class", "faults", "found", *SHORT.values(), "without PyTorch", "gradients alone", "usual test"]
     yield "\n".join(
         [
             row([escaped(head) for head in heads]),
@@ -263,7 +264,6 @@ def blocks(found: Qualification) -> Iterator[str]:
         "long it takes on one core to judge these cases, and to see it where the process dies or hangs; then no other "
         "checks are known, and that it is found without PyTorch is inferred, as PyTorch makes none fail."
     )
-    yield f"Columns: {', '.join(f'{short} {code(check)}' for check, short in SHORT.items())}."
     yield (
         "What a subject keeps from one call to the next shows after whatever its process judged before: in class 27 "
         "the numbers depend on how many workers there are."
