@@ -420,7 +420,7 @@ def qualify_command(
 ) -> None:
     """Judge the planted faults and show which check finds which; FAULT can have wildcards, as in 'conv2d_*'.
 
-    Exit code 0: all are found; 1: some survive; 2: wrong usage.
+    Exit code 0: all are found; 1: some survive; 2: wrong usage, the base itself fails, or a file cannot be written.
     """
     console = Console()
     require_writable_files({"json": json_file, "markdown": markdown_file})
@@ -436,13 +436,17 @@ def qualify_command(
     except CorrectFailsError as error:
         give_up(error)
     show_kills(found, console)
+    unwritten = None
     for path, text in ((json_file, kills_as_json(found)), (markdown_file, kills_as_markdown(found))):
         if path is not None:
             try:
                 write_text(path, text)
-            except OSError as error:
-                give_up(error)
-            console.print(f"wrote {path}", soft_wrap=True)
+            except OSError as error:  # the other may be written all the same
+                unwritten = error
+            else:
+                console.print(f"wrote {path}", soft_wrap=True)
+    if unwritten is not None:
+        give_up(unwritten)
     sys.exit(1 if found.survivors else 0)
 
 

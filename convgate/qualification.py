@@ -8,7 +8,7 @@ from convgate.checks import CHECKS
 
 __all__ = ["GRADIENT_CHECKS", "Explained", "JudgedFault", "Kill", "Qualification"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 # Those that look at nothing but forward and backward of the subject itself.
 GRADIENT_CHECKS = ("finite_difference", "adjoint")
 

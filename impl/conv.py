@@ -25,7 +25,7 @@ from impl.arrays import check_dtypes, check_images, check_rank, check_shape, con
 from impl.geometry import Windows, count, remembered
 from impl.im2col import add_columns, add_windows, copy_windows, take_columns
 from impl.threads import share
-from impl.tiles import Tile, blocks, tiles
+from impl.tiles import Tile, blocks, fits, tiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -97,8 +97,9 @@ def conv2d(
             if offset is not None:
                 np.add(out, offset[tile.groups], out=out)
 
-    pieces = _whole_images(x, weight, windows, groups) if side_by_side else _tiles(x, windows, groups)
-    share(work, pieces, entries=len(x) * _entries(x, windows))
+    entries = _entries(x, windows, len(weight))
+    pieces = _whole_images(x, windows, groups, entries) if side_by_side else _tiles(x, windows, groups, entries)
+    share(work, pieces, entries=len(x) * entries)
     return y
 
 
@@ -163,10 +164,10 @@ def _way_back(x: Array, weight: Array, windows: Windows) -> Callable[..., tuple[
 
 def _gradient_of_bias(grad_output: Array) -> Array:
     """Sums over images and places."""
-    image_bytes = math.prod(grad_output.shape[1:]) * grad_output.itemsize
-    total = np.zeros(grad_output.shape[1], grad_output.dtype)
-    for images in blocks(len(grad_output), image_bytes):
-        total += contiguous(grad_output[images]).sum(axis=(0, 2, 3))
+    (images, filters), place_bytes = grad_output.shape[:2], math.prod(grad_output.shape[2:]) * grad_output.itemsize
+    total = np.zeros(filters, grad_output.dtype)
+    for some, channels, _ in tiles(images, filters, 1, place_bytes):
+        total[channels] += contiguous(grad_output[some, channels]).sum(axis=(0, 2, 3))
     return total
 
 
@@ -193,7 +194,8 @@ def _gradients_by_turning(
             _add_products(columns, _places(x_by_group, tile), total[tile.groups])
         return total
 
-    totals = share(work, _tiles(grad_output, back, groups), entries=len(x) * _entries(grad_output, back))
+    entries = _entries(grad_output, back, x.shape[1])
+    totals = share(work, _tiles(grad_output, back, groups, entries), entries=len(x) * entries)
     grad_weight = _sum(totals).reshape(groups, -1, *kernel, channels)[:, :, ::-1, ::-1].transpose(0, 1, 4, 2, 3)
     return grad_input, np.ascontiguousarray(grad_weight.reshape(weight.shape))
 
@@ -215,9 +217,11 @@ def _gradients_by_adding(
             add_windows(transposed[tile.groups] @ grad_y, pixels, windows, tile.rows)
         return total
 
+    entries = _entries(x, windows, len(weight))
+    pieces = _tiles(x, windows, groups, entries)
     # Tiles that add to the same pixels are one piece of work.
-    by_pixels = [list(block) for _, block in groupby(_tiles(x, windows, groups), key=attrgetter("images", "groups"))]
-    totals = share(work, by_pixels, entries=len(x) * _entries(x, windows))
+    by_pixels = [list(several) for _, several in groupby(pieces, key=attrgetter("images", "groups"))]
+    totals = share(work, by_pixels, entries=len(x) * entries)
     return grad_input, np.ascontiguousarray(_sum(totals).swapaxes(1, 2).reshape(weight.shape))
 
 
@@ -237,7 +241,8 @@ def _gradients_side_by_side(
             grad_input[images] = add_columns(grad_columns, images.stop - images.start, x.shape[1], windows)
         return total
 
-    totals = share(work, _whole_images(x, weight, windows, groups), entries=len(x) * _entries(x, windows))
+    entries = _entries(x, windows, len(weight))
+    totals = share(work, _whole_images(x, windows, groups, entries), entries=len(x) * entries)
     return grad_input, np.ascontiguousarray(_sum(totals).swapaxes(1, 2).reshape(weight.shape))
 
 
@@ -246,8 +251,8 @@ def _add_products(columns: Array, places: Array, total: Array) -> None:
 
     The other way around, with the columns transposed, BLAS takes a tenth to a third longer.
     """
-    for product in columns @ places.swapaxes(-1, -2):
-        total += product
+    for image_columns, image_places in zip(columns, places, strict=True):
+        total += image_columns @ image_places.swapaxes(-1, -2)
 
 
 def _sum(totals: Sequence[Array]) -> Array:
@@ -287,28 +292,32 @@ def _places(by_group: Array, tile: Tile) -> Array:
     return found.reshape(*found.shape[:3], -1)
 
 
-def _tiles(x: Array, windows: Windows, groups: int) -> list[Tile]:
-    """All windows, so many at a time that their columns stay in the cache."""
+def _tiles(x: Array, windows: Windows, groups: int, entries: int) -> list[Tile]:
+    """All windows, so many at a time that what is made for them stays in the cache: so many entries an image."""
     rows = windows.output_size[0]
-    return tiles(len(x), groups, rows, _entries(x, windows) * x.itemsize // (groups * rows))
+    return tiles(len(x), groups, rows, entries * x.itemsize // (groups * rows))
 
 
-def _side_by_side(x: Array, windows: Windows) -> bool:
-    """Whether there are several images, with so few places that their columns make one matrix."""
-    return len(x) > 1 and math.prod(windows.output_size) <= FEW
-
-
-def _whole_images(x: Array, weight: Array, windows: Windows, groups: int) -> list[Tile]:
-    """Whole images, so many at a time that their columns, and the products with these, stay in the cache."""
-    entries = max(_entries(x, windows), len(weight) * math.prod(windows.output_size))
+def _whole_images(x: Array, windows: Windows, groups: int, entries: int) -> list[Tile]:
+    """The same, of whole images."""
     whole = slice(0, groups), slice(0, windows.output_size[0])
     return [Tile(images, *whole) for images in blocks(len(x), entries * x.itemsize)]
 
 
-def _entries(x: Array, windows: Windows) -> int:
-    """How many entries the columns of an image have, or its pixels with padding if they are more."""
-    columns = *windows.kernel_size, *windows.output_size
-    return max(math.prod((x.shape[1], *sizes)) for sizes in (columns, windows.padded_size))
+def _side_by_side(x: Array, windows: Windows) -> bool:
+    """Whether there are several images, not large, with so few places that their columns make one matrix."""
+    image_bytes = math.prod((x.shape[1], *windows.padded_size)) * x.itemsize
+    return len(x) > 1 and math.prod(windows.output_size) <= FEW and fits(image_bytes)
+
+
+def _entries(x: Array, windows: Windows, others: int) -> int:
+    """How many entries the largest of what is made for an image has.
+
+    That may be its columns, its pixels with padding, or what stands at its places, of so many other channels.
+    """
+    places = windows.output_size
+    several = (x.shape[1], *windows.kernel_size, *places), (x.shape[1], *windows.padded_size), (others, *places)
+    return max(map(math.prod, several))
 
 
 def _windows(

@@ -2,7 +2,7 @@
 
 NumPy lets go of Python's lock while it copies and multiplies, so that threads compute side by side. Left to itself,
 BLAS would share out each matrix product alone, and its threads, which go on spinning for a while, would slow the copies
-in between. So the images are shared out instead, and BLAS is held to one thread for as long as that takes.
+in between. So the tiles are shared out instead, and BLAS is held to one thread for as long as that takes.
 """
 
 from __future__ import annotations
@@ -74,15 +74,18 @@ def _started(
 ) -> Future[_Result]:
     """The work under way; or done, by this thread, where no other can be started, as when Python is ending."""
     done: Future[_Result] = Future()
-    claim = threading.Lock()
+    # A pool that cannot start a thread keeps what it was given, for when it can. By then the work is done, and gone.
+    waiting = [(work, part, done)]
 
     def once() -> None:
-        # A pool that cannot start a thread keeps the work, for when it can: by then the caller has the result.
-        if claim.acquire(blocking=False):
-            try:
-                done.set_result(work(part))
-            except BaseException as error:  # noqa: BLE001 - it is the caller's
-                done.set_exception(error)
+        try:
+            own, pieces, future = waiting.pop()
+        except IndexError:
+            return
+        try:
+            future.set_result(own(pieces))
+        except BaseException as error:  # noqa: BLE001 - it is the caller's
+            future.set_exception(error)
 
     try:
         # in the caller's context, as np.errstate is part of it
@@ -93,12 +96,15 @@ def _started(
 
 
 def _await(futures: Sequence[Future[_Result]]) -> None:
-    """Wait until all have ended, as they write to the caller's arrays, also if the wait is interrupted."""
-    try:
-        wait(futures)
-    except BaseException:
-        wait(futures)
-        raise
+    """Wait until all have ended, as they write to the caller's arrays, however often the wait is interrupted."""
+    interrupted: BaseException | None = None
+    while not all(future.done() for future in futures):
+        try:
+            wait(futures)
+        except BaseException as error:  # noqa: BLE001 - it is raised when all have ended
+            interrupted = error
+    if interrupted is not None:
+        raise interrupted
 
 
 def number_of_threads() -> int:

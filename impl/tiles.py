@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Tile", "blocks", "tiles"]
+__all__ = ["Tile", "blocks", "fits", "tiles"]
 
-# Bytes of columns at a time: about what a core's own cache holds. Smaller tiles leave BLAS too little to do at a time.
+# Bytes of columns, or of what else is made, at a time: about what a core's own cache holds. Smaller tiles leave BLAS
+# too little to do at a time.
 TILE = 2**21
 
 
@@ -26,10 +27,10 @@ def tiles(images: int, groups: int, rows: int, row_bytes: int) -> list[Tile]:
     images, groups, rows : int
         Of the batch.
     row_bytes : int
-        What one row of outputs takes in memory, for one group.
+        What is made for one row of outputs of one group takes in memory.
     """
     group_bytes = rows * row_bytes
-    if groups * group_bytes <= TILE:
+    if fits(groups * group_bytes):
         return [Tile(part, slice(0, groups), slice(0, rows)) for part in blocks(images, groups * group_bytes)]
     return [
         Tile(slice(image, image + 1), some, part)
@@ -37,6 +38,11 @@ def tiles(images: int, groups: int, rows: int, row_bytes: int) -> list[Tile]:
         for some in blocks(groups, group_bytes)
         for part in blocks(rows, row_bytes)
     ]
+
+
+def fits(size: int) -> bool:
+    """Whether so many bytes are a tile at the most."""
+    return size <= TILE
 
 
 def blocks(count: int, each_bytes: int) -> list[slice]:

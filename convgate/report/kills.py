@@ -266,7 +266,7 @@ def blocks(found: Qualification) -> Iterator[str]:
     )
     yield (
         "What a subject keeps from one call to the next shows after whatever its process judged before: in class 27 "
-        "the numbers depend on how many workers there are."
+        "the numbers differ from run to run."
     )
     if found.explained:
         yield EXPLAINED

@@ -241,7 +241,7 @@ def test_a_mutant_is_loaded_by_name() -> None:
         ("conv.conv2d.work", "if offset is None:", "conv2d:o2+bias", "forward"),
         (
             "conv._gradient_of_bias",
-            "total += contiguous(grad_output[images]).mean(axis=(0, 2, 3))",
+            "total[channels] += contiguous(grad_output[some, channels]).mean(axis=(0, 2, 3))",
             "conv2d:n2o2+bias",
             "grad_bias",
         ),

@@ -151,12 +151,12 @@ def beside_the_results(compute: Callable[[], list[Any]]) -> int:
         ((64, 64, 56, 56), 64, 3, {"padding": 1}, in_channels_last),
         ((64, 64, 56, 56), 64, 1, {}, in_channels_last),
         ((64, 64, 56, 56), 64, 3, {"padding": 1}, with_nan),
-        ((64, 256, 3, 3), 256, 3, {"padding": 1, "stride": 2}, None),
+        ((2048, 64, 3, 3), 64, 3, {"padding": 1, "stride": 2}, None),  # side by side
         ((4096, 1, 5, 5), 256, 3, {"padding": 1}, None),
-        ((256, 256, 1, 1), 256, 1, {}, None),
         ((128, 64, 56, 56), 64, 1, {"stride": 28}, None),
-        ((32, 16, 112, 112), 16, 1, {"stride": 8}, None),
-        ((1, 64, 56, 56), 64, 3, {"padding": 1}, None),
+        ((2, 8, 1024, 1024), 8, 1, {"stride": 512}, None),  # few places, but of large images
+        ((1024, 1, 6, 6), 512, 3, {"padding": 1}, in_channels_last),  # gradients by adding
+        ((1024, 512, 6, 6), 1, 3, {"padding": 1}, in_channels_last),  # by turning the kernel around
         ((1, 8, 1024, 1024), 8, 3, {"stride": 2}, None),
     ],
 )
@@ -168,13 +168,15 @@ def test_what_a_convolution_takes_beside_its_results_does_not_grow_with_the_batc
     layout: Callable[[NDArray[Any]], NDArray[Any]] | None,
 ) -> None:
     """All columns would take 460 MB in the first case; two tiles, and what goes with them, take far less."""
-    x = np.ones(shape, np.float32)
-    x = x if layout is None else layout(x)
+    laid_out = layout or (lambda array: array)
+    x = laid_out(np.ones(shape, np.float32))
     weight = np.ones((filters, shape[1] // options.get("groups", 1), kernel, kernel), np.float32)
+    bias = np.ones(filters, np.float32)
+    grad_output = laid_out(np.ones_like(impl.conv2d(x, weight, **options), order="C"))
 
     def both() -> list[Any]:
-        y = impl.conv2d(x, weight, **options)
-        return [y, *impl.conv2d_backward(y, x, weight, **options)]
+        y = impl.conv2d(x, weight, bias, **options)
+        return [y, *impl.conv2d_backward(grad_output, x, weight, bias, **options)]
 
     assert beside_the_results(both) <= 2**25
 
