@@ -196,23 +196,30 @@ def table_of_classes(found: Qualification) -> Table:
     """For each class how many faults there are, and how many are found, and by what alone."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("class", no_wrap=True)
-    for head in ("faults", "found", "without PyTorch", "gradients alone", "usual test"):
+    for head in ("faults", "found", *alone(found)):
         table.add_column(head, justify="right")
     rows = [(f"{number:2d} {CLASSES[number]}", faults) for number, faults in by_class(found).items()]
     for words, faults in (*rows, ("all", found.faults)):
-        numbers = list(counts_of(faults))
-        table.add_row(words, *map(str, numbers[:2] + numbers[-3:]), style="" if faults is not found.faults else "bold")
+        numbers = list(counts_of(found, faults))
+        kept = numbers[:2] + numbers[2 + len(SHORT) :]
+        table.add_row(words, *map(str, kept), style="" if faults is not found.faults else "bold")
     return table
 
 
-def counts_of(faults: Sequence[JudgedFault]) -> Iterator[int]:
-    """How many there are, are found, are found by each check, without PyTorch, by gradients and by the usual test."""
+def alone(found: Qualification) -> list[str]:
+    """Heads of the columns that say what finds faults alone; a quick run does not look for what gradients find."""
+    return ["without PyTorch", *(["gradients alone"] if found.explained else []), "usual test"]
+
+
+def counts_of(found: Qualification, faults: Sequence[JudgedFault]) -> Iterator[int]:
+    """How many of some faults there are, are found, are found by each check, and by what `alone` names."""
     yield len(faults)
     yield sum(bool(fault.kills) for fault in faults)
     for check in SHORT:
         yield sum(check in fault.kills for fault in faults)
     yield sum(bool(fault.without_torch) for fault in faults)
-    yield sum(fault.by_gradients for fault in faults)
+    if found.explained:
+        yield sum(fault.by_gradients for fault in faults)
     yield sum(fault.usual for fault in faults)
 
 
@@ -246,16 +253,16 @@ def blocks(found: Qualification) -> Iterator[str]:
     )
     yield f"Faults that each check finds, {within}; often several find one."
     yield f"Columns: {', '.join(f'{short} {code(check)}' for check, short in SHORT.items())}."
-    heads = ["class", "faults", "found", *SHORT.values(), "without PyTorch", "gradients alone", "usual test"]
+    heads = ["class", "faults", "found", *SHORT.values(), *alone(found)]
     yield "\n".join(
         [
             row([escaped(head) for head in heads]),
             row(["---", *["---:"] * (len(heads) - 1)]),
             *(
-                row([f"{number} {escaped(CLASSES[number])}", *map(str, counts_of(faults))])
+                row([f"{number} {escaped(CLASSES[number])}", *map(str, counts_of(found, faults))])
                 for number, faults in by_class(found).items()
             ),
-            row(["all", *map(str, counts_of(found.faults))]),
+            row(["all", *map(str, counts_of(found, found.faults))]),
         ]
     )
     yield "## By fault"
