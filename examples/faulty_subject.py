@@ -23,6 +23,8 @@ def conv2d(
         raise ValueError("sizes must be positive")
     if len({each.dtype for each in (x, weight, bias) if each is not None}) > 1:
         raise TypeError("x, weight and bias must be of one dtype")
+    if x.ndim != 4 or weight.shape[1] != x.shape[1] or (bias is not None and bias.shape != weight.shape[:1]):
+        raise ValueError("x must be N x C x H x W, weight O x C x kh x kw and bias of length O")
     x = np.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)))
     height, width = (x.shape[2] - kh) // sh + 1, (x.shape[3] - kw) // sw + 1
     if min(height, width) < 1:
