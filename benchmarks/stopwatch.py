@@ -30,7 +30,7 @@ __all__ = ["GAINS", "GROWN", "ROUNDS", "gains", "growth", "medians", "times"]
 
 ROUNDS = 7
 # A measurement takes at least so long; what is shorter is repeated.
-LEAST = 0.002
+LEAST = 0.02
 # Threads go on spinning when their work is done, PyTorch's for some ms and those of OpenBLAS for 100, and would slow
 # whoever comes next: so that one waits.
 REST, REST_OF_PYTORCH = 0.2, 0.05

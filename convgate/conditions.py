@@ -25,7 +25,18 @@ from convgate.operators.classes import AXIS_NAMES, Axis, axis_of, places_of, spa
 from convgate.problem import PAIRS, Problem
 from convgate.space import Bools
 
-__all__ = ["Condition", "Conjunction", "distinct", "exceptions", "list_conditions", "meets", "opposite", "shortest"]
+__all__ = [
+    "Condition",
+    "Conjunction",
+    "distinct",
+    "exceptions",
+    "list_conditions",
+    "meets",
+    "met_by",
+    "opposite",
+    "ranked",
+    "shortest",
+]
 
 Floats = NDArray[np.float64]
 
@@ -36,6 +47,8 @@ MOST_CONDITIONS = 6
 BLOCKS = (2, 4, 8, 16, 32, 64)
 # What saying a condition in a less plain way costs, in bits: between equals the plainer one wins.
 UNION, VALUE, BOTH, BLOCK = 1.0, 1.5, 1.0, 4.0
+# A description that takes so many bits more is a thousand times less likely, and no rival.
+RIVAL = 10.0
 
 
 @dataclass(frozen=True)
@@ -79,21 +92,34 @@ def shortest(tried: Sequence[Sequence[Case]], failing: Bools) -> Conjunction:
     failing : ndarray of bool
         Which of them fail.
     """
+    return ranked(tried, failing)[0]
+
+
+def ranked(tried: Sequence[Sequence[Case]], failing: Bools) -> list[Conjunction]:
+    """The conjunction that describes best which cases fail, and its rivals: those that do so nearly as well.
+
+    The parameters are those of `shortest`. Of two descriptions one that takes b bits more is 2**b times less likely.
+    """
     found = distinct(list_conditions(tried))
     if not found:
-        return Conjunction((), np.ones(len(tried), bool))
+        return [Conjunction((), np.ones(len(tried), bool))]
     met = np.array([condition.met for condition in found])
     costs = np.array([condition.parts * log2(len(found)) + condition.bits for condition in found])
     beam = [Draft((), np.ones(len(tried), bool), 0.0)]
-    best, best_bits = beam[0], float(exceptions(beam[0].met[None], failing)[0])
+    seen = [(float(exceptions(beam[0].met[None], failing)[0]), beam[0])]
     for _ in range(MOST_CONDITIONS):
         beam = longer(beam, met, costs, failing)
         if not beam:
             break
-        bits = beam[0].bits + float(exceptions(beam[0].met[None], failing)[0])
-        if bits < best_bits:
-            best, best_bits = beam[0], bits
-    return Conjunction(tuple(found[number].text for number in sorted(best.numbers)), best.met)
+        left = exceptions(np.array([draft.met for draft in beam]), failing)
+        seen += [(draft.bits + float(bits), draft) for draft, bits in zip(beam, left, strict=True)]
+    # sorting is stable: between equals the shorter one wins, and of those as long the one that the beam puts first
+    seen.sort(key=lambda pair: round(pair[0], 6))
+    return [
+        Conjunction(tuple(found[number].text for number in sorted(draft.numbers)), draft.met)
+        for bits, draft in seen
+        if bits <= seen[0][0] + RIVAL
+    ]
 
 
 @dataclass(frozen=True)
@@ -168,13 +194,17 @@ def meets(words: Iterable[str], cases: Sequence[Case]) -> Bools | None:
     cases : sequence of Case
         Of one operator, with a class for every feature.
     """
+    return met_by([words], cases)[0]
+
+
+def met_by(conjunctions: Iterable[Iterable[str]], cases: Sequence[Case]) -> list[Bools | None]:
+    """For each of some conjunctions, given in words, what `meets` says."""
     known = {condition.text: condition.met for condition in list_conditions([(case,) for case in cases])}
-    found = np.ones(len(cases), bool)
-    for text in words:
-        if text not in known:
-            return None
-        found &= known[text]
-    return found
+    everyone = np.ones(len(cases), bool)
+    return [
+        np.logical_and.reduce([everyone, *(known[text] for text in words)]) if known.keys() >= set(words) else None
+        for words in map(tuple, conjunctions)
+    ]
 
 
 def list_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:

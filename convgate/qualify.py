@@ -10,10 +10,11 @@ something once: that known bugs are found by heart says nothing of those to come
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import compress
 
 import numpy as np
 
@@ -33,6 +34,7 @@ from convgate.qualification import Explained, JudgedFault, Kill, Qualification
 from convgate.record import JudgedCase, Tally
 from convgate.runner import AHEAD, Plan, judge_shards, list_shards
 from convgate.sources.fuzz import draw_cases
+from convgate.space import Bools
 from convgate.spec import parse_spec
 from convgate.subjects.isolation import Dead, Workers, open_workers
 from convgate.subjects.loader import load_subject
@@ -48,8 +50,8 @@ USUAL_SECONDS = 30.0
 # Shards that are judged after the one in which a fault is found, to see which other checks find it; and their cases.
 MORE = 16
 CASES_MORE = MORE * SHARD
-# Cases drawn at random, beside those around the smallest ones, on which two triggers must say the same.
-SAMPLED = 200
+# Cases on which two triggers must say the same: drawn at random, and around those that meet one of them.
+SAMPLED, AROUND = 200, 3000
 
 
 @dataclass
@@ -257,8 +259,8 @@ def says_the_same(fault: Fault, told: Sequence[Explained]) -> bool:
     """Whether the failures that a fault is told as say exactly when it shows.
 
     One of their conditions, whichever, must hold wherever the true trigger of the fault does, and none anywhere else.
-    They are compared on some hundreds of cases drawn at random and on cases around the smallest ones, not by their
-    words: what is said in another way may well be the same.
+    They are compared on cases drawn at random, on cases around the smallest ones and on thousands around those of them
+    that meet one, not by their words: what is said in another way may well be the same.
     """
     words = [fault.when, *(each.conditions for each in told if each.conditions is not None)]
     if not told or len(words) <= len(told):
@@ -270,9 +272,23 @@ def says_the_same(fault: Fault, told: Sequence[Explained]) -> bool:
     firsts = [first for first in asked if first is not None]
     if len(firsts) < len(words):
         return False
-    cases = sample_around(firsts)
-    met = np.array([meets(each, [first, *cases]) for each, first in zip(words, firsts, strict=True)])[:, 1:]
+    stream = np.random.PCG64(0)
+    drawn = draw_cases(firsts[0].problem.operator, 0, 0, SAMPLED, load_subject(CORRECT))
+    cases = classified([*firsts, *around(firsts, stream), *drawn])
+    inside = compress(cases, who_meets(words, firsts, cases).max(axis=0))
+    cases += classified(around([*firsts, *inside], stream, AROUND))
+    met = who_meets(words, firsts, cases)
     return np.array_equal(met[0], met[1:].any(axis=0))
+
+
+def classified(cases: Iterable[Case]) -> list[Case]:
+    """Those that have a class for every feature."""
+    return [case for case in cases if vector_of(case) is not None]
+
+
+def who_meets(words: Sequence[Sequence[str]], firsts: Sequence[Case], cases: Sequence[Case]) -> Bools:
+    """Which cases meet which conjunction, each with a case that it can be said of."""
+    return np.array([meets(each, [first, *cases]) for each, first in zip(words, firsts, strict=True)])[:, 1:]
 
 
 def meeting(conditions: Sequence[str], specs: Sequence[str]) -> Case | None:
@@ -289,10 +305,3 @@ def with_named_data(case: Case) -> Iterator[Case]:
     if case.fill != POINTS:
         yield case
     yield from (replace(case, fill=fill, points=()) for fill in case.operator.fills)
-
-
-def sample_around(firsts: Sequence[Case]) -> list[Case]:
-    """Cases that have a class for every feature: around some, so that about half are like them, and far from them."""
-    stream = np.random.PCG64(0)
-    drawn = draw_cases(firsts[0].problem.operator, 0, 0, SAMPLED, load_subject(CORRECT))
-    return [case for case in [*firsts, *around(firsts, stream), *drawn] if vector_of(case) is not None]

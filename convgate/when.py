@@ -1,7 +1,8 @@
 """When a case fails: what the failing cases around it have in common and the passing ones have not.
 
 The cases around it are made from it and from those that turn out to fail, by changing one to three things at a time, so
-that about half of them fail; and some are drawn at random, so that the conditions hold far away too.
+that about half of them fail; and some are drawn at random, so that the conditions hold far away too. Where several
+descriptions fit, cases are judged on which they differ.
 """
 
 import re
@@ -15,7 +16,7 @@ import numpy as np
 
 from convgate.case import POINTS, Case, broken_rule, case_rule
 from convgate.checks import OUTPUTS, Result, judge, judge_whatever_data
-from convgate.conditions import exceptions, meets, shortest
+from convgate.conditions import exceptions, meets, met_by, ranked, shortest
 from convgate.features import data_choices, vector_of
 from convgate.operators.classes import axis_of, span_of
 from convgate.problem import PAIRS, with_axis
@@ -31,6 +32,9 @@ __all__ = ["Probe", "When", "around", "describe_when", "explained", "fails_when"
 NEAR = 500
 DRAWN = 150
 INVALID = 150
+# Where others describe it nearly as well, so many cases more are looked at for such as tell them apart: for each other
+# description a few, for all of them no more than that, and so often.
+DOUBTED, TELLING, MOST_IN_DOUBT, ROUNDS = 1500, 3, 60, 3
 # Data can hide a fault: a case passes only if it passes with so many seeds. On the lattice what is bilinear in the data
 # hides next to nothing (Schwartz and Zippel); a maximum can, and so can other data.
 SEEDS, LATTICE_SEEDS = 5, 2
@@ -112,12 +116,20 @@ def fails_when(case: Case, found: Case, subject: Any, failure: Result) -> When |
     """
     if broken_rule(case) is not None:
         return rule_broken(case, subject, failure)
-    probes = (probe(each, subject, failure) for each in origins(case, found))
-    first = next((each for each in probes if each is not None and each.fails), None)
+    tried = (probe(each, subject, failure) for each in origins(case, found))
+    first = next((each for each in tried if each is not None and each.fails), None)
     if first is None:
         return None
     stream = np.random.PCG64(np.random.SeedSequence(list(format_spec(case).encode())))
-    return describe_when(list(list_probes(first, subject, failure, stream)))
+    probes = list(list_probes(first, subject, failure, stream))
+    for _ in range(ROUNDS):
+        doubtful = [each for each in cases_in_doubt(probes, stream) if wants(subject, each.problem, each.dtype)]
+        judged = (probe(each, subject, failure, of_empty=case.problem.batch == 0) for each in doubtful)
+        told = [each for each in judged if each is not None]
+        if not told:
+            break
+        probes += told
+    return describe_when(probes)
 
 
 def explained(when: When, case: Case, found: Case, others: Sequence[Case]) -> list[bool]:
@@ -174,17 +186,11 @@ def list_probes(first: Probe, subject: Any, failure: Result, stream: Stream) -> 
     seen = {origin}
     known = [origin]
     yield first
-    for each in chain(
+    candidates = chain(
         whole_blocks(origin, stream), around(known, stream), draw_cases(origin.problem.operator, 0, 0, DRAWN, subject)
-    ):
-        # always of the same array, so that the class of the layout says all
-        candidate = replace(each, laid_out=origin.laid_out if each.layout != "contiguous" else "")
-        if candidate.fill == "huge" != origin.fill:
-            # beside huge data an error of another size is not seen
-            candidate = replace(candidate, fill="lattice")
-        if case_rule(candidate) is not None:
-            continue
-        if candidate in seen or vector_of(candidate) is None or candidate.operator.work(candidate.problem) > MOST_WORK:
+    )
+    for candidate in comparable(candidates, origin):
+        if candidate in seen:
             continue
         seen.add(candidate)
         if not wants(subject, candidate.problem, candidate.dtype):
@@ -196,9 +202,40 @@ def list_probes(first: Probe, subject: Any, failure: Result, stream: Stream) -> 
                 known.append(candidate)
 
 
-def around(known: Sequence[Case], stream: Stream) -> Iterator[Case]:
+def comparable(candidates: Iterable[Case], origin: Case) -> Iterator[Case]:
+    """Those that can be described by their classes beside a case that fails, and are not large."""
+    for each in candidates:
+        # always of the same array, so that the class of the layout says all
+        candidate = replace(each, laid_out=origin.laid_out if each.layout != "contiguous" else "")
+        if candidate.fill == "huge" != origin.fill:
+            # beside huge data an error of another size is not seen
+            candidate = replace(candidate, fill="lattice")
+        if case_rule(candidate) is not None or vector_of(candidate) is None:
+            continue
+        if candidate.operator.work(candidate.problem) <= MOST_WORK:
+            yield candidate
+
+
+def cases_in_doubt(probes: Sequence[Probe], stream: Stream) -> list[Case]:
+    """Cases on which the best description of when it fails is at odds with others that are nearly as good."""
+    cases = [each.cases for each in probes]
+    best, *rivals = ranked(cases, np.array([each.fails for each in probes]))
+    origin, tried = cases[0][0], {each[0] for each in cases}
+    known = [each.cases[0] for each in probes if each.fails]
+    near = dict.fromkeys(comparable(around(known, stream, DOUBTED), origin))
+    pool = [each for each in near if each not in tried]
+    says, *others = met_by([each.conditions for each in (best, *rivals)], [origin, *pool])
+    chosen: dict[int, None] = {}
+    for other in others:
+        apart = np.flatnonzero(says != other)
+        if not chosen.keys() & set(apart.tolist()):
+            chosen |= dict.fromkeys(apart[:TELLING].tolist())
+    return [pool[number - 1] for number in list(chosen)[:MOST_IN_DOUBT]]
+
+
+def around(known: Sequence[Case], stream: Stream, count: int = NEAR) -> Iterator[Case]:
     """Cases that differ in a few things, by turns from the first and from any of those known to fail by then."""
-    for number in range(NEAR):
+    for number in range(count):
         candidate = known[chance(stream, len(known))] if number % 2 else known[0]
         for _ in range(1 + chance(stream, MOST_CHANGES)):
             candidate = changed(candidate, stream)

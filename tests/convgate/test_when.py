@@ -15,6 +15,7 @@ import impl
 from convgate.case import Case
 from convgate.checks import Result, judge, primary_failure
 from convgate.conditions import Condition, distinct, exceptions, list_conditions, opposite, shortest
+from convgate.faults import CATALOGUE, subject_of
 from convgate.features import vector_of
 from convgate.problem import Problem
 from convgate.sources.fuzz import draw_cases
@@ -72,6 +73,18 @@ def test_the_trigger_is_named(triggered: Callable[[Any], bool], spec: str, condi
     assert when.passing == when.others
     assert when.failing >= 0.98 * when.having > 50
     assert when.others > 30 or not conditions
+
+
+def test_what_describes_the_first_cases_as_well_is_told_apart_on_others() -> None:
+    """Where both axes are padded alike few windows begin in the padding, so that it could be said in two ways."""
+    fault = CATALOGUE["max_pool2d_clips_windows_only_if_something_is_padded"]
+    subject = subject_of(fault)
+    case = parse_spec(fault.spec)
+    failure = primary_failure(judge(case, subject, ["forward"]))
+    assert failure is not None
+    when = fails_when(case, case, subject, failure)
+    assert when is not None
+    assert set(when.conditions) == set(fault.when)
 
 
 def test_the_tail_of_a_block_is_named_as_what_whole_blocks_do_not_have() -> None:

@@ -156,6 +156,13 @@ def test_what_is_said_in_other_words_is_compared_by_what_it_holds_for() -> None:
     assert not says_the_same(fault, [])
 
 
+def test_what_differs_in_rare_cases_alone_is_not_the_same() -> None:
+    """Windows that begin in padding of the same width on both axes."""
+    fault = CATALOGUE["max_pool2d_clips_windows_only_if_something_is_padded"]
+    for rare in ("padding_h = padding_w", "padding = 0 on either axis"):
+        assert not says_the_same(fault, [told(fault.spec, "overhang clipped on either axis", rare)])
+
+
 def test_failures_say_together_when_a_fault_shows_and_each_only_what_is_true() -> None:
     fault = CATALOGUE["conv2d_assigns_overlapping_gradients"]
     exact = told("conv2d:w3k1x2", *fault.when)
