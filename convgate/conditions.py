@@ -26,6 +26,7 @@ from convgate.problem import PAIRS, Problem
 from convgate.space import Bools
 
 __all__ = [
+    "MOST_CONDITIONS",
     "Condition",
     "Conjunction",
     "distinct",
@@ -81,7 +82,7 @@ class Conjunction:
     met: Bools
 
 
-def shortest(tried: Sequence[Sequence[Case]], failing: Bools) -> Conjunction:
+def shortest(tried: Sequence[Sequence[Case]], failing: Bools, most: int = MOST_CONDITIONS) -> Conjunction:
     """The conjunction that describes best which cases fail.
 
     Parameters
@@ -91,11 +92,13 @@ def shortest(tried: Sequence[Sequence[Case]], failing: Bools) -> Conjunction:
         one is to meet all conditions.
     failing : ndarray of bool
         Which of them fail.
+    most : int
+        Conditions that it may have.
     """
-    return ranked(tried, failing)[0]
+    return ranked(tried, failing, most)[0]
 
 
-def ranked(tried: Sequence[Sequence[Case]], failing: Bools) -> list[Conjunction]:
+def ranked(tried: Sequence[Sequence[Case]], failing: Bools, most: int = MOST_CONDITIONS) -> list[Conjunction]:
     """The conjunction that describes best which cases fail, and its rivals: those that do so nearly as well.
 
     The parameters are those of `shortest`. Of two descriptions one that takes b bits more is 2**b times less likely.
@@ -107,7 +110,7 @@ def ranked(tried: Sequence[Sequence[Case]], failing: Bools) -> list[Conjunction]
     costs = np.array([condition.parts * log2(len(found)) + condition.bits for condition in found])
     beam = [Draft((), np.ones(len(tried), bool), 0.0)]
     seen = [(float(exceptions(beam[0].met[None], failing)[0]), beam[0])]
-    for _ in range(MOST_CONDITIONS):
+    for _ in range(most):
         beam = longer(beam, met, costs, failing)
         if not beam:
             break

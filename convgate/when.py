@@ -16,7 +16,7 @@ import numpy as np
 
 from convgate.case import POINTS, Case, broken_rule, case_rule
 from convgate.checks import OUTPUTS, Result, judge, judge_whatever_data
-from convgate.conditions import exceptions, meets, met_by, ranked, shortest
+from convgate.conditions import MOST_CONDITIONS, exceptions, meets, met_by, ranked, shortest
 from convgate.features import data_choices, vector_of
 from convgate.operators.classes import axis_of, span_of
 from convgate.problem import PAIRS, with_axis
@@ -122,14 +122,16 @@ def fails_when(case: Case, found: Case, subject: Any, failure: Result) -> When |
         return None
     stream = np.random.PCG64(np.random.SeedSequence(list(format_spec(case).encode())))
     probes = list(list_probes(first, subject, failure, stream))
+    # They decide between descriptions but make none longer: chosen to differ, they are also those in which it hides.
+    most = len(describe_when(probes).conditions)
     for _ in range(ROUNDS):
-        doubtful = [each for each in cases_in_doubt(probes, stream) if wants(subject, each.problem, each.dtype)]
+        doubtful = [each for each in cases_in_doubt(probes, most, stream) if wants(subject, each.problem, each.dtype)]
         judged = (probe(each, subject, failure, of_empty=case.problem.batch == 0) for each in doubtful)
         told = [each for each in judged if each is not None]
         if not told:
             break
         probes += told
-    return describe_when(probes)
+    return describe_when(probes, most)
 
 
 def explained(when: When, case: Case, found: Case, others: Sequence[Case]) -> list[bool]:
@@ -158,13 +160,13 @@ def explained(when: When, case: Case, found: Case, others: Sequence[Case]) -> li
     return [False] * len(others)
 
 
-def describe_when(probes: Sequence[Probe], **words: str) -> When:
-    """The conditions that tell failing cases from passing ones; the first one is to be explained.
+def describe_when(probes: Sequence[Probe], most: int = MOST_CONDITIONS, **words: str) -> When:
+    """The conditions, so many at most, that tell failing cases from passing ones; the first one is to be explained.
 
     `words` are those for failing and passing, if they are others.
     """
     failing = np.array([probe.fails for probe in probes])
-    found = shortest([probe.cases for probe in probes], failing)
+    found = shortest([probe.cases for probe in probes], failing, most)
     return counted(found.conditions, found.met, failing, **words)
 
 
@@ -216,10 +218,10 @@ def comparable(candidates: Iterable[Case], origin: Case) -> Iterator[Case]:
             yield candidate
 
 
-def cases_in_doubt(probes: Sequence[Probe], stream: Stream) -> list[Case]:
-    """Cases on which the best description of when it fails is at odds with others that are nearly as good."""
+def cases_in_doubt(probes: Sequence[Probe], most: int, stream: Stream) -> list[Case]:
+    """Cases on which the best description, of so many conditions at most, is at odds with others nearly as good."""
     cases = [each.cases for each in probes]
-    best, *rivals = ranked(cases, np.array([each.fails for each in probes]))
+    best, *rivals = ranked(cases, np.array([each.fails for each in probes]), most)
     origin, tried = cases[0][0], {each[0] for each in cases}
     known = [each.cases[0] for each in probes if each.fails]
     near = dict.fromkeys(comparable(around(known, stream, DOUBTED), origin))
