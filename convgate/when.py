@@ -160,7 +160,7 @@ def explained(when: When, case: Case, found: Case, others: Sequence[Case]) -> li
     return [False] * len(others)
 
 
-def describe_when(probes: Sequence[Probe], most: int = MOST_CONDITIONS, **words: str) -> When:
+def describe_when(probes: Sequence[Probe], most: int = MOST_CONDITIONS, /, **words: str) -> When:
     """The conditions, so many at most, that tell failing cases from passing ones; the first one is to be explained.
 
     `words` are those for failing and passing, if they are others.
