@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import impl
 from convgate.case import Case
 from convgate.checks import Result, judge, primary_failure
-from convgate.conditions import Condition, distinct, exceptions, list_conditions, opposite, shortest
+from convgate.conditions import RIVAL, Condition, distinct, exceptions, list_conditions, opposite, ranked, shortest
 from convgate.faults import CATALOGUE, subject_of
 from convgate.features import vector_of
 from convgate.problem import Problem
@@ -222,6 +222,20 @@ def test_what_conditions_bring_about_is_described_as_shortly_as_by_these(numbers
     named = [each for each in CONDITIONS if each.text in found.conditions]
     assert (np.logical_and.reduce([each.met for each in named], initial=True) == found.met).all()
     assert length(named, found.met, failing) <= length(trigger, failing, failing) + 1e-9
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.sets(st.sampled_from(range(len(CONDITIONS))), min_size=2, max_size=2), st.integers(0, 2))
+def test_rivals_are_the_descriptions_that_take_few_bits_more_and_none_has_more_conditions(
+    numbers: set[int], most: int
+) -> None:
+    failing = np.logical_and.reduce([CONDITIONS[number].met for number in numbers])
+    found = ranked(CASES, failing, most)
+    bits = [length([each for each in CONDITIONS if each.text in one.conditions], one.met, failing) for one in found]
+    assert bits == pytest.approx(sorted(bits))
+    assert bits[-1] <= bits[0] + RIVAL + 1e-6
+    assert max(len(one.conditions) for one in found) <= most
+    assert found[0].conditions == shortest(CASES, failing, most).conditions
 
 
 @settings(max_examples=10, deadline=None)
