@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,10 +19,6 @@ Answer = TypeVar("Answer")
 
 # One thread each: the workers are as many as the cores, and the problems small.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-# What all workers need takes seconds to load. A server loads it once, and workers are forked from that server, in which
-# no subject ever runs. Elsewhere each is started anew: Windows has no fork, and libraries of macOS do not outlive it.
-METHOD = "forkserver" if sys.platform == "linux" else "spawn"
-PRELOADED = ["convgate.worker", "oracles.torch_oracle"]
 
 
 @dataclass(frozen=True)
@@ -69,9 +64,8 @@ class Workers:
         return self.answer(self.submit(task, *arguments, seconds=seconds))
 
 
-def start(first: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+def start(parent: int, first: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
     """What each worker does before its first task."""
-    parent = os.getppid()
     # what a subject prints is not part of the report
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     threading.Thread(target=end_with, args=(parent,), daemon=True).start()
@@ -80,10 +74,7 @@ def start(first: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None
 
 
 def end_with(parent: int) -> None:
-    """End this process when the one that started it is gone, even in the middle of a task.
-
-    A server that workers are forked from ends with the process that it serves.
-    """
+    """End this process when the one that started it is gone, even in the middle of a task."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)
@@ -93,7 +84,7 @@ def end_with(parent: int) -> None:
 def open_workers(
     jobs: int, first: Callable[..., None] | None = None, *arguments: Any, tasks_each: int = 0
 ) -> Iterator[Workers]:
-    """Worker processes in which no subject has run yet, with one thread each; ended when the block is left.
+    """Worker processes, started anew (not forked) with one thread each; ended when the block is left.
 
     None is started before there is a task.
 
@@ -108,14 +99,13 @@ def open_workers(
     """
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
-    context = multiprocessing.get_context(METHOD)
-    context.set_forkserver_preload(PRELOADED)
+    context = multiprocessing.get_context("spawn")
     pool = ProcessPool(
         max_workers=jobs,
         max_tasks=tasks_each,
         context=context,
         initializer=start,
-        initargs=[first, arguments],
+        initargs=[os.getpid(), first, arguments],
     )
     try:
         yield Workers(pool, jobs)
