@@ -19,7 +19,7 @@ def conv2d(
 ) -> Array:
     """Convolve, window by window; the bug is that columns are strided as rows are."""
     (sh, sw), (ph, pw), (kh, kw) = stride, padding, weight.shape[2:]
-    if min(sh, sw, kh, kw, len(weight)) < 1 or min(ph, pw) < 0 or groups != 1 or dilation != (1, 1):
+    if min(sh, sw, kh, kw, len(weight), *x.shape[2:]) < 1 or min(ph, pw) < 0 or groups != 1 or dilation != (1, 1):
         raise ValueError("sizes must be positive")
     if len({each.dtype for each in (x, weight, bias) if each is not None}) > 1:
         raise TypeError("x, weight and bias must be of one dtype")
