@@ -275,9 +275,10 @@ def says_the_same(fault: Fault, told: Sequence[Explained]) -> bool:
     stream = np.random.PCG64(0)
     drawn = draw_cases(firsts[0].problem.operator, 0, 0, SAMPLED, load_subject(CORRECT))
     cases = classified([*firsts, *around(firsts, stream), *drawn])
-    inside = compress(cases, who_meets(words, firsts, cases).max(axis=0))
-    cases += classified(around([*firsts, *inside], stream, AROUND))
     met = who_meets(words, firsts, cases)
+    inside = compress(cases, met.max(axis=0))
+    further = classified(around([*firsts, *inside], stream, AROUND))
+    met = np.hstack([met, who_meets(words, firsts, further)])
     return np.array_equal(met[0], met[1:].any(axis=0))
 
 
