@@ -240,7 +240,8 @@ def restricted(operator: str, supported: Callable[[Problem], bool]) -> "Space":
             everything.options[kept],
             everything.classes[kept],
         )
-    few = [squares[i] for i in (kept if kept.size else np.arange(len(squares)))[:: max(1, len(kept) // SAMPLED)]]
+    tried = kept if kept.size else np.arange(len(squares))
+    few = [squares[i] for i in tried[:: max(1, len(tried) // SAMPLED)]]
     for number, table in enumerate(space.tables):
         if set(table.choices[0]) <= set(data_choices(operator)):
             continue

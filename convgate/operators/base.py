@@ -1,10 +1,9 @@
 """What the engine needs to know of an operator."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from convgate.operators.classes import AxisFeature, Block
@@ -26,6 +25,10 @@ Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 Shape = tuple[int, ...]
 Argument = str | tuple[int, ...] | None
+
+# The options that some operators have and others do not, and the least that those of all may be.
+DEFAULTS = {field.name: field.default for field in fields(Problem) if field.default is not MISSING}
+LEAST = {"batch": 0, "channels": 1, "size": 1, "kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}
 
 
 @dataclass(frozen=True)
@@ -166,15 +169,13 @@ def source_of(call: Call, output: str | None = None, *, wrap: str = "{}", **opti
 
 def common_rule(problem: Problem, options: frozenset[str]) -> str | None:
     """The first rule of all operators that a problem breaks, in words, or None."""
-    defaults = Problem(operator=problem.operator)
-    for field in fields(problem):
-        value = getattr(problem, field.name)
-        if field.name not in options | {"operator"} and value != getattr(defaults, field.name):
-            return f"{problem.operator} has no {field.name}, got {value}"
-    least = {"batch": 0, "channels": 1, "size": 1, "kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}
-    for name, minimum in least.items():
+    for name, default in DEFAULTS.items():
         value = getattr(problem, name)
-        if np.min(value) < minimum:
+        if value != default and name not in options:
+            return f"{problem.operator} has no {name}, got {value}"
+    for name, minimum in LEAST.items():
+        value = getattr(problem, name)
+        if (min(value) if isinstance(value, tuple) else value) < minimum:
             return f"{name} must be at least {minimum}, got {value}"
     if min(problem.output_size) < 1:
         return (

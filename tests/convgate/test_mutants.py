@@ -1,5 +1,6 @@
 """Mutants are small changes of a package's own source, each a subject; the package itself stays as it is."""
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -210,6 +211,12 @@ def test_the_mutants_are_the_same_each_time() -> None:
     assert list(again.values()) == list(MUTANTS.values())
     assert list(again) == [mutant.id for mutant in again.values()]
     assert len(again) > 500
+
+
+def test_no_mutants_are_made_until_somebody_asks() -> None:
+    """Every process imports this, the command and each worker, and to make them takes as long as all else of it."""
+    code = f"from {MODULE} import mutants_of; print(mutants_of.cache_info().currsize)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "0\n"
 
 
 def test_a_mutant_is_a_package_of_its_own_and_the_package_stays_as_it_is() -> None:
