@@ -264,7 +264,15 @@ def test_an_interrupted_gate_gives_no_verdict(tmp_path: Path) -> None:
         "    return impl.col2im(*args, **options)\n"
     )
     command = [sys.executable, "-m", "convgate.cli", "gate", "--jobs", "1", "--subject", "slow"]
-    run = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    run = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # shells start what runs in the background so that it ignores interrupts, tests too
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - it takes no lock
+    )
     time.sleep(6)
     run.send_signal(signal.SIGINT)
     _, err = run.communicate(timeout=60)
