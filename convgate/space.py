@@ -240,8 +240,7 @@ def restricted(operator: str, supported: Callable[[Problem], bool]) -> "Space":
             everything.options[kept],
             everything.classes[kept],
         )
-    tried = kept if kept.size else np.arange(len(squares))
-    few = [squares[i] for i in tried[:: max(1, len(tried) // SAMPLED)]]
+    few = [squares[i] for i in (kept if kept.size else np.arange(len(squares)))[:: max(1, len(kept) // SAMPLED)]]
     for number, table in enumerate(space.tables):
         if set(table.choices[0]) <= set(data_choices(operator)):
             continue

@@ -26,7 +26,7 @@ Arrays = Mapping[str, Array]
 Shape = tuple[int, ...]
 Argument = str | tuple[int, ...] | None
 
-# The options that some operators have and others do not, and the least that those of all may be.
+# What options are where an operator does not have them, and the least that those of all operators may be.
 DEFAULTS = {field.name: field.default for field in fields(Problem) if field.default is not MISSING}
 LEAST = {"batch": 0, "channels": 1, "size": 1, "kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}
 
