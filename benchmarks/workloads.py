@@ -87,7 +87,7 @@ CONVOLUTIONS = {
     "b": Workload("conv2d", 16, 64, 56, 3, 1, 1, filters=64),
     "c": Workload("conv2d", 8, 3, 224, 7, 2, 3, filters=64),
     "d": Workload("conv2d", 16, 256, 14, 3, 1, 1, filters=256),
-    "e": Workload("conv2d", 16, 64, 56, 1, filters=64),
+    "e": Workload("conv2d", 16, 64, 56, 1, filters=256),
     "f": Workload("conv2d", 16, 64, 56, 3, 1, 1, filters=64, groups=64),
     "h": Workload("conv2d", 1, 64, 56, 3, 1, 1, filters=64),
     "i": Workload("conv2d", 1, 1, 4, 3, filters=1),
