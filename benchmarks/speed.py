@@ -1,8 +1,8 @@
 """How fast impl is: beside PyTorch, the bare matrix products and the textbook's im2col.
 
 ``python benchmarks/speed.py`` measures in processes of their own, some for each number of threads and each allocator,
-and writes docs/speed.json, the tables of docs/speed.md and the pictures. It takes about twenty minutes, on a machine
-that does nothing else. ``--page`` makes the page anew from docs/speed.json.
+and writes docs/speed.json, the tables of docs/speed.md and the pictures. It takes about half an hour, on a machine
+that does nothing else. ``--only`` measures some workloads anew, and ``--page`` makes the page from docs/speed.json.
 """
 
 import json
@@ -10,7 +10,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import exp, log, log2
 from pathlib import Path
 from statistics import median
@@ -22,7 +22,7 @@ import torch
 from pages import DOCS, fill_in, table
 from pictures import BLUE, GREEN, GREY, ORANGE, pyplot, saved
 from rich.progress import track
-from workloads import CONVOLUTIONS, LARGE, POOLS, STAGES, WORKLOADS
+from workloads import CONVOLUTIONS, LARGE, LATE, POOLS, STAGES, WORKLOADS
 
 from convgate.files import write_text
 
@@ -69,20 +69,53 @@ def measured(what: Iterable[str], threads: int, allocator: str = "default") -> A
     return json.loads(subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout)
 
 
-def measure() -> Figures:
+def measure() -> dict[str, Any]:
     """Everything, process by process."""
+    found: dict[str, Any] = {"machine": machine(), "times": times_of(WORKLOADS), "memory": memory_of(WORKLOADS | LARGE)}
+    found["growth"] = [measured(["growth"], max(THREADS)) for _ in track(range(PROCESSES), "growth", transient=True)]
+    found["gains"] = measured(["gains", *WORKLOADS, *LATE], max(THREADS))
+    return found
+
+
+def measure_again(figures: dict[str, Any], names: Sequence[str]) -> None:
+    """Measure times, memory and gains of some workloads, in place of the figures that are there.
+
+    Raises
+    ------
+    click.ClickException
+        If the figures are of another machine.
+    """
+    if (here := machine()) != figures["machine"]:
+        raise click.ClickException(
+            f"{FIGURES.name} is of {figures['machine']}, and this is {here}; measure all, without --only"
+        )
+    anew = times_of(names)
+    for setting, processes in figures["times"].items():
+        for process, times in zip(processes, anew[setting], strict=True):
+            process.update(times)
+    figures["memory"].update(memory_of(names))
+    gains = {tuple(of): gain for *of, gain in figures["gains"] + measured(["gains", *names], max(THREADS))}
+    figures["gains"] = [[*of, gain] for of, gain in gains.items()]
+
+
+def times_of(names: Iterable[str]) -> dict[str, Any]:
+    """Times of some workloads by setting, process by process."""
     settings = [(threads, "default") for threads in THREADS] + [(max(THREADS), "warmed")]
     # in turn, so that what the machine does meanwhile meets all of them
     runs = [(threads, allocator) for _ in range(PROCESSES) for threads, allocator in settings]
-    found: dict[str, Any] = {"machine": machine(), "times": {}, "memory": {}}
+    found: dict[str, Any] = {}
     for threads, allocator in track(runs, "times", transient=True):
-        found["times"].setdefault(f"{threads} {allocator}", []).append(measured(["times"], threads, allocator))
-    wanted = [(name, stage, who) for name in WORKLOADS | LARGE for stage in STAGES for who in ("impl", "torch")]
+        found.setdefault(f"{threads} {allocator}", []).append(measured(["times", *names], threads, allocator))
+    return found
+
+
+def memory_of(names: Iterable[str]) -> dict[str, Any]:
+    """Most bytes beside the results, by workload, stage and contender, each in a process of its own."""
+    wanted = [(name, stage, who) for name in names for stage in STAGES for who in ("impl", "torch")]
+    found: dict[str, Any] = {}
     for name, stage, who in track(wanted, "memory", transient=True):
         extra = measured(["memory", name, stage, who], max(THREADS))
-        found["memory"].setdefault(name, {}).setdefault(stage, {})[who] = extra
-    found["growth"] = [measured(["growth"], max(THREADS)) for _ in track(range(PROCESSES), "growth", transient=True)]
-    found["gains"] = measured(["gains"], max(THREADS))
+        found.setdefault(name, {}).setdefault(stage, {})[who] = extra
     return found
 
 
@@ -318,9 +351,14 @@ def draw_growth(figures: Figures, path: Path) -> None:
 
 @click.command()
 @click.option("--page", is_flag=True, help="Make the page from docs/speed.json, without measuring.")
-def main(*, page: bool) -> None:
+@click.option(
+    "--only", type=click.Choice(list(WORKLOADS)), multiple=True, help="Measure this workload anew, and keep the others."
+)
+def main(*, page: bool, only: Sequence[str]) -> None:
     """Measure how fast impl is, and write docs/speed.md."""
-    figures = json.loads(FIGURES.read_text(encoding="utf-8")) if page else measure()
+    figures = json.loads(FIGURES.read_text(encoding="utf-8")) if page or only else measure()
+    if only:
+        measure_again(figures, only)
     if not page:
         write_text(FIGURES, json.dumps(figures, indent=1) + "\n")
     draw_ratios(figures, DOCS / "pictures" / "speed.svg")

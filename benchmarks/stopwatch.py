@@ -1,6 +1,6 @@
 """What a process of its own measures, as JSON on its standard output: times side by side, or memory.
 
-``python benchmarks/stopwatch.py times``, ``growth``, ``gains`` or ``memory WORKLOAD STAGE CONTENDER``;
+``python benchmarks/stopwatch.py times WORKLOAD...``, ``growth``, ``gains`` or ``memory WORKLOAD STAGE CONTENDER``;
 benchmarks/speed.py starts these, with the threads and the allocator that it wants to know about.
 """
 
@@ -70,12 +70,9 @@ def rest(name: str) -> None:
         time.sleep(REST_OF_PYTORCH if name == "torch" else REST)
 
 
-def times(rounds: int = ROUNDS) -> dict[str, dict[str, dict[str, float]]]:
+def times(*names: str, rounds: int = ROUNDS) -> dict[str, dict[str, dict[str, float]]]:
     """Seconds by workload, stage and contender."""
-    return {
-        name: {stage: medians(contenders(workload, stage), rounds) for stage in STAGES}
-        for name, workload in WORKLOADS.items()
-    }
+    return {name: {stage: medians(contenders(WORKLOADS[name], stage), rounds) for stage in STAGES} for name in names}
 
 
 def growth(rounds: int = ROUNDS) -> dict[str, list[tuple[int, dict[str, float]]]]:
@@ -124,13 +121,13 @@ GAINS = (
 )
 
 
-def gains(rounds: int = ROUNDS) -> list[tuple[str, str, str, float]]:
-    """For each fast path, workload and stage: the time without it over the time with it."""
+def gains(*names: str, rounds: int = ROUNDS) -> list[tuple[str, str, str, float]]:
+    """For each fast path, workload (of those named) and stage: the time without it over the time with it."""
     found = []
     for gain in GAINS:
         owner = pkgutil.resolve_name(gain.module)
         usual = vars(owner)[gain.name]
-        for name in gain.workloads:
+        for name in (each for each in gain.workloads if each in names):
             ours = contenders((WORKLOADS | LATE)[name], gain.stage)["impl"]
             bounds = {"with": usual, "without": gain.instead}
             ways = {each: partial(with_bound, owner, gain.name, bound, ours) for each, bound in bounds.items()}

@@ -228,32 +228,29 @@ class Windows:
 
 # To lay windows out takes longer than a small convolution; to keep them takes about a kilobyte.
 MOST = 1024
-_PLAIN = (int, bool, type(None))
+_PLAIN = {int, bool, type(None), tuple}
 
 
 def remembered(lay_out: _Checked) -> _Checked:
     """Keep what a function of shapes and options gives, if these are plain integers and tuples of them.
 
-    They are told apart by how they are written, as 1, True and 1.0 are equal, and not all of them valid. What the
-    function raises is raised anew.
+    They are kept with their types, as 1, True and 1.0 are equal, and not all of them valid. What the function raises is
+    raised anew.
     """
-    known: dict[str, Windows] = {}
+    known: dict[tuple[object, ...], Windows] = {}
 
     @functools.wraps(lay_out)
     def look_up(*arguments: object) -> Windows:
-        if not all(_is_plain(argument) for argument in arguments):
+        kinds = tuple(map(type, arguments))
+        within = {type(entry) for argument in arguments if type(argument) is tuple for entry in argument}
+        if not (_PLAIN.issuperset(kinds) and within == {int}):
             return lay_out(*arguments)
-        written = repr(arguments)
-        windows = known.get(written)
+        windows = known.get((arguments, kinds))
         if windows is None:
             windows = lay_out(*arguments)
             if len(known) >= MOST:
                 known.clear()
-            known[written] = windows
+            known[arguments, kinds] = windows
         return windows
 
     return look_up  # type: ignore[return-value] # it takes what lay_out takes
-
-
-def _is_plain(argument: object) -> bool:
-    return type(argument) in _PLAIN or (type(argument) is tuple and set(map(type, argument)) <= set(_PLAIN))

@@ -122,3 +122,4 @@ def test_a_sequence_that_changes_is_looked_at_again() -> None:
     assert impl.conv2d(x, weight, stride=stride).shape == (1, 1, 6, 6)
     stride.entries = (2, 3)
     assert impl.conv2d(x, weight, stride=stride).shape == (1, 1, 3, 2)
+    assert impl.conv2d(x, weight, stride=[2, 3]).shape == (1, 1, 3, 2)
