@@ -125,6 +125,8 @@ def case_rule(case: Case) -> str | None:
 
 def array_rule(case: Case) -> str | None:
     """The first rule that what a case says of single arrays breaks, in words, or None."""
+    if not (case.laid_out or case.broken):
+        return None
     shapes = array_shapes(case.problem)
     if case.laid_out and case.laid_out not in shapes:
         return f"{case.problem.operator} has the arrays {', '.join(shapes)} here, got a layout of {case.laid_out}"
@@ -141,6 +143,8 @@ def array_rule(case: Case) -> str | None:
 
 def point_rule(case: Case) -> str | None:
     """The first rule that a case's points break, in words, or None."""
+    if not case.points:
+        return None
     shapes = array_shapes(case.problem)
     for point in case.points:
         shape = shapes.get(point.array)
@@ -197,7 +201,7 @@ def lay_out(values: Arrays, layout: str, only: str = "") -> dict[str, Array]:
 
 
 def as_points(case: Case) -> Case:
-    """The same values, written out entry by entry."""
+    """A valid case with the same values, written out entry by entry."""
     points = tuple(
         Point(name, tuple(int(i) for i in index), float(array[tuple(index)]))
         for name, array in values_of(case).items()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from math import inf, isfinite, nan
 from typing import Any
 
@@ -66,7 +67,7 @@ class Bound:
     subnormal: Array | None = None
     divisor: int = 1
 
-    @property
+    @cached_property
     def gamma(self) -> Fraction:
         """gamma(n + 1) with gamma(n) = n u / (1 - n u): the n roundings and the one to the output's dtype."""
         count = (self.roundings + 1) * Fraction(unit_roundoff(self.dtype))
@@ -218,14 +219,20 @@ def compare_to_bound(actual: Array, expected: Array, bound: Bound) -> Mismatch |
 def doubtful(actual: Array, expected: Array, bound: Bound) -> Iterator[tuple[int, ...]]:
     """Entries that are not at once seen to be right: exact arithmetic is slow, and nearly all entries are.
 
-    In float64 the gap and the bound are off by a few roundings of the truth. Where the gap is at most half of the bound
-    this cannot matter: with two roundings or more it is at least 3 u times the truth, and u at least that of float64.
+    In float64 the gap and the bound are off by a few roundings of the truth, each of at most the unit roundoff of
+    float64 times the truth. Where there is no gap the truth rounds to what was found, so that the error is one such
+    rounding at most, which every bound of one step allows: no truth is larger than its magnitude. Where the gap is at
+    most half of the bound, the other half leaves room for them: in float32 in any case, as they are roundings of
+    float64, and in float64 with more than two steps, as it is then over one unit roundoff, and they are one and a few
+    of the bound's.
     """
     truth = as_floats(expected)
+    roomy = bound.dtype == "f32" or bound.steps > 2
     with np.errstate(all="ignore"):
         gap = np.abs(actual.astype(np.float64) - truth)
         likely = float(bound.steps) * unit_roundoff(bound.dtype) * as_floats(bound.magnitude)
-        clear = (gap <= likely / 2) & (likely < inf) & (bound.roundings > 0) & (bound.steps > 2)
+        near = (gap <= likely / 2) if roomy else (gap == 0)
+        clear = near & (likely < inf) & (bound.steps >= 1)
     return indices(~clear)
 
 

@@ -1,6 +1,7 @@
 """Problems: an operator's geometry and options, frozen, without data."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -50,7 +51,7 @@ class Problem:
     count_include_pad: bool = True
     divisor_override: int | None = None
 
-    @property
+    @cached_property
     def output_size(self) -> Pair:
         """Height and width of the output; below 1 where the kernel does not fit."""
         axes = zip(self.size, self.kernel_size, self.stride, self.padding, self.dilation, strict=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from convgate.compare import Bound, Copied, Mismatch, compare, describe
 from convgate.fills import DTYPES, smallest_normal, unit_roundoff
+from convgate.norms import NormBound
 
 Array = NDArray[Any]
 
@@ -237,6 +238,26 @@ def test_a_result_within_the_bound_is_right_where_float64_would_blame_it() -> No
     assert float(value) == 1
     assert abs(actual - float(value)) > float(bound.at((0,)))
     assert compare(doubles(actual), truth(value), "f64", bound) is None
+
+
+def test_what_claims_less_than_a_rounding_is_wrong_by_one_that_float64_would_not_see() -> None:
+    value = 1 + Fraction(1, 2**54)
+    assert float(value) == 1
+    for factor, found in ((0.4, "inaccurate"), (0.5, ""), (1.0, "")):
+        claimed = NormBound(truth(Fraction(1)), 1, "f64", factor=factor)
+        assert symptom(compare(doubles(1), truth(value), "f64", claimed)) == found
+
+
+@given(st.integers(-(2**60), 2**60), st.integers(0, 3), st.integers(-4, 4), st.sampled_from(sorted(DTYPES)))
+def test_what_is_at_once_seen_to_be_right_is_within_the_bound(
+    numerator: int, roundings: int, ulps: int, dtype: str
+) -> None:
+    value = Fraction(numerator, 2**58 - 1)
+    bound = Bound(truth(abs(value)), roundings, dtype)
+    nearest = DTYPES[dtype](float(value))
+    actual = nearest + DTYPES[dtype](ulps) * np.spacing(nearest)
+    within = abs(Fraction(float(actual)) - value) <= bound.at((0,))
+    assert (compare(np.array([actual]), truth(value), dtype, bound) is None) == within
 
 
 # Inaccurate, or wrong
