@@ -356,6 +356,8 @@ def draw_growth(figures: Figures, path: Path) -> None:
 )
 def main(*, page: bool, only: Sequence[str]) -> None:
     """Measure how fast impl is, and write docs/speed.md."""
+    if page and only:
+        raise click.UsageError("--page measures nothing and --only does; leave one of them out")
     figures = json.loads(FIGURES.read_text(encoding="utf-8")) if page or only else measure()
     if only:
         measure_again(figures, only)

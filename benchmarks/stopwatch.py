@@ -1,6 +1,7 @@
 """What a process of its own measures, as JSON on its standard output: times side by side, or memory.
 
-``python benchmarks/stopwatch.py times WORKLOAD...``, ``growth``, ``gains`` or ``memory WORKLOAD STAGE CONTENDER``;
+``python benchmarks/stopwatch.py times WORKLOAD...``, ``gains WORKLOAD...``, ``growth``, ``libraries`` or
+``memory WORKLOAD STAGE CONTENDER``;
 benchmarks/speed.py starts these, with the threads and the allocator that it wants to know about.
 """
 

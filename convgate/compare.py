@@ -219,20 +219,17 @@ def compare_to_bound(actual: Array, expected: Array, bound: Bound) -> Mismatch |
 def doubtful(actual: Array, expected: Array, bound: Bound) -> Iterator[tuple[int, ...]]:
     """Entries that are not at once seen to be right: exact arithmetic is slow, and nearly all entries are.
 
-    In float64 the gap and the bound are off by a few roundings of the truth, each of at most the unit roundoff of
-    float64 times the truth. Where there is no gap the truth rounds to what was found, so that the error is one such
-    rounding at most, which every bound of one step allows: no truth is larger than its magnitude. Where the gap is at
-    most half of the bound, the other half leaves room for them: in float32 in any case, as they are roundings of
-    float64, and in float64 with more than two steps, as it is then over one unit roundoff, and they are one and a few
-    of the bound's.
+    The truth is known to float64 alone here, the bound up to some roundings. Where what was found is that float, the
+    error is one rounding at most, which every bound of one step allows: no truth is larger than its magnitude. Where
+    it is another, the truth is no farther from its float than that is from this one, as neighbours on one side of a
+    float are at most twice as far as on the other: the error is at most two gaps, so two thirds of the bound, and the
+    third is more than the roundings.
     """
     truth = as_floats(expected)
-    roomy = bound.dtype == "f32" or bound.steps > 2
     with np.errstate(all="ignore"):
         gap = np.abs(actual.astype(np.float64) - truth)
         likely = float(bound.steps) * unit_roundoff(bound.dtype) * as_floats(bound.magnitude)
-        near = (gap <= likely / 2) if roomy else (gap == 0)
-        clear = near & (likely < inf) & (bound.steps >= 1)
+        clear = (gap <= likely / 3) & (likely < inf) & (bound.steps >= 1)
     return indices(~clear)
 
 

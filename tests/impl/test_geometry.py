@@ -105,6 +105,9 @@ def test_options_that_are_equal_but_not_the_same_are_not_taken_for_one_another()
             impl.conv2d(x, weight, stride=stride)  # type: ignore[arg-type] # what is to be refused
     with pytest.raises(TypeError):
         impl.conv2d(x, weight, groups=True)
+    assert impl.conv2d(x, weight, stride=1).shape == (1, 1, 2, 2)
+    with pytest.raises(TypeError):
+        impl.conv2d(x, weight, stride=True)
 
 
 def test_a_sequence_that_changes_is_looked_at_again() -> None:
