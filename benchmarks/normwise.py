@@ -21,6 +21,7 @@ from convgate.checks import OUTPUTS, judge_trial
 from convgate.fills import DTYPES
 from convgate.norms import NormBound
 from convgate.operators import Array
+from convgate.oracle_list import Certified
 from convgate.profiles import PROFILES, SHARD
 from convgate.sources.fuzz import draw_cases
 from convgate.subjects.loader import operators_of
@@ -71,7 +72,7 @@ def bounded(trial: Trial) -> Iterator[tuple[str, NormBound]]:
             yield output, bound
 
 
-def errors_over(bound: NormBound, actual: Array, expected: Array) -> Iterator[float]:
+def errors_over(bound: NormBound, actual: Array, expected: Certified | Array) -> Iterator[float]:
     """The error of each entry in units of u N: all of them are rational numbers."""
     for index in np.ndindex(expected.shape):
         error, unit = abs(Fraction(float(actual[index])) - expected[index]), bound.at(index)

@@ -11,6 +11,7 @@ import numpy as np
 
 from convgate.fills import DTYPES, smallest_normal, unit_roundoff
 from convgate.operators import Array
+from convgate.oracle_list import Certified
 from convgate.text import cut
 
 __all__ = ["Bound", "Copied", "Mismatch", "compare", "describe"]
@@ -49,8 +50,8 @@ class Bound:
 
     Parameters
     ----------
-    magnitude : ndarray of object
-        The output computed from the absolute values of the data: sum |x| |w|.
+    magnitude : Certified, or ndarray of object
+        The output computed from the absolute values of the data: sum |x| |w|. Certified, or exact numbers.
     roundings : int
         Largest number n of roundings on the way to one entry.
     dtype : str
@@ -61,7 +62,7 @@ class Bound:
         What an entry is divided by at most once it has been added up.
     """
 
-    magnitude: Array
+    magnitude: Certified | Array
     roundings: int
     dtype: str
     subnormal: Array | None = None
@@ -78,6 +79,16 @@ class Bound:
         """How many unit roundoffs of the magnitude the error may be, to first order in u."""
         return Fraction(self.roundings + 1)
 
+    @property
+    def share(self) -> Fraction:
+        """The share of the magnitude that the error may be."""
+        return self.gamma
+
+    @property
+    def flushed(self) -> Fraction:
+        """What may be lost in an entry where results that are subnormal are flushed to zero."""
+        return (self.roundings + 1) * Fraction(smallest_normal(self.dtype))
+
     def at(self, index: tuple[int, ...]) -> Fraction:
         """Largest error, at one entry, of a subject that adds up the products of the definition in whatever order.
 
@@ -86,8 +97,7 @@ class Bound:
         than the smallest normal number a term.
         """
         data = Fraction(self.subnormal[index]) if self.subnormal is not None else 0
-        results = (self.roundings + 1) * Fraction(smallest_normal(self.dtype))
-        return self.gamma * Fraction(self.magnitude[index]) + data + results
+        return self.share * Fraction(self.magnitude[index]) + data + self.flushed
 
     def overflows_to(self, found: float, truth: Any, index: tuple[int, ...]) -> bool:
         """Whether an infinity or NaN may be what a sum in some order overflowed to, although the truth is a number.
@@ -117,7 +127,7 @@ class Copied:
 
 
 def compare(
-    actual: Any, expected: Array, dtype: str, bound: Bound | Copied | None = None, *, step: int = 0
+    actual: Any, expected: Certified | Array, dtype: str, bound: Bound | Copied | None = None, *, step: int = 0
 ) -> Mismatch | None:
     """Compare what a subject returned with what is true.
 
@@ -125,8 +135,8 @@ def compare(
     ----------
     actual : Any
         What the subject returned.
-    expected : ndarray
-        The true values: exact numbers in an object array, or floats.
+    expected : Certified or ndarray
+        The true values: certified numbers, exact ones in an object array, or floats.
     dtype : str
         The dtype that `actual` must have.
     bound : Bound, Copied or None
@@ -151,9 +161,11 @@ def compare(
         message = f"must be of dtype {wanted}, got {actual.dtype}"
         return Mismatch("wrong dtype", message, None, str(wanted), str(actual.dtype))
     if isinstance(bound, Copied):
-        return compare_copies(actual, expected, bound)
+        return compare_copies(actual, np.asarray(expected), bound)
     return (
-        compare_to_half_a_step(actual, expected, step) if bound is None else compare_to_bound(actual, expected, bound)
+        compare_to_half_a_step(actual, np.asarray(expected), step)
+        if bound is None
+        else compare_to_bound(actual, expected, bound)
     )
 
 
@@ -192,15 +204,17 @@ def compare_to_half_a_step(actual: Array, expected: Array, step: int) -> Mismatc
     return mismatch_at(first(wrong), wrong, "wrong value", actual, expected) if wrong.any() else None
 
 
-def compare_to_bound(actual: Array, expected: Array, bound: Bound) -> Mismatch | None:
-    """Every entry must be within its error bound of the truth, in exact arithmetic."""
+def compare_to_bound(actual: Array, expected: Certified | Array, bound: Bound) -> Mismatch | None:
+    """Every entry must be within its error bound of the truth; exact arithmetic decides where floats do not."""
     wrong = np.isnan(actual)
     for index in indices(wrong):
         wrong[index] = not bound.overflows_to(nan, expected[index], index)
     if wrong.any():
         return mismatch_at(first(wrong), wrong, "NaN mismatch", actual, expected)
-    narrow = True
-    for index in doubtful(actual, expected, bound):
+    sides = sides_of(actual, expected, bound)
+    wrong |= sides.outside
+    narrow = not (sides.outside & sides.broad).any()
+    for index in indices(~sides.inside & ~(sides.outside & (sides.broad | sides.narrow))):
         truth, found = expected[index], float(actual[index])
         if not isfinite(found) or truth == -inf:
             # minus infinity is the maximum of a window wholly in padding
@@ -216,21 +230,59 @@ def compare_to_bound(actual: Array, expected: Array, bound: Bound) -> Mismatch |
     return mismatch_at(first(wrong), wrong, "inaccurate" if narrow else "wrong value", actual, expected)
 
 
-def doubtful(actual: Array, expected: Array, bound: Bound) -> Iterator[tuple[int, ...]]:
-    """Entries that are not at once seen to be right: exact arithmetic is slow, and nearly all entries are.
+@dataclass(frozen=True)
+class Sides:
+    """On which side of its bounds each error is seen to be, without exact arithmetic; neither side is in doubt.
 
-    The truth is known to float64 alone here, the bound up to some roundings. Where what was found is that float, the
-    error is one rounding at most, which every bound of one step allows: no truth is larger than its magnitude. Where
-    it is another, the truth is no farther from its float than that is from this one, as neighbours on one side of a
-    float are at most twice as far as on the other: the error is at most two gaps, so two thirds of the bound, and the
-    third is more than the roundings.
+    Parameters
+    ----------
+    inside, outside : ndarray of bool
+        Whether it is at most the bound, and whether it is more.
+    narrow, broad : ndarray of bool
+        The same of what the narrowest accumulator could have produced.
     """
-    truth = as_floats(expected)
+
+    inside: Array
+    outside: Array
+    narrow: Array
+    broad: Array
+
+
+# Each of the few operations that lead to a comparison rounds by 2**-53 at most, relatively: far below this in all.
+ROUNDED = 2.0**-40
+
+
+def sides_of(actual: Array, expected: Certified | Array, bound: Bound) -> Sides:
+    """See in floats which entries are right and which are wrong: exact arithmetic is slow, and this tells nearly all.
+
+    The truth and its magnitude are known up to a bound of their own, exact numbers up to one rounding to a float, so
+    that the error of an entry lies between two floats, and so does what it may be. What overflows compares as False.
+    """
+    truth, magnitude = certified(expected), certified(bound.magnitude)
     with np.errstate(all="ignore"):
-        gap = np.abs(actual.astype(np.float64) - truth)
-        likely = float(bound.steps) * unit_roundoff(bound.dtype) * as_floats(bound.magnitude)
-        clear = (gap <= likely / 3) & (likely < inf) & (bound.steps >= 1)
-    return indices(~clear)
+        found = np.where(np.isfinite(actual), actual.astype(np.float64), nan)
+        gap = np.abs(found - truth.high - truth.low)
+        least, most = gap * (1 - ROUNDED) - truth.error, gap * (1 + ROUNDED) + truth.error
+        below, above = magnitude.high - magnitude.error, magnitude.high + magnitude.error
+        share, widest = float(bound.share), float(bound.steps * NARROWEST)
+        flushed = float(bound.flushed)
+        lost = flushed + (0.0 if bound.subnormal is None else as_floats(bound.subnormal))
+        return Sides(
+            inside=most <= (share * below + flushed) * (1 - ROUNDED),
+            outside=least > (share * above + lost) * (1 + ROUNDED),
+            narrow=most <= widest * below * (1 - ROUNDED),
+            broad=least > widest * above * (1 + ROUNDED),
+        )
+
+
+def certified(numbers: Certified | Array) -> Certified:
+    """Exact numbers as floats, each off by half a unit of its last place at most; of infinities nothing is known."""
+    if isinstance(numbers, Certified):
+        return numbers
+    floats = as_floats(numbers)
+    with np.errstate(all="ignore"):
+        error = np.where(np.isfinite(floats), np.abs(floats) * 2.0**-53 + smallest_normal("f64"), nan)
+    return Certified(floats, np.zeros_like(floats), error, lambda index: Fraction(numbers[index]))
 
 
 def as_floats(numbers: Array) -> Array:
@@ -260,7 +312,9 @@ def first(wrong: Array) -> tuple[int, ...]:
     return next(indices(wrong))
 
 
-def mismatch_at(index: tuple[int, ...], wrong: Array, symptom: str, actual: Array, expected: Array) -> Mismatch:
+def mismatch_at(
+    index: tuple[int, ...], wrong: Array, symptom: str, actual: Array, expected: Certified | Array
+) -> Mismatch:
     """Describe the wrong entries by one of them."""
     truth, found = describe(expected[index]), describe(actual[index])
     message = f"must be {truth}, got {found} ({int(wrong.sum())} of {wrong.size} wrong)"

@@ -73,7 +73,7 @@ def wrong_output(case: Case, subject: Any, result: Result) -> tuple[Array, Array
     actual = outcome.outputs[result.output] if outcome.outputs is not None else None
     if expected is None or not isinstance(actual, np.ndarray):
         return None
-    return expected, actual
+    return np.asarray(expected), actual
 
 
 def picture(case: Case, subject: Any, result: Result) -> Picture:

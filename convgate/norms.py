@@ -39,9 +39,15 @@ class NormBound(Bound):
         """How many unit roundoffs of the magnitude the error may be."""
         return Fraction(self.factor)
 
-    def at(self, index: tuple[int, ...]) -> Fraction:
-        """Largest error at one entry; what is lost to underflow is part of the norm."""
-        return self.steps * Fraction(unit_roundoff(self.dtype)) * Fraction(self.magnitude[index])
+    @property
+    def share(self) -> Fraction:
+        """The share of the norm that the error may be."""
+        return self.steps * Fraction(unit_roundoff(self.dtype))
+
+    @property
+    def flushed(self) -> Fraction:
+        """What is lost to underflow is part of the norm."""
+        return Fraction(0)
 
 
 def norm_bound(problem: Problem, values: Arrays, output: str, dtype: str, factor: float) -> NormBound | None:

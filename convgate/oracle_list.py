@@ -3,10 +3,21 @@
 from functools import cache
 from types import ModuleType
 
-from oracles import definition, finite_difference, identities
+from oracles import definition, finite_difference, identities, real, vectorized
+from oracles.certified import Certified
 from oracles.exact import as_integers, exact_dot
 
-__all__ = ["as_integers", "definition", "exact_dot", "finite_difference", "identities", "torch_oracle"]
+__all__ = [
+    "Certified",
+    "as_integers",
+    "definition",
+    "exact_dot",
+    "finite_difference",
+    "identities",
+    "real",
+    "torch_oracle",
+    "vectorized",
+]
 
 
 @cache

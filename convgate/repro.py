@@ -19,6 +19,7 @@ from convgate.compare import Bound, Copied
 from convgate.fills import DTYPES
 from convgate.layouts import LAYOUTS
 from convgate.operators import Array, source_of
+from convgate.oracle_list import Certified
 from convgate.trial import Trial
 
 __all__ = ["repro_source"]
@@ -228,13 +229,13 @@ def value_body(trial: Trial, result: Result) -> tuple[list[str], list[Callable[.
     dtype = np.dtype(DTYPES[trial.case.dtype]).name
     return [
         actual,
-        f"expected = {literal(expected.astype(np.float64))}",
+        f"expected = {literal(np.asarray(expected, np.float64))}",
         f"require(actual, expected, {dtype!r}, {tolerance})",
         *signs,
     ], [require]
 
 
-def bounds_of(bound: Bound, expected: Array) -> Array:
+def bounds_of(bound: Bound, expected: Certified | Array) -> Array:
     """The bound of each entry."""
     return np.array([float(bound.at(index)) for index in np.ndindex(expected.shape)]).reshape(expected.shape)
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from convgate.case import POINTS, Case, broken_rule, lay_out, values_of
 from convgate.compare import Bound, Copied
-from convgate.fills import EXACT, MOST_VALUES, lattice_magnitude, smallest_normal, step_of
+from convgate.fills import EXACT, MOST_VALUES, lattice_magnitude, smallest_normal, step_of, unit_roundoff
 from convgate.norms import NormBound, norm_bound
 from convgate.operators import Array, Arrays, Call, Operator, perform
-from convgate.oracle_list import as_integers, definition, torch_oracle
+from convgate.oracle_list import Certified, real, torch_oracle, vectorized
 from convgate.subjects.loader import error_factor
 
 __all__ = ["RAISED", "Outcome", "Trial"]
@@ -67,7 +67,7 @@ class Trial:
         self.operator: Operator = case.operator
         self.rule = broken_rule(case)
         self._outcomes: dict[str, Outcome] = {}
-        self._definitions: dict[tuple[str, bool, bool], Mapping[str, Array]] = {}
+        self._definitions: dict[str, Mapping[str, Array | Certified]] = {}
         self._witnesses: dict[str, Mapping[str, Any] | None] = {}
 
     def before(self, subject: Any, *, witnessed: bool = True) -> "Trial":
@@ -135,26 +135,38 @@ class Trial:
         """Exponent of the power of two that all entries of an output are multiples of, with data on the lattice."""
         return step_of(self.operator, self.case.dtype, self.case.fill, output)
 
-    @cached_property
-    def _exact_values(self) -> tuple[dict[str, Array], int]:
-        """The data as integers times a power of two; a bias as a product of two such numbers."""
-        names = list(self.values)
-        integers, exponent = as_integers(*self.values.values())
-        found = dict(zip(names, integers, strict=True))
-        if "bias" in found:
-            found["bias"] = found["bias"] * 2**-exponent
-        return found, exponent
+    def expected(self, call: Call) -> Mapping[str, Array | Certified]:
+        """What the definition says: floats that are exact, or certified numbers where sums of the data are rounded."""
+        if call.function not in self._definitions:
+            exact = not self.finite or self.on_lattice or self.copies(call)
+            self._definitions[call.function] = (
+                present(vectorized, call, self._as_double) if exact else present(real, call, self.values)
+            )
+        return self._definitions[call.function]
 
-    def expected(self, call: Call, *, magnitudes: bool = False, flushed: bool = False) -> Mapping[str, Array]:
-        """What the definition says: exact numbers, or floats where the data are not finite.
+    def magnitude(self, call: Call, output: str, *, flushed: bool = False) -> Certified:
+        """What the definition says of the absolute values of the data, which is what an error bound is made from.
 
-        With `magnitudes`, of the absolute values of the data, which is what an error bound is made from; `flushed`
-        with zero for those that are subnormal.
+        With `flushed` zero stands for data that are subnormal.
         """
-        key = (call.function, magnitudes, flushed)
-        if key not in self._definitions:
-            self._definitions[key] = self._define(call, magnitudes=magnitudes, flushed=flushed)
-        return self._definitions[key]
+        values = self.values | {name: abs(self.values[name]) for name in self._linear}
+        if flushed:
+            values |= {name: np.where(where, 0, values[name]) for name, where in self._subnormal.items()}
+
+        def exact(index: tuple[int, ...]) -> Fraction:
+            if not known:
+                known.update(present(real, call, values))
+            # a divisor may be negative
+            return abs(Fraction(known[output][index]))
+
+        known: dict[str, Array | Certified] = {}
+        floats = abs(
+            present(vectorized, call, {name: each.astype(np.float64) for name, each in values.items()})[output]
+        )
+        # positive numbers, rounded n + 2 times at most on the way: gamma(n + 2), with room for gamma itself
+        count = self.operator.roundings(self.problem)[output] + 2
+        error = 1.1 * count * unit_roundoff("f64") * floats + count * smallest_normal("f64")
+        return Certified(floats, np.zeros_like(floats), error, exact)
 
     @cached_property
     def _subnormal(self) -> dict[str, Array]:
@@ -195,30 +207,11 @@ class Trial:
             return None
         # a maximum over the zeros of one sign alone, all other numbers kept or made smaller
         with_either = [
-            perform(definition, call, {"x": np.where(zero & (negative == other), -np.inf, x)})["y"]
+            perform(vectorized, call, {"x": np.where(zero & (negative == other), -np.inf, x)})["y"]
             for other in (False, True)
         ]
         both: Array = (with_either[0] == 0) & (with_either[1] == 0)
         return both
-
-    def _define(self, call: Call, *, magnitudes: bool, flushed: bool) -> Mapping[str, Array]:
-        if not self.finite or self.copies(call):
-            outputs = perform(definition, call, self._as_double)
-            return {name: array for name, array in outputs.items() if array is not None}
-        values, exponent = self._exact_values
-        if magnitudes:
-            values = values | {name: abs(values[name]) for name in self._linear}
-        if flushed:
-            values = values | {name: np.where(where, 0, values[name]) for name, where in self._subnormal.items()}
-        outputs = perform(definition, call, values)
-        return {name: self._scaled(name, array, exponent) for name, array in outputs.items() if array is not None}
-
-    def _scaled(self, output: str, numbers: Array, exponent: int) -> Array:
-        """Put the power of two back, as often as data are multiplied."""
-        if exponent == 0:
-            return numbers
-        # the one float among exact numbers is the maximum of a window wholly in padding, which stays minus infinity
-        return np.asarray(Fraction(2) ** (len(self.operator.terms[output]) * exponent) * numbers, object)
 
     def copies(self, call: Call) -> bool:
         """Whether a call only copies or chooses: nothing of what it returns is ever rounded."""
@@ -235,18 +228,21 @@ class Trial:
         roundings = self.operator.roundings(self.problem)[output]
         if not self.finite or self.on_lattice:
             return None
-        # a divisor may be negative
-        magnitude = abs(self.expected(call, magnitudes=True)[output])
         # data that are subnormal in float32 are not in float64
         subnormal = bool(self._subnormal) and dtype == self.case.dtype
-        kept = abs(self.expected(call, magnitudes=True, flushed=True)[output]) if subnormal else None
         return Bound(
-            magnitude,
+            self.magnitude(call, output),
             roundings,
             dtype,
-            subnormal=magnitude - kept if kept is not None else None,
+            subnormal=self._lost_to_flushing(call, output) if subnormal else None,
             divisor=self.operator.quantum(self.problem),
         )
+
+    def _lost_to_flushing(self, call: Call, output: str) -> Array:
+        """The part of the magnitude that goes if subnormal data are taken as zero, exactly."""
+        whole, kept = self.magnitude(call, output), self.magnitude(call, output, flushed=True)
+        lost = [whole[index] - kept[index] for index in np.ndindex(whole.shape)]
+        return np.array(lost, object).reshape(whole.shape)
 
     @cached_property
     def error_factor(self) -> float | None:
@@ -268,3 +264,9 @@ class Trial:
             and not (abs(array) > (most if name in self.operator.linear_in else MOST_VALUES)).any()
             for name, array in self.values.items()
         )
+
+
+def present(oracle: Any, call: Call, arrays: Arrays) -> dict[str, Any]:
+    """What an oracle says of a call, of the outputs that there are: without a bias it has no gradient."""
+    with np.errstate(all="ignore"):
+        return {name: array for name, array in perform(oracle, call, arrays).items() if array is not None}

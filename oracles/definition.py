@@ -192,9 +192,9 @@ def conv2d(
     ValueError
         If shapes do not fit, C or O is not divisible by groups, or :func:`output_size` rejects the window.
     """
-    exact = _is_exact(x, weight, bias)
+    exact = is_exact(x, weight, bias)
     batch, _, height, width = _image_shape(x)
-    out_channels, group_channels, *kernel_size = _check_convolution(x, weight, bias, groups)
+    out_channels, group_channels, *kernel_size = check_convolution(x, weight, bias, groups)
     rows = _windows(height, kernel_size[0], stride[0], padding[0], dilation[0])
     columns = _windows(width, kernel_size[1], stride[1], padding[1], dilation[1])
     image, kernel = x.tolist(), weight.tolist()
@@ -249,12 +249,12 @@ def conv2d_backward(
     ValueError
         As for :func:`conv2d`, and if grad_output does not have the output's shape.
     """
-    exact = _is_exact(x, weight, bias, grad_output)
+    exact = is_exact(x, weight, bias, grad_output)
     batch, _, height, width = _image_shape(x)
-    out_channels, group_channels, *kernel_size = _check_convolution(x, weight, bias, groups)
+    out_channels, group_channels, *kernel_size = check_convolution(x, weight, bias, groups)
     rows = _windows(height, kernel_size[0], stride[0], padding[0], dilation[0])
     columns = _windows(width, kernel_size[1], stride[1], padding[1], dilation[1])
-    _check_shape("grad_output", grad_output, (batch, out_channels, len(rows), len(columns)))
+    check_shape("grad_output", grad_output, (batch, out_channels, len(rows), len(columns)))
     image, kernel, gradient = x.tolist(), weight.tolist(), grad_output.tolist()
 
     grad_input, grad_weight, grad_bias = _zeros(x.shape), _zeros(weight.shape), [0] * out_channels
@@ -319,10 +319,10 @@ def avg_pool2d(
         If x does not have four axes, padding exceeds half the kernel, divisor_override is 0, or :func:`output_size`
         rejects the window.
     """
-    exact = _is_exact(x)
+    exact = is_exact(x)
     batch, channels, *_ = _image_shape(x)
     rows, columns = _pool_windows(x, kernel_size, stride, padding, (1, 1), ceil_mode=ceil_mode)
-    divisors = _divisors(
+    divisors = divisors_of(
         x,
         kernel_size,
         stride,
@@ -374,10 +374,10 @@ def avg_pool2d_backward(
     ValueError
         As for :func:`avg_pool2d`, and if grad_output does not have the output's shape.
     """
-    exact = _is_exact(x, grad_output)
+    exact = is_exact(x, grad_output)
     batch, channels, *_ = _image_shape(x)
     rows, columns = _pool_windows(x, kernel_size, stride, padding, (1, 1), ceil_mode=ceil_mode)
-    divisors = _divisors(
+    divisors = divisors_of(
         x,
         kernel_size,
         stride,
@@ -386,7 +386,7 @@ def avg_pool2d_backward(
         count_include_pad=count_include_pad,
         divisor_override=divisor_override,
     )
-    _check_shape("grad_output", grad_output, (batch, channels, len(rows), len(columns)))
+    check_shape("grad_output", grad_output, (batch, channels, len(rows), len(columns)))
     gradient = grad_output.tolist()
 
     grad_input = _zeros(x.shape)
@@ -438,7 +438,7 @@ def max_pool2d(
     ValueError
         If x does not have four axes, padding exceeds half the kernel, or :func:`output_size` rejects the window.
     """
-    exact = _is_exact(x)
+    exact = is_exact(x)
     batch, channels, *_ = _image_shape(x)
     rows, columns = _pool_windows(x, kernel_size, stride, padding, dilation, ceil_mode=ceil_mode)
     image = x.tolist()
@@ -482,10 +482,10 @@ def max_pool2d_backward(
     ValueError
         As for :func:`max_pool2d`, and if grad_output does not have the output's shape.
     """
-    exact = _is_exact(x, grad_output)
+    exact = is_exact(x, grad_output)
     batch, channels, *_ = _image_shape(x)
     rows, columns = _pool_windows(x, kernel_size, stride, padding, dilation, ceil_mode=ceil_mode)
-    _check_shape("grad_output", grad_output, (batch, channels, len(rows), len(columns)))
+    check_shape("grad_output", grad_output, (batch, channels, len(rows), len(columns)))
     image, gradient = x.tolist(), grad_output.tolist()
 
     grad_input = _zeros(x.shape)
@@ -530,7 +530,7 @@ def im2col(
     ValueError
         If x does not have four axes, or :func:`output_size` rejects the window.
     """
-    exact = _is_exact(x)
+    exact = is_exact(x)
     batch, channels, height, width = _image_shape(x)
     rows = _windows(height, kernel_size[0], stride[0], padding[0], dilation[0])
     columns = _windows(width, kernel_size[1], stride[1], padding[1], dilation[1])
@@ -577,12 +577,12 @@ def col2im(
     ValueError
         If columns does not have the shape that :func:`im2col` gives, or :func:`output_size` rejects the window.
     """
-    exact = _is_exact(columns)
-    batch, channels, height, width = _check_image_shape(input_shape)
+    exact = is_exact(columns)
+    batch, channels, height, width = check_image_shape(input_shape)
     rows = _windows(height, kernel_size[0], stride[0], padding[0], dilation[0])
     across = _windows(width, kernel_size[1], stride[1], padding[1], dilation[1])
     shape = (channels * kernel_size[0] * kernel_size[1], len(rows) * len(across) * batch)
-    _check_shape("columns", columns, shape)
+    check_shape("columns", columns, shape)
     source = columns.tolist()
 
     result = _zeros(input_shape)
@@ -619,7 +619,7 @@ def _pool_windows(
     return axes
 
 
-def _divisors(
+def divisors_of(
     x: np.ndarray,
     kernel_size: Pair,
     stride: Pair | None,
@@ -641,7 +641,7 @@ def _divisors(
     return [[divisor_override or height * width for width in extents[1]] for height in extents[0]]
 
 
-def _is_exact(*arrays: np.ndarray | None) -> bool:
+def is_exact(*arrays: np.ndarray | None) -> bool:
     """Tell exact numbers from floats, by the dtypes; a mixture, of two kinds of floats too, is refused."""
     dtypes = [array.dtype for array in arrays if array is not None]
     if {dtype.kind for dtype in dtypes} <= set("iuO"):
@@ -655,17 +655,18 @@ def _is_exact(*arrays: np.ndarray | None) -> bool:
 
 
 def _image_shape(x: np.ndarray) -> tuple[int, int, int, int]:
-    return _check_image_shape(x.shape)
+    return check_image_shape(x.shape)
 
 
-def _check_image_shape(shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+def check_image_shape(shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Check that a shape is that of images; return it."""
     if len(shape) != 4 or shape[0] < 0 or min(shape[1:]) < 1:
         raise ValueError(f"the input's shape is {tuple(shape)}; it must be (N, C, H, W), where only N may be 0")
     batch, channels, height, width = shape
     return batch, channels, height, width
 
 
-def _check_convolution(
+def check_convolution(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, groups: int
 ) -> tuple[int, int, int, int]:
     """Check that the channels fit; return the shape of weight."""
@@ -686,7 +687,8 @@ def _check_convolution(
     return out_channels, group_channels, kernel_height, kernel_width
 
 
-def _check_shape(name: str, array: np.ndarray, expected: tuple[int, ...]) -> None:
+def check_shape(name: str, array: np.ndarray, expected: tuple[int, ...]) -> None:
+    """Check that an array has the shape that the options require."""
     if array.shape != expected:
         raise ValueError(f"{name} has shape {array.shape}; these options require {expected}")
 

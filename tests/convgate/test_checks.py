@@ -355,7 +355,7 @@ def test_reading_memory_in_its_own_order_fails_where_the_layout_is_not_row_major
 
 def differing_witness(trial: Trial, call: Call) -> Mapping[str, Any]:
     """A second oracle that says something else of everything."""
-    return {name: array.astype(np.float64) + 1 for name, array in trial.expected(call).items()}
+    return {name: np.asarray(array, np.float64) + 1 for name, array in trial.expected(call).items()}
 
 
 def test_where_the_oracles_disagree_no_subject_is_blamed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from convgate.case import Case
 from convgate.compare import Bound, Copied, Mismatch, compare, describe
 from convgate.fills import DTYPES, smallest_normal, unit_roundoff
 from convgate.norms import NormBound
+from convgate.oracle_list import Certified
+from convgate.problem import Problem
+from convgate.trial import Trial
 
 Array = NDArray[Any]
 
@@ -404,3 +408,31 @@ def test_subnormal_data_may_be_taken_as_zero() -> None:
     exact = truth(Fraction(1e-310) * 10**10)
     assert symptom(compare(doubles(0), exact, "f64", Bound(exact, 1, "f64"))) == "wrong value"
     assert compare(doubles(0), exact, "f64", Bound(exact, 1, "f64", subnormal=exact)) is None
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_certified_numbers_decide_as_exact_ones_do(dtype: str) -> None:
+    """Errors all around the bounds of rightness and of narrowness: what floats leave in doubt is decided exactly."""
+    case = Case(
+        problem=Problem(operator="conv2d", channels=3, size=(4, 5), kernel_size=(2, 3)), dtype=dtype, fill="real"
+    )
+    trial = Trial(case, None)
+    call = case.operator.forward(case.problem)
+    known, bound = trial.expected(call)["y"], trial.bound(call, "y", dtype)
+    assert isinstance(known, Certified)
+    assert isinstance(bound, Bound)
+    assert isinstance(bound.magnitude, Certified)
+    exact, magnitude = (
+        np.array([each[index] for index in np.ndindex(each.shape)], object).reshape(each.shape)
+        for each in (known, bound.magnitude)
+    )
+    exactly = Bound(magnitude, bound.roundings, dtype)
+    seen = set()
+    for factor in (0, 0.5, 0.99, 1 - 1e-6, 1, 1 + 1e-6, 1.01, 2, 1e3, 1e6, 1e12, 2e14):
+        for index in np.ndindex(exact.shape):
+            actual = exact.astype(DTYPES[dtype])
+            actual[index] += DTYPES[dtype](factor * float(bound.at(index)))
+            found = compare(actual, known, dtype, bound)
+            assert found == compare(actual, exact, dtype, exactly)
+            seen.add(symptom(found) if found is not None else "")
+    assert seen == {"", "inaccurate", "wrong value"}
