@@ -1,6 +1,6 @@
 """The checks: each looks at one trial and says what it found."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,13 +14,17 @@ from convgate.operators import Array, Call
 from convgate.oracle_list import Certified, finite_difference
 from convgate.relations import (
     Relation,
+    Relations,
     adjoint,
     agree,
+    all_differences,
     evaluate,
     finite_differences,
     identity,
     layout,
+    one_purity_relation,
     purity_relations,
+    whole_layout,
 )
 from convgate.subjects.loader import error_factor, supports
 from convgate.text import cut
@@ -232,8 +236,9 @@ def judge_relation(check: str, relation: Relation, trial: Trial) -> Result:
     there = all(callable(getattr(trial.subject, name, None)) for name in relation.functions)
     if not there or not all(supports(trial.subject, problem) for problem in relation.also):
         return Result(check, "unsupported", message=relation.name)
+    arrays, recall = (trial.arrays(), None) if relation.repeats else trial.own_arrays()
     try:
-        actual, expected = evaluate(relation, trial.subject, trial.arrays())
+        actual, expected = evaluate(relation, trial.subject, arrays, recall)
         same = agree(actual, expected, rounded=relation.rounded)
         message, is_, must_be = ("", "", "") if same else difference(actual, expected)
     except NotImplementedError:
@@ -287,7 +292,14 @@ def judge_relations(check: str, trial: Trial) -> Result | None:
     """
     if not (trial.on_lattice if check in {"layout", "purity"} else trial.on_integers):
         return None
-    return summary(check, (judge_relation(check, relation, trial) for relation in RELATIONS[check](trial.case)))
+    relations = RELATIONS[check]
+    asked = relations.sample if trial.sampled else relations.together
+    found = summary(check, (judge_relation(check, relation, trial) for relation in asked(trial.case)))
+    if found is None or found.verdict != "failed" or asked is relations.each:
+        return found
+    # one of these says more precisely what is wrong, if it fails as well
+    closer = summary(check, (judge_relation(check, relation, trial) for relation in relations.each(trial.case)))
+    return closer if closer is not None and closer.verdict == "failed" else found
 
 
 def has_empty_windows(trial: Trial) -> bool:
@@ -353,12 +365,12 @@ def judge_rejection(call: Call, trial: Trial) -> Result:
 
 
 # Checks that ask for relations, and the relations they ask for.
-RELATIONS: dict[str, Callable[[Case], Iterator[Relation]]] = {
-    "finite_difference": finite_differences,
-    "adjoint": adjoint,
-    "identity": identity,
-    "layout": layout,
-    "purity": purity_relations,
+RELATIONS: dict[str, Relations] = {
+    "finite_difference": Relations(finite_differences, all_differences, all_differences),
+    "adjoint": Relations(adjoint, adjoint, adjoint),
+    "identity": Relations(identity, identity, identity),
+    "layout": Relations(layout, whole_layout, whole_layout),
+    "purity": Relations(purity_relations, purity_relations, one_purity_relation),
 }
 
 # In the order of blame: what a check finds explains what the later ones find on the same case.

@@ -243,7 +243,9 @@ def bounds_of(bound: Bound, expected: Certified | Array) -> Array:
 def relation_body(case: Case, result: Result) -> tuple[list[str], list[Callable[..., Any]]]:
     """Lines that assert one relation, or all of its check if it is not known which."""
     lines, helpers = [], [relations.agree]
-    for relation in RELATIONS[result.check](case):
+    relations_of = RELATIONS[result.check]
+    listed = {relation.name: relation for make in (relations_of.each, relations_of.together) for relation in make(case)}
+    for relation in listed.values():
         if result.relation in {"", relation.name}:
             lines += [
                 f"# {relation.name}",

@@ -152,7 +152,7 @@ def judge_together(correct: str, several: Sequence[Asked], shard: Shard) -> Part
     seconds, findings = [], {asked: list[Finding]() for asked in loaded}
     for number, case in enumerate(cases_of(shard, subject)):
         started = time.perf_counter()
-        trial = Trial(case, subject)
+        trial = Trial(case, subject, sampled=True)
         failure = primary_failure(judge_trial(trial))
         seconds.append(time.perf_counter() - started)
         if failure is not None:

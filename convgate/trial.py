@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from convgate.fills import EXACT, MOST_VALUES, lattice_magnitude, smallest_norma
 from convgate.norms import NormBound, norm_bound
 from convgate.operators import Array, Arrays, Call, Operator, perform
 from convgate.oracle_list import Certified, real, torch_oracle, vectorized
+from convgate.relations import Recall
 from convgate.subjects.loader import error_factor
 
 __all__ = ["RAISED", "Outcome", "Trial"]
@@ -42,8 +43,17 @@ class Outcome:
     missing: bool = False
 
 
+@dataclass(frozen=True)
+class Called:
+    """A call of the subject on the case's data: the arrays, in the case's memory layout, and what became of it."""
+
+    call: Call
+    arrays: dict[str, Array]
+    outcome: Outcome
+
+
 # What a trial holds that is not the same for every subject.
-SUBJECTS_OWN = {"subject", "witnessed", "_outcomes", "error_factor"}
+SUBJECTS_OWN = {"subject", "witnessed", "sampled", "_calls", "error_factor"}
 
 
 class Trial:
@@ -57,22 +67,25 @@ class Trial:
         A module or object with the functions of the subject protocol.
     witnessed : bool
         Whether PyTorch is asked too.
+    sampled : bool
+        Whether of relations that make many calls a part will do, as other cases ask for the others.
     """
 
-    def __init__(self, case: Case, subject: Any, *, witnessed: bool = True) -> None:
+    def __init__(self, case: Case, subject: Any, *, witnessed: bool = True, sampled: bool = False) -> None:
         self.case = case
         self.subject = subject
         self.witnessed = witnessed
+        self.sampled = sampled
         self.problem = case.problem
         self.operator: Operator = case.operator
         self.rule = broken_rule(case)
-        self._outcomes: dict[str, Outcome] = {}
+        self._calls: dict[str, Called] = {}
         self._definitions: dict[str, Mapping[str, Array | Certified]] = {}
         self._witnesses: dict[str, Mapping[str, Any] | None] = {}
 
     def before(self, subject: Any, *, witnessed: bool = True) -> "Trial":
         """The same case before another subject, with all that the oracles have said of it by now."""
-        other = Trial(self.case, subject, witnessed=witnessed)
+        other = Trial(self.case, subject, witnessed=witnessed, sampled=self.sampled)
         vars(other).update({name: value for name, value in vars(self).items() if name not in SUBJECTS_OWN})
         return other
 
@@ -110,9 +123,51 @@ class Trial:
 
     def outcome(self, call: Call) -> Outcome:
         """What the subject made of the case's own data."""
-        if call.function not in self._outcomes:
-            self._outcomes[call.function] = self.call(call, self.arrays())
-        return self._outcomes[call.function]
+        return self._called(call).outcome
+
+    def kept_inputs(self, call: Call) -> bool:
+        """Whether the subject has left the case's own data as they were."""
+        called = self._called(call)
+        return all(unchanged(called.arrays[name], self.values[name]) for name in called.arrays)
+
+    def own_arrays(self) -> tuple[dict[str, Array], Recall | None]:
+        """The case's data for a relation, and what is known of calls on them.
+
+        They are those that the subject has been called with, as long as it left them as they were.
+        """
+        made = list(self._calls.values())
+        if not made or not all(self.kept_inputs(each.call) for each in made):
+            return self.arrays(), None
+        arrays = made[0].arrays
+        return arrays, partial(self._recall, arrays)
+
+    def _called(self, call: Call) -> "Called":
+        if call.function not in self._calls:
+            made = list(self._calls.values())
+            # those of an earlier call, if it left them as they were
+            kept = made and self.kept_inputs(made[-1].call)
+            arrays = made[-1].arrays if kept else self.arrays()
+            self._calls[call.function] = Called(call, arrays, self.call(call, arrays))
+        return self._calls[call.function]
+
+    def _recall(self, own: Arrays, call: Call, arrays: Arrays) -> Mapping[str, Any] | None:
+        """What the subject returned for a call of the case on its own data; None if this is another call.
+
+        Raises
+        ------
+        BaseException
+            What the subject raised then.
+        """
+        known = self._calls.get(call.function)
+        if known is None or known.call != call or known.arrays is not own:
+            return None
+        if any(arrays[each] is not own[each] for each in call.arguments if isinstance(each, str)):
+            return None
+        if known.outcome.missing:
+            raise NotImplementedError
+        if known.outcome.error is not None:
+            raise known.outcome.error
+        return known.outcome.outputs
 
     @cached_property
     def finite(self) -> bool:
@@ -270,3 +325,8 @@ def present(oracle: Any, call: Call, arrays: Arrays) -> dict[str, Any]:
     """What an oracle says of a call, of the outputs that there are: without a bias it has no gradient."""
     with np.errstate(all="ignore"):
         return {name: array for name, array in perform(oracle, call, arrays).items() if array is not None}
+
+
+def unchanged(now: Array, then: Array) -> bool:
+    """Whether an array is what it was: NaN where there was NaN."""
+    return now.shape == then.shape and bool(((now == then) | ((now != now) & (then != then))).all())  # noqa: PLR0124 - NaN

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from convgate.case import Case, case_rule, invalid_calls
-from convgate.checks import CHECKS, OUTPUTS, RELATIONS, Result, judge, primary_failure
+from convgate.checks import CHECKS, OUTPUTS, RELATIONS, Result, judge, judge_trial, primary_failure
 from convgate.explain import Picture, picture
 from convgate.failures import fingerprint
 from convgate.fills import DTYPES
@@ -124,7 +124,7 @@ def judge_shard(subject_name: str, shard: Shard) -> Tally:
     tally = Tally()
     for case in cases_of(shard, subject):
         started = time.perf_counter()
-        results = judge(case, subject)
+        results = judge_trial(Trial(case, subject, sampled=True))
         seconds = time.perf_counter() - started
         tally.add(shard.operator, format_spec(case), results, primary_failure(results), seconds)
     return tally
@@ -174,7 +174,7 @@ def with_direct_failure(case: Case, subject: Any, failure: Result) -> tuple[Case
     group. Where the fault lies there, it is best shown there.
     """
     if failure.check in {"finite_difference", "adjoint", "identity"}:
-        also = [problem for relation in RELATIONS[failure.check](case) for problem in relation.also]
+        also = [problem for relation in RELATIONS[failure.check].each(case) for problem in relation.also]
         for problem in dict.fromkeys([case.problem, *also]):
             for seed in range(OTHER_SEEDS):
                 candidate = replace(case, problem=problem, seed=seed, fill="lattice", points=())
@@ -270,7 +270,7 @@ def exercise(subject_name: str, spec: str, check: str) -> None:
     if not wants(trial.subject, trial.problem, trial.case.dtype):
         return
     if check in RELATIONS:
-        for relation in RELATIONS[check](trial.case):
+        for relation in RELATIONS[check].each(trial.case):
             with suppress(RAISED):
                 evaluate(relation, trial.subject, trial.arrays())
     elif trial.rule is not None:

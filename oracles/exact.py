@@ -55,9 +55,13 @@ def exact_dot(a: np.ndarray, b: np.ndarray) -> int:
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape:
         raise ValueError(f"shapes are {a.shape} and {b.shape}; an inner product needs them equal")
-    for array in (a, b):
-        if not np.isfinite(array.astype(np.float64)).all():
-            raise ValueError("a value is NaN or infinite; an exact inner product needs finite values")
+    left, right = (np.rint(array.astype(np.float64)).ravel() for array in (a, b))
+    if not (np.isfinite(left).all() and np.isfinite(right).all()):
+        raise ValueError("a value is NaN or infinite; an exact inner product needs finite values")
+    # with no sum of magnitudes beyond 2**53 no partial sum is rounded, in whatever order; half of that, as this one is
+    magnitude = float(np.abs(left) @ np.abs(right))
+    if magnitude < 2.0**52:
+        return int(left @ right)
     return sum(round(p) * round(q) for p, q in zip(a.ravel().tolist(), b.ravel().tolist(), strict=True))
 
 

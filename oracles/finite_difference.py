@@ -14,13 +14,13 @@ scripts carry their source.
 
 from __future__ import annotations
 
-from itertools import product
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from oracles.definition import output_size, taps
 from oracles.exact import exact_dot
+from oracles.vectorized import axes_of, pixels_seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 __all__ = [
     "NotDifferentiableError",
     "backward_jacobian",
+    "central_difference",
     "forward_jacobian",
-    "projection",
+    "jacobians",
     "random_direction",
     "require_max_differentiable",
 ]
@@ -54,42 +55,76 @@ def random_direction(shape: tuple[int, ...], seed: int) -> np.ndarray:
     return direction
 
 
-def projection(
-    forward: Callable[[np.ndarray], np.ndarray],
-    x: np.ndarray,
-    direction: np.ndarray,
+def central_difference(
+    forward: Callable[..., np.ndarray],
+    backward: Callable[[], Any],
+    arrays: tuple[np.ndarray, ...],
     grad_output: np.ndarray,
+    gradients: tuple[int, ...],
     step: int,
-) -> int:
-    """Project a central difference: ``<forward(x + step * direction) - forward(x - step * direction), grad_output>``.
+    seed: int,
+) -> tuple[int, int]:
+    """Compare gradients with a central difference along random directions, all arrays moved at once.
 
-    The law: it equals ``2 * step * <grad_x, direction>``, where ``grad_x`` is the gradient of
-    ``<forward(x), grad_output>``. One evaluation so checks the whole Jacobian, but for a chance.
+    The law: ``<f(a + s d) - f(a - s d), g> == 2 s sum_k <grad_k, d_k>``, where ``grad_k`` is the gradient of
+    ``<f(a), g>`` by array k. It is exact for a convolution moved in x, weight and bias together, which is bilinear:
+    ``(x + d)(w + e) - (x - d)(w - e) == 2 (x e + d w)``, as the terms of second order cancel. One difference so checks
+    all gradients, but for a chance.
 
     Parameters
     ----------
     forward : callable
-        Of one array. It is handed arrays of x's dtype.
-    x, direction : array
-        Integers, of one shape.
+        Of the arrays. It is handed arrays of their dtype.
+    backward : callable
+        The gradients, in a tuple if there are several.
+    arrays : tuple of array
+        Integers.
     grad_output : array
         Integers, of the output's shape.
+    gradients : tuple of int
+        Which of the gradients belongs to each of the arrays.
     step : int
+    seed : int
+        Of the directions.
+
+    Returns
+    -------
+    slope, difference : int
+        Twice the step times the slope by the backward pass, and the difference of the forward pass.
 
     Raises
     ------
     ValueError
-        If a result is NaN or infinite, or does not have grad_output's shape.
+        If a result is NaN or infinite, or does not have the shape that it must have.
     """
-    move = (step * direction).astype(np.int64).astype(x.dtype)
-    return exact_dot(forward(x + move), grad_output) - exact_dot(forward(x - move), grad_output)
+    found = backward()
+    results = found if isinstance(found, tuple | list) else (found,)
+    directions = [random_direction(array.shape, seed + number) for number, array in enumerate(arrays)]
+    moves = [(step * direction).astype(array.dtype) for array, direction in zip(arrays, directions, strict=True)]
+    ahead = forward(*(array + move for array, move in zip(arrays, moves, strict=True)))
+    behind = forward(*(array - move for array, move in zip(arrays, moves, strict=True)))
+    slopes = [exact_dot(results[number], along) for number, along in zip(gradients, directions, strict=True)]
+    return 2 * step * sum(slopes), exact_dot(ahead, grad_output) - exact_dot(behind, grad_output)
+
+
+def jacobians(
+    forward: Callable[[np.ndarray], np.ndarray],
+    backward: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    x: np.ndarray,
+    grad_output: np.ndarray,
+    step: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compare all gradients of the first image with all central differences of its outputs.
+
+    The law: ``forward_jacobian == 2 * backward_jacobian.T``, which proves the gradient of this shape at this point (for
+    a linear function: everywhere).
+    """
+    image, shape = x[:1], (1, *grad_output.shape[1:])
+    return 2 * backward_jacobian(backward, image, shape, step).T, forward_jacobian(forward, image, step)
 
 
 def forward_jacobian(forward: Callable[[np.ndarray], np.ndarray], x: np.ndarray, step: int) -> np.ndarray:
     """Difference along every basis vector at once, all perturbed images in one batch.
-
-    With :func:`backward_jacobian` the law ``forward_jacobian == 2 * backward_jacobian.T`` proves the gradient of this
-    shape at this point (for a linear function: everywhere).
 
     Parameters
     ----------
@@ -101,7 +136,7 @@ def forward_jacobian(forward: Callable[[np.ndarray], np.ndarray], x: np.ndarray,
 
     Returns
     -------
-    object array (x.size, output.size) of int
+    array (x.size, output.size) of integers
         Row i is ``forward(x + step * e_i) - forward(x - step * e_i)``.
 
     Raises
@@ -115,7 +150,7 @@ def forward_jacobian(forward: Callable[[np.ndarray], np.ndarray], x: np.ndarray,
     y = forward(np.concatenate([x + moves, x - moves]))
     if not np.isfinite(y.astype(np.float64)).all():
         raise ValueError("forward gives NaN or infinity on finite integers; a difference needs finite values")
-    plus, minus = np.vectorize(round, otypes=[object])(y).reshape(2, x.size, y.size // (2 * x.size))
+    plus, minus = np.rint(y.astype(np.float64)).reshape(2, x.size, y.size // (2 * x.size))
     return np.asarray(plus - minus)
 
 
@@ -135,7 +170,7 @@ def backward_jacobian(
 
     Returns
     -------
-    object array (output.size, x.size) of int
+    array (output.size, x.size) of integers
         Row j is the gradient of ``step * y_j``.
 
     Raises
@@ -150,7 +185,7 @@ def backward_jacobian(
     gradients = backward(grad_outputs, np.repeat(x, size, axis=0))
     if not np.isfinite(gradients.astype(np.float64)).all():
         raise ValueError("backward gives NaN or infinity on finite integers; a Jacobian needs finite values")
-    return np.asarray(np.vectorize(round, otypes=[object])(gradients).reshape(size, x.size))
+    return np.asarray(np.rint(gradients.astype(np.float64)).reshape(size, x.size))
 
 
 def require_max_differentiable(
@@ -174,19 +209,22 @@ def require_max_differentiable(
     ValueError
         If the pool itself is not valid.
     """
-    if np.isnan(x.astype(np.float64)).any():
+    if np.isnan(x).any():
         raise NotDifferentiableError("x has a NaN, which wins its windows whatever the step; give numbers")
-    rows, columns = (
-        [taps(i, size, k, s, p, dilation=d) for i in range(output_size(size, k, s, p, dilation=d, ceil_mode=ceil_mode))]
-        for size, k, s, p, d in zip(x.shape[2:], kernel_size, stride or kernel_size, padding, dilation, strict=True)
-    )
-    image = x.tolist()
-    for n, c, (i, vertical), (j, horizontal) in product(
-        range(x.shape[0]), range(x.shape[1]), enumerate(rows), enumerate(columns)
-    ):
-        values = sorted(image[n][c][row][column] for _, row in vertical for _, column in horizontal)
-        if len(values) > 1 and not values[-1] - values[-2] > 2 * step:
-            raise NotDifferentiableError(
-                f"window ({i}, {j}) of channel {c} of image {n} has maxima {values[-1]} and {values[-2]}, at most "
-                f"{2 * step} apart; a step of {step} may change its winner, so spread the values or take a smaller step"
-            )
+    axes = axes_of(x.shape[2:], kernel_size, stride or kernel_size, padding, dilation, ceil_mode=ceil_mode)
+    planes = x.astype(np.float64).reshape(math.prod(x.shape[:2]), math.prod(x.shape[2:]))
+    if math.prod(kernel_size) == 1 or not planes.size:
+        return
+    padded = np.concatenate([planes, np.full((len(planes), 1), -np.inf)], axis=1)
+    second, first = np.partition(padded[:, pixels_seen(axes)], (-2, -1), axis=1)[:, -2:].swapaxes(0, 1)
+    with np.errstate(invalid="ignore"):
+        # a lone element in its window has nothing but minus infinity beside it; one of none is no maximum at all
+        close = ~(first - second > 2 * step) & (second > -np.inf)
+    if close.any():
+        plane, place = (int(i) for i in np.argwhere(close)[0])
+        (image, channel), (row, column) = divmod(plane, x.shape[1]), divmod(place, axes[1].count)
+        raise NotDifferentiableError(
+            f"window ({row}, {column}) of channel {channel} of image {image} has maxima {first[plane, place]} and "
+            f"{second[plane, place]}, at most {2 * step} apart; a step of {step} may change its winner, so spread the "
+            f"values or take a smaller step"
+        )

@@ -274,7 +274,7 @@ def maxima(planes: np.ndarray, axes: Axes) -> tuple[np.ndarray, np.ndarray, np.n
     Planes x pixels to planes x places, three times. A window wholly in padding has minus infinity, and the pixel behind
     the last one.
     """
-    places = _pixels_seen(axes)
+    places = pixels_seen(axes)
     padded = np.concatenate([planes, np.full((len(planes), 1), -np.inf)], axis=1)
     seen = padded[:, places]
     best = seen.argmax(axis=1)
@@ -291,7 +291,7 @@ def maxima(planes: np.ndarray, axes: Axes) -> tuple[np.ndarray, np.ndarray, np.n
     return np.take_along_axis(padded, winners, axis=1), winners, best
 
 
-def _pixels_seen(axes: Axes) -> np.ndarray:
+def pixels_seen(axes: Axes) -> np.ndarray:
     """Number of the pixel that each tap of each window looks at, taps x places; that of padding is one too large."""
     rows, across = axes
     pixels = rows.positions[:, None, :, None] * across.size + across.positions[:, None, :]

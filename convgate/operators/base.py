@@ -147,7 +147,7 @@ def perform(subject: Any, call: Call, arrays: Arrays) -> dict[str, Any]:
     return dict(zip(call.outputs, returned, strict=True))
 
 
-def source_of(call: Call, output: str | None = None, *, wrap: str = "{}", **options: str) -> str:
+def source_of(call: Call, output: str | None = None, *, arrays: Mapping[str, str] | None = None) -> str:
     """Python source of a call, with arrays as variables: ``subject.conv2d(x, weight, None, stride=(1, 1), ...)``.
 
     Parameters
@@ -156,13 +156,11 @@ def source_of(call: Call, output: str | None = None, *, wrap: str = "{}", **opti
         The call.
     output : str or None
         Which of several outputs to pick, or None for all that is returned.
-    wrap : str
-        Format of each array, such as ``np.array({})``.
-    **options : str
-        Source to put in place of a keyword argument's value.
+    arrays : dict or None
+        Source to put in place of arrays, by name.
     """
-    arguments = [wrap.format(each) if isinstance(each, str) else repr(each) for each in call.arguments]
-    keywords = [f"{name}={options.get(name, repr(value))}" for name, value in call.options.items()]
+    arguments = [(arrays or {}).get(each, each) if isinstance(each, str) else repr(each) for each in call.arguments]
+    keywords = [f"{name}={value!r}" for name, value in call.options.items()]
     text = f"subject.{call.function}({', '.join(arguments + keywords)})"
     return text if output is None or len(call.outputs) == 1 else f"{text}[{call.outputs.index(output)}]"
 

@@ -432,7 +432,7 @@ def test_a_layout_of_one_array_is_looked_at_in_the_calls_that_take_it() -> None:
     spec = "conv2d:c2h3w3o2k2:transposed"
     assert result_of(f"{spec}@grad_output", judged, "layout").verdict == "failed"
     assert result_of(f"{spec}@weight", judged, "layout").verdict == "passed"
-    names = [relation.name for relation in RELATIONS["layout"](parse_spec(f"{spec}@grad_output"))]
+    names = [relation.name for relation in RELATIONS["layout"].each(parse_spec(f"{spec}@grad_output"))]
     assert names == [f"{name} of transposed grad_output = {name} of contiguous grad_output" for name in NO_BIAS]
 
 

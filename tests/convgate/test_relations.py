@@ -40,7 +40,7 @@ def lattice_cases(draw: st.DrawFn, operator: str) -> Case:
 
 def all_relations(case: Case) -> Iterator[Relation]:
     for relations in RELATIONS.values():
-        yield from relations(case)
+        yield from relations.each(case)
 
 
 def without_derivative(case: Case, relation: Relation) -> bool:
@@ -132,7 +132,7 @@ def test_agreement_is_equality_up_to_rounding_with_nan_equal_to_nan(
 
 
 def names_of(spec: str, check: str) -> list[str]:
-    return [relation.name for relation in RELATIONS[check](parse_spec(spec))]
+    return [relation.name for relation in RELATIONS[check].each(parse_spec(spec))]
 
 
 @pytest.mark.parametrize(

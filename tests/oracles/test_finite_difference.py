@@ -16,8 +16,9 @@ from oracles.exact import exact_dot
 from oracles.finite_difference import (
     NotDifferentiableError,
     backward_jacobian,
+    central_difference,
     forward_jacobian,
-    projection,
+    jacobians,
     random_direction,
     require_max_differentiable,
 )
@@ -67,7 +68,7 @@ def spread(seed: int, shape: tuple[int, ...], dtype: str, gap: int) -> np.ndarra
 @pytest.mark.parametrize("name", operators())
 @derandomized
 @given(dtype=dtypes, seed=seeds)
-def test_a_projection_is_twice_the_step_times_the_gradient(name: str, dtype: str, seed: int) -> None:
+def test_a_central_difference_is_twice_the_step_times_the_slope(name: str, dtype: str, seed: int) -> None:
     forward, backward, step = operators(dtype)[name]
     x = spread(seed, (2, 2, 4, 5), dtype, 2 * step + 4)
     grad_output = integers(seed, *forward(x).shape, dtype=dtype)
@@ -75,12 +76,36 @@ def test_a_projection_is_twice_the_step_times_the_gradient(name: str, dtype: str
         x, grad_output = x * 4, grad_output * 4
     direction = random_direction(x.shape, seed)
     gradient = backward(grad_output, x)
-    assert projection(forward, x, direction, grad_output, step) == 2 * step * exact_dot(gradient, direction)
+    slope, difference = central_difference(forward, lambda: gradient, (x,), grad_output, (0,), step, seed)
+    assert slope == difference == 2 * step * exact_dot(gradient, direction)
 
     wrong = gradient.copy()
     place = tuple(np.argwhere(direction)[seed % np.count_nonzero(direction)])
     wrong[place] += 1
-    assert projection(forward, x, direction, grad_output, step) != 2 * step * exact_dot(wrong, direction)
+    slope, difference = central_difference(forward, lambda: (None, wrong), (x,), grad_output, (1,), step, seed)
+    assert slope != difference
+
+
+@derandomized
+@given(seed=seeds, wrong=st.integers(0, 2))
+def test_all_gradients_of_a_convolution_are_seen_in_one_difference(seed: int, wrong: int) -> None:
+    x, weight, bias = integers(seed, 2, 2, 4, 5), integers(seed + 1, 4, 1, 3, 2), integers(seed + 2, 4)
+    options: dict[str, Any] = {"stride": (2, 1), "padding": (1, 1), "dilation": (1, 2), "groups": 2}
+    grad_output = integers(seed + 3, *definition.conv2d(x, weight, bias, **options).shape)
+
+    def forward(*arrays: np.ndarray) -> np.ndarray:
+        return definition.conv2d(*arrays, **options)
+
+    gradients = definition.conv2d_backward(grad_output, x, weight, bias, **options)
+    arrays, places = (x, weight, bias), (0, 1, 2)
+    slope, difference = central_difference(forward, lambda: gradients, arrays, grad_output, places, 1, seed)
+    assert slope == difference
+    spoiled = tuple(each if number != wrong or each is None else each * 3 + 1 for number, each in enumerate(gradients))
+    moved = random_direction(arrays[wrong].shape, seed + wrong)
+    slope, difference = central_difference(forward, lambda: spoiled, arrays, grad_output, places, 1, seed)
+    gradient = gradients[wrong]
+    assert gradient is not None
+    assert (slope == difference) == (exact_dot(2 * gradient + 1, moved) == 0)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
@@ -89,8 +114,7 @@ def test_the_two_jacobians_agree_and_a_wrong_one_does_not(name: str, dtype: str)
     forward, backward, step = operators(dtype)[name]
     x = spread(0, (1, 2, 4, 3), dtype, 12)
     shape = forward(x).shape
-    left = forward_jacobian(forward, x, step)
-    right = 2 * backward_jacobian(backward, x, shape, step).T
+    right, left = jacobians(forward, backward, x, np.zeros(shape), step)
     assert left.shape == (x.size, int(np.prod(shape)))
     assert left.any()
     np.testing.assert_array_equal(left, right)
@@ -111,7 +135,7 @@ def test_the_functions_hand_over_arrays_of_the_dtype_of_x() -> None:
         return x
 
     x = np.ones((1, 1, 2, 2), np.float32)
-    projection(forward, x, random_direction(x.shape, 0), x, 3)
+    central_difference(forward, lambda: x, (x,), x, (0,), 3, 0)
     forward_jacobian(forward, x, 3)
     backward_jacobian(lambda g, x: forward(g) + 0 * forward(x), x, x.shape, 3)
     assert set(seen) == {np.dtype(np.float32)}
@@ -125,7 +149,7 @@ def test_results_that_are_not_finite_are_refused() -> None:
             return np.full_like(x, bad)
 
         with pytest.raises(ValueError, match="finite"):
-            projection(function, x, x, x, 1)
+            central_difference(function, lambda: x, (x,), x, (0,), 1, 0)
         with pytest.raises(ValueError, match="finite"):
             forward_jacobian(function, x, 1)
         with pytest.raises(ValueError, match="finite"):
@@ -201,17 +225,20 @@ def test_where_it_is_differentiable_no_move_changes_a_winner(seed: int) -> None:
     np.testing.assert_array_equal(here, there)
 
 
-@pytest.mark.parametrize("name", ["projection", "forward_jacobian", "backward_jacobian"])
-def test_the_source_stands_alone(name: str) -> None:
+def test_the_sources_stand_alone() -> None:
     names: dict[str, Any] = {"np": np, "exact_dot": exact_dot}
-    source = "from __future__ import annotations\n" + inspect.getsource(getattr(finite_difference, name))
-    exec(source, names)  # noqa: S102 - as scripts do
-    x, double = row(1, 2), lambda a: 2 * a
-    result = {
-        "projection": lambda f: f(double, x, x, x, 1),
-        "forward_jacobian": lambda f: f(double, x, 1).tolist(),
-        "backward_jacobian": lambda f: f(lambda g, _: 2 * g, x, x.shape, 1).tolist(),
-    }[name](names[name])
-    assert (
-        result == {"projection": 20, "forward_jacobian": [[4, 0], [0, 4]], "backward_jacobian": [[2, 0], [0, 2]]}[name]
-    )
+    functions = (random_direction, central_difference, forward_jacobian, backward_jacobian, jacobians)
+    for function in functions:
+        exec("from __future__ import annotations\n" + inspect.getsource(function), names)  # noqa: S102 - as scripts do
+    x = row(1, 2)
+
+    def forward(a: np.ndarray) -> np.ndarray:
+        return 2 * a
+
+    def backward(g: np.ndarray, _: np.ndarray) -> np.ndarray:
+        return 2 * g
+
+    slope, difference = names["central_difference"](forward, lambda: 2 * x, (x,), x, (0,), 1, 0)
+    assert slope == difference
+    left, right = names["jacobians"](forward, backward, x, x, 1)
+    assert left.tolist() == right.tolist() == [[4, 0], [0, 4]]

@@ -79,17 +79,45 @@ def test_adjoint(seed: int) -> None:
 
     x = random_like(X, seed)
     x[0, 0, 0, 0] = 1
-    assert equal(identities.adjoint(conv, backward, x, random_like(conv(x), seed + 1)))
-    assert equal(identities.adjoint(columns, fold, x, random_like(columns(x), seed + 1)))
-    assert not equal(identities.adjoint(conv, spoil(backward, 0, 0, 0, 0), x, random_like(conv(x), seed + 1)))
+    grad_output = random_like(conv(x), seed + 1)
+
+    def adjoint(back: Callable[[np.ndarray], np.ndarray]) -> tuple[int, int]:
+        return identities.adjoint_of_gradient(lambda: conv(x), lambda: back(grad_output), grad_output, x, 0)
+
+    assert equal(adjoint(backward))
+    assert not equal(adjoint(spoil(backward, 0, 0, 0, 0)))
+    assert equal(identities.adjoint_of_columns(lambda: columns(x), fold, x))
+    assert not equal(identities.adjoint_of_columns(lambda: columns(x), spoil(fold, 0, 0, 0, 0), x))
+
+
+@pytest.mark.parametrize("gradient", [0, 1])
+def test_adjoint_of_a_convolution_with_bias(gradient: int) -> None:
+    grad_output = random_like(definition.conv2d(X, WEIGHT, BIAS), 5)
+
+    def adjoint(more: int = 0) -> tuple[int, int]:
+        gradients = definition.conv2d_backward(grad_output, X, WEIGHT, BIAS)
+        spoiled = tuple(
+            (each if each is None else each + more) if number == gradient else each
+            for number, each in enumerate(gradients)
+        )
+        return identities.adjoint_of_gradient(
+            lambda: definition.conv2d(X, WEIGHT, BIAS),
+            lambda: spoiled,
+            grad_output,
+            (X, WEIGHT)[gradient],
+            gradient,
+            bias=BIAS,
+        )
+
+    assert equal(adjoint())
+    assert not equal(adjoint(1))
 
 
 @pytest.mark.parametrize("function", [conv, mean])
 def test_linearity(function: Callable[[np.ndarray], np.ndarray]) -> None:
-    other = random_like(X, 7)
-    assert equal(identities.linearity(function, X, other))
-    assert not equal(identities.linearity(spoil(function, 0, 0, 0, 0), X, other))
-    assert not equal(identities.linearity(most, X, other))
+    assert equal(identities.linearity(function, X))
+    assert not equal(identities.linearity(spoil(function, 0, 0, 0, 0), X))
+    assert not equal(identities.linearity(most, X))
 
 
 def test_linearity_in_the_weight() -> None:
@@ -99,26 +127,31 @@ def test_linearity_in_the_weight() -> None:
     def with_bias(weight: np.ndarray) -> np.ndarray:
         return definition.conv2d(X, weight, BIAS)
 
-    assert equal(identities.linearity(of_weight, WEIGHT, random_like(WEIGHT, 7)))
-    assert not equal(identities.linearity(with_bias, WEIGHT, random_like(WEIGHT, 7)))
+    assert equal(identities.linearity(of_weight, WEIGHT))
+    assert not equal(identities.linearity(with_bias, WEIGHT))
+    assert equal(identities.linearity(with_bias, WEIGHT, bias=BIAS))
 
 
 # Batch
 
 
 @pytest.mark.parametrize("function", [conv, mean, most])
-def test_batch_independence(function: Callable[[np.ndarray], np.ndarray]) -> None:
-    assert equal(identities.batch_independence(function, X))
-    assert not equal(identities.batch_independence(spoil(function, -1, 0, 0, 0), X))
+@pytest.mark.parametrize("image", [0, 1, 2])
+def test_an_image_of_a_batch(function: Callable[[np.ndarray], np.ndarray], image: int) -> None:
+    def spoils_an_image_of_three(x: np.ndarray) -> np.ndarray:
+        return (spoil(function, image, 0, 0, 0) if len(x) == 3 else function)(x)
+
+    assert equal(identities.image_of_batch(function, image, X))
+    assert not equal(identities.image_of_batch(spoils_an_image_of_three, image, X))
 
 
-def test_batch_independence_of_a_gradient() -> None:
+def test_an_image_of_a_gradient() -> None:
     def backward(grad_output: np.ndarray, x: np.ndarray) -> np.ndarray:
         return definition.max_pool2d_backward(grad_output, x, (2, 2))
 
-    grad_output = np.ones((3, 4, 2, 3))
-    assert equal(identities.batch_independence(backward, grad_output, X))
-    assert not equal(identities.batch_independence(spoil(backward, -1), grad_output, X))
+    grad_output = random_like(np.ones((3, 4, 2, 3)), 4)
+    assert equal(identities.image_of_batch(backward, 1, grad_output, X))
+    assert not equal(identities.image_of_batch(lambda g, x: backward(g[::-1], x), 0, grad_output, 2 * X))
 
 
 # Geometry
@@ -172,12 +205,14 @@ def test_pointwise(groups: int, bias: np.ndarray | None, dtype: type) -> None:
     weight: np.ndarray = GROUPED[:, :1, :1, :1].astype(dtype).repeat(4 // groups, 1)
     bias = None if bias is None else bias.astype(dtype)
     weight[:, 1] += 1
-    assert equal(identities.pointwise(function, x, weight, bias, stride=(2, 3), groups=groups))
-    assert not equal(identities.pointwise(ignores_stride, x, weight, bias, stride=(2, 3), groups=groups))
+    options: dict[str, Any] = {"stride": (2, 3), "groups": groups}
+    assert equal(identities.pointwise(lambda: function(x, weight, bias), x, weight, bias, **options))
+    assert not equal(identities.pointwise(lambda: ignores_stride(x, weight, bias), x, weight, bias, **options))
 
 
 @pytest.mark.parametrize("bias", [None, BIAS])
-def test_group_split(bias: np.ndarray | None) -> None:
+@pytest.mark.parametrize("group", [0, 1])
+def test_a_group_of_a_convolution(bias: np.ndarray | None, group: int) -> None:
     def function(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, groups: int) -> np.ndarray:
         return definition.conv2d(x, weight, bias, groups=groups)
 
@@ -185,8 +220,15 @@ def test_group_split(bias: np.ndarray | None) -> None:
         swapped = x.reshape(len(x), -1, groups, *x.shape[2:]).swapaxes(1, 2).reshape(x.shape)
         return definition.conv2d(swapped, weight, bias, groups=groups)
 
-    assert equal(identities.group_split(function, X, GROUPED, bias, 2))
-    assert not equal(identities.group_split(interleaves_groups, X, GROUPED, bias, 2))
+    def sides(convolution: Callable[..., np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        def alone(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
+            return convolution(x, weight, bias, 1)
+
+        arrays = [X, GROUPED] + ([] if bias is None else [bias])
+        return identities.group_of_convolution(lambda: convolution(X, GROUPED, bias, 2), alone, 2, group, *arrays)
+
+    assert equal(sides(function))
+    assert not equal(sides(interleaves_groups))
 
 
 def test_columns_product() -> None:
@@ -214,9 +256,28 @@ def test_constant_pool(dtype: type) -> None:
     def counts_padding(x: np.ndarray) -> np.ndarray:
         return definition.avg_pool2d(x, (3, 2), padding=(1, 1), ceil_mode=True)
 
-    assert equal(identities.constant_pool(function, -7, X.shape, np.dtype(dtype)))
-    assert equal(identities.constant_pool(most, -7, X.shape, np.dtype(dtype)))
-    assert not equal(identities.constant_pool(counts_padding, -7, X.shape, np.dtype(dtype)))
+    x: np.ndarray = X.astype(dtype)
+    assert equal(identities.constant_pool(function, x, -7))
+    assert equal(identities.constant_pool(most, x, -7))
+    assert not equal(identities.constant_pool(counts_padding, x, -7))
+
+
+# Memory
+
+
+@pytest.mark.parametrize("units", [(1.0,), (1.0, 0.5)])
+def test_arrays_as_they_lie_in_memory(units: tuple[float, ...]) -> None:
+    def function(x: np.ndarray) -> Any:
+        results = tuple(x * factor for factor in range(1, 1 + len(units)))
+        return results[0] if len(results) == 1 else (*results, None)
+
+    def reads_memory(x: np.ndarray) -> Any:
+        results = tuple(x.ravel(order="K").reshape(x.shape) for _ in units)
+        return results[0] if len(results) == 1 else (*results, None)
+
+    x = np.asfortranarray(X)
+    assert equal(identities.row_major(function, units, x))
+    assert not equal(identities.row_major(reads_memory, units, x))
 
 
 def test_max_translation() -> None:
