@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from oracles import definition, finite_difference
+from oracles import definition
 from oracles.exact import exact_dot
 from oracles.finite_difference import (
     NotDifferentiableError,
