@@ -56,7 +56,7 @@ class Bound:
         Largest number n of roundings on the way to one entry.
     dtype : str
         Of the accumulator: "f32" or "f64".
-    subnormal : ndarray of object or None
+    subnormal : Certified, ndarray of object or None
         The part of `magnitude` that goes if subnormal data are taken as zero; None if there are none.
     divisor : int
         What an entry is divided by at most once it has been added up.
@@ -65,7 +65,7 @@ class Bound:
     magnitude: Certified | Array
     roundings: int
     dtype: str
-    subnormal: Array | None = None
+    subnormal: Certified | Array | None = None
     divisor: int = 1
 
     @cached_property
@@ -162,6 +162,8 @@ def compare(
         return Mismatch("wrong dtype", message, None, str(wanted), str(actual.dtype))
     if isinstance(bound, Copied):
         return compare_copies(actual, np.asarray(expected), bound)
+    if bound is None and np.array_equal(actual, expected):
+        return None
     return (
         compare_to_half_a_step(actual, np.asarray(expected), step)
         if bound is None
@@ -265,8 +267,10 @@ def sides_of(actual: Array, expected: Certified | Array, bound: Bound) -> Sides:
         least, most = gap * (1 - ROUNDED) - truth.error, gap * (1 + ROUNDED) + truth.error
         below, above = magnitude.high - magnitude.error, magnitude.high + magnitude.error
         share, widest = float(bound.share), float(bound.steps * NARROWEST)
-        flushed = float(bound.flushed)
-        lost = flushed + (0.0 if bound.subnormal is None else as_floats(bound.subnormal))
+        flushed = lost = float(bound.flushed)
+        if bound.subnormal is not None:
+            subnormal = certified(bound.subnormal)
+            lost = lost + subnormal.high + subnormal.error
         return Sides(
             inside=most <= (share * below + flushed) * (1 - ROUNDED),
             outside=least > (share * above + lost) * (1 + ROUNDED),

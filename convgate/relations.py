@@ -540,7 +540,7 @@ def kept_alone(case: Case, make: Callable[[Problem], Call]) -> Relation:
 
 def kept_beside(case: Case, make: Callable[[Problem], Call], what: str) -> Relation:
     """What a call keeps when another problem comes in between."""
-    call, others = make(case.problem), other_problems(case)[what]
+    call, others = make(case.problem), other_problems(case)[what]()
     ones = tuple(Function(make(other), ones=ones_of(case.operator, other, make(other))) for other in others)
     return Relation(
         name=f"{call.function} keeps its results and its answer beside a call with {what}",
@@ -560,8 +560,8 @@ def ones_of(operator: Operator, problem: Problem, call: Call) -> dict[str, Shape
     return {name: shape for name, shape in shapes.items() if name in call.arguments}
 
 
-def other_problems(case: Case) -> dict[str, tuple[Problem, ...]]:
-    """Problems that are like a case's but for a few options, by what the last of them has.
+def other_problems(case: Case) -> dict[str, Callable[[], tuple[Problem, ...]]]:
+    """Problems that are like a case's but for a few options, by what the last of them has; each made when asked for.
 
     What a subject keeps from one call to the next it may find again by too few options: so one problem differs in
     sizes, one in the stride, one has a larger kernel but, where ceil_mode lets it, an output of the same shape, and one
@@ -570,17 +570,23 @@ def other_problems(case: Case) -> dict[str, tuple[Problem, ...]]:
     """
     problem = case.problem
     (height, width), (down, across), (above, left) = problem.size, problem.stride, problem.padding
-    larger = problem
-    for axis in (0, 1):
-        size, kernel = larger.size[axis] + larger.dilation[axis], larger.kernel_size[axis] + 1
-        larger = with_axis(larger, axis, size=size, kernel_size=kernel)
-    images = replace(problem, batch=problem.batch + 1, size=(height + 2, width + 1))
-    found = {
-        "more and larger images": (images,),
-        "a larger stride": (images, replace(problem, stride=(down + 1, across + 1))),
-        "a larger kernel": (larger,),
+
+    def images() -> Problem:
+        return replace(problem, batch=problem.batch + 1, size=(height + 2, width + 1))
+
+    def longer() -> Problem:
+        return replace(problem, stride=(down + 1, across + 1))
+
+    def larger() -> Problem:
+        (rows, columns), (apart, aside) = problem.kernel_size, problem.dilation
+        return replace(problem, size=(height + apart, width + aside), kernel_size=(rows + 1, columns + 1))
+
+    found: dict[str, Callable[[], tuple[Problem, ...]]] = {
+        "more and larger images": lambda: (images(),),
+        "a larger stride": lambda: (images(), longer()),
+        "a larger kernel": lambda: (larger(),),
     }
     if above or left:
         padded = (height + 2 * above, width + 2 * left)
-        found["pixels in place of padding"] = (replace(problem, size=padded, padding=(0, 0)),)
+        found["pixels in place of padding"] = lambda: (replace(problem, size=padded, padding=(0, 0)),)
     return found

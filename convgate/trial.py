@@ -45,11 +45,24 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Called:
-    """A call of the subject on the case's data: the arrays, in the case's memory layout, and what became of it."""
+    """A call of the subject on the case's data.
+
+    Parameters
+    ----------
+    call : Call
+        The call.
+    arrays : dict
+        The data in the case's memory layout.
+    outcome : Outcome
+        What became of it.
+    kept : bool
+        Whether the data are what they were.
+    """
 
     call: Call
     arrays: dict[str, Array]
     outcome: Outcome
+    kept: bool
 
 
 # What a trial holds that is not the same for every subject.
@@ -125,29 +138,31 @@ class Trial:
         """What the subject made of the case's own data."""
         return self._called(call).outcome
 
-    def kept_inputs(self, call: Call) -> bool:
-        """Whether the subject has left the case's own data as they were."""
-        called = self._called(call)
-        return all(unchanged(called.arrays[name], self.values[name]) for name in called.arrays)
-
     def own_arrays(self) -> tuple[dict[str, Array], Recall | None]:
         """The case's data for a relation, and what is known of calls on them.
 
-        They are those that the subject has been called with, as long as it left them as they were.
+        They are those that the subject has been called with, if it left them as they were.
         """
         made = list(self._calls.values())
-        if not made or not all(self.kept_inputs(each.call) for each in made):
+        if not made or not all(each.kept for each in made):
             return self.arrays(), None
         arrays = made[0].arrays
         return arrays, partial(self._recall, arrays)
 
-    def _called(self, call: Call) -> "Called":
+    def kept(self, arrays: Arrays) -> bool:
+        """Whether arrays hold the case's data, to the last bit."""
+        return all(
+            array.shape == self.values[name].shape and array.tobytes() == self.values[name].tobytes()
+            for name, array in arrays.items()
+        )
+
+    def _called(self, call: Call) -> Called:
         if call.function not in self._calls:
-            made = list(self._calls.values())
             # those of an earlier call, if it left them as they were
-            kept = made and self.kept_inputs(made[-1].call)
-            arrays = made[-1].arrays if kept else self.arrays()
-            self._calls[call.function] = Called(call, arrays, self.call(call, arrays))
+            usable = [each.arrays for each in self._calls.values() if each.kept]
+            arrays = usable[0] if usable else self.arrays()
+            outcome = self.call(call, arrays)
+            self._calls[call.function] = Called(call, arrays, outcome, self.kept(arrays))
         return self._calls[call.function]
 
     def _recall(self, own: Arrays, call: Call, arrays: Arrays) -> Mapping[str, Any] | None:
@@ -184,11 +199,16 @@ class Trial:
     @property
     def on_integers(self) -> bool:
         """Whether data are on the lattice and its step is 1, for what moves them by a step or adds to them."""
-        return self.on_lattice and not any(self.step(output) for output in self.operator.terms)
+        return self.on_lattice and not any(self._steps.values())
 
     def step(self, output: str) -> int:
         """Exponent of the power of two that all entries of an output are multiples of, with data on the lattice."""
-        return step_of(self.operator, self.case.dtype, self.case.fill, output)
+        return self._steps[output]
+
+    @cached_property
+    def _steps(self) -> dict[str, int]:
+        operator, case = self.operator, self.case
+        return {output: step_of(operator, case.dtype, case.fill, output) for output in operator.terms}
 
     def expected(self, call: Call) -> Mapping[str, Array | Certified]:
         """What the definition says: floats that are exact, or certified numbers where sums of the data are rounded."""
@@ -219,7 +239,7 @@ class Trial:
             present(vectorized, call, {name: each.astype(np.float64) for name, each in values.items()})[output]
         )
         # positive numbers, rounded n + 2 times at most on the way: gamma(n + 2), with room for gamma itself
-        count = self.operator.roundings(self.problem)[output] + 2
+        count = self._roundings[output] + 2
         error = 1.1 * count * unit_roundoff("f64") * floats + count * smallest_normal("f64")
         return Certified(floats, np.zeros_like(floats), error, exact)
 
@@ -270,8 +290,11 @@ class Trial:
 
     def copies(self, call: Call) -> bool:
         """Whether a call only copies or chooses: nothing of what it returns is ever rounded."""
-        roundings = self.operator.roundings(self.problem)
-        return not any(roundings[output] for output in call.outputs)
+        return not any(self._roundings[output] for output in call.outputs)
+
+    @cached_property
+    def _roundings(self) -> dict[str, int]:
+        return self.operator.roundings(self.problem)
 
     def bound(self, call: Call, output: str, dtype: str) -> Bound | Copied | None:
         """What decides whether an output is right: the error bound, or None where half a step of the lattice does.
@@ -280,7 +303,7 @@ class Trial:
         """
         if self.copies(call):
             return Copied(self._either_sign(call))
-        roundings = self.operator.roundings(self.problem)[output]
+        roundings = self._roundings[output]
         if not self.finite or self.on_lattice:
             return None
         # data that are subnormal in float32 are not in float64
@@ -293,11 +316,13 @@ class Trial:
             divisor=self.operator.quantum(self.problem),
         )
 
-    def _lost_to_flushing(self, call: Call, output: str) -> Array:
-        """The part of the magnitude that goes if subnormal data are taken as zero, exactly."""
+    def _lost_to_flushing(self, call: Call, output: str) -> Certified:
+        """The part of the magnitude that goes if subnormal data are taken as zero."""
         whole, kept = self.magnitude(call, output), self.magnitude(call, output, flushed=True)
-        lost = [whole[index] - kept[index] for index in np.ndindex(whole.shape)]
-        return np.array(lost, object).reshape(whole.shape)
+        lost = whole.high - kept.high
+        # the difference of two floats is rounded once more
+        error = whole.error + kept.error + unit_roundoff("f64") * lost
+        return Certified(lost, np.zeros_like(lost), error, lambda index: whole[index] - kept[index])
 
     @cached_property
     def error_factor(self) -> float | None:
@@ -325,8 +350,3 @@ def present(oracle: Any, call: Call, arrays: Arrays) -> dict[str, Any]:
     """What an oracle says of a call, of the outputs that there are: without a bias it has no gradient."""
     with np.errstate(all="ignore"):
         return {name: array for name, array in perform(oracle, call, arrays).items() if array is not None}
-
-
-def unchanged(now: Array, then: Array) -> bool:
-    """Whether an array is what it was: NaN where there was NaN."""
-    return now.shape == then.shape and bool(((now == then) | ((now != now) & (then != then))).all())  # noqa: PLR0124 - NaN

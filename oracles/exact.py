@@ -62,6 +62,16 @@ def exact_dot(a: np.ndarray, b: np.ndarray) -> int:
     magnitude = float(np.abs(left) @ np.abs(right))
     if magnitude < 2.0**52:
         return int(left @ right)
+    if a.dtype.kind == b.dtype.kind == "f" and max(np.abs(left).max(), np.abs(right).max()) < 2.0**62:
+        # in limbs of 22 bits, of whose products 2**18 are summed up in 64 bits
+        limbs = [[v & 0x3FFFFF, (v >> 22) & 0x3FFFFF, v >> 44] for v in (left.astype(np.int64), right.astype(np.int64))]
+        starts = range(0, a.size, 2**18)
+        products = {
+            (i, j): sum(int(p[start : start + 2**18] @ q[start : start + 2**18]) for start in starts)
+            for i, p in enumerate(limbs[0])
+            for j, q in enumerate(limbs[1])
+        }
+        return sum(product << 22 * (i + j) for (i, j), product in products.items())
     return sum(round(p) * round(q) for p, q in zip(a.ravel().tolist(), b.ravel().tolist(), strict=True))
 
 

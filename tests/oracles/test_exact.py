@@ -87,3 +87,9 @@ def test_the_source_of_exact_dot_stands_alone() -> None:
     names: dict[str, Any] = {"np": np}
     exec("from __future__ import annotations\n" + inspect.getsource(exact_dot), names)  # noqa: S102 - as scripts do
     assert names["exact_dot"](np.array([2.0]), np.array([3.0])) == 6
+
+
+@given(st.lists(st.tuples(*[st.floats(-(2.0**61), 2.0**61, allow_nan=False)] * 2), max_size=12))
+def test_an_inner_product_of_large_floats_is_that_of_their_integers(pairs: list[tuple[float, float]]) -> None:
+    a, b = (np.array([pair[side] for pair in pairs], np.float64) for side in (0, 1))
+    assert exact_dot(a, b) == sum(round(p) * round(q) for p, q in pairs)
