@@ -10,8 +10,9 @@ import numpy as np
 from convgate.case import Case, invalid_calls
 from convgate.compare import Mismatch, compare, describe
 from convgate.norms import NormBound, relations_may_round
-from convgate.operators import Array, Call
+from convgate.operators import Array, Call, ResultsError
 from convgate.oracle_list import finite_difference
+from convgate.plain import NotPlainError, type_name
 from convgate.relations import (
     Relation,
     adjoint,
@@ -104,6 +105,13 @@ def raised(check: str, error: BaseException, *, output: str = "", relation: str 
     )
 
 
+def not_plain(check: str, error: Exception, *, output: str = "", relation: str = "") -> Result:
+    """A subject returned something else than arrays of NumPy's own of the right dtype, or not as many."""
+    symptom, _, text = str(error).partition(": ")
+    message = f"{relation}: {text}" if relation else text
+    return Result(check, "failed", symptom, message, "ndarray", text, output, relation=relation)
+
+
 def judge_output(check: str, output: str, trial: Trial) -> Result | None:
     """Compare one output of the subject with the definition, once PyTorch agrees with that."""
     call = trial.call_producing(output)
@@ -112,6 +120,8 @@ def judge_output(check: str, output: str, trial: Trial) -> Result | None:
     outcome = trial.outcome(call)
     if outcome.missing:
         return Result(check, "unsupported", message=f"{call.function} is not there, or not for this problem")
+    if isinstance(outcome.error, ResultsError):
+        return not_plain(check, outcome.error, output=output)
     if outcome.error is not None or outcome.outputs is None:
         return raised(check, outcome.error or RuntimeError("no result"), output=output)
     expected = trial.expected(call).get(output)
@@ -157,7 +167,7 @@ def judge_absent(check: str, output: str, actual: Any) -> Result:
     """Without a bias its gradient is None."""
     if actual is None:
         return Result(check, "vacuous", message="no bias, so no gradient", output=output)
-    name = type(actual).__name__
+    name = type_name(actual)
     message = f"{output} must be None without a bias, got {name}"
     return Result(check, "failed", "wrong type", message, "None", name, output)
 
@@ -238,6 +248,8 @@ def judge_relation(check: str, relation: Relation, trial: Trial) -> Result:
         message, is_, must_be = ("", "", "") if same else difference(actual, expected)
     except NotImplementedError:
         return Result(check, "unsupported", message=relation.name)
+    except NotPlainError as error:
+        return not_plain(check, error, relation=relation.name)
     except RAISED as error:
         return raised(check, error, relation=relation.name)
     if not same and not relation.symptom:
@@ -268,6 +280,9 @@ def rounding_explains(relation: Relation, trial: Trial) -> bool:
 def difference(actual: Any, expected: Any) -> tuple[str, str, str]:
     """In words, and both values, where two results first differ."""
     left, right = np.asarray(actual), np.asarray(expected)
+    if not {type(actual), type(expected)} <= {np.ndarray, int, str}:
+        is_, must_be = type_name(actual), type_name(expected)
+        return f"types {is_} and {must_be} cannot be compared", is_, must_be
     if left.shape != right.shape:
         return f"shapes {left.shape} and {right.shape} differ", str(left.shape), str(right.shape)
     if not left.shape:

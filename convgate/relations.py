@@ -16,11 +16,13 @@ import numpy as np
 from convgate import purity
 from convgate.case import Case
 from convgate.fills import step_of
-from convgate.operators import Arrays, Call, Operator, source_of
+from convgate.operators import OPERATORS, Arrays, Call, Operator, source_of
 from convgate.oracle_list import exact_dot, finite_difference, identities
+from convgate.plain import Plain
 from convgate.problem import Problem, with_axis
 
 __all__ = [
+    "SEVERAL",
     "Relation",
     "adjoint",
     "agree",
@@ -36,6 +38,15 @@ __all__ = [
 MOST_BASIS_VECTORS = 24
 
 ANOTHER = "np.flip({}).copy()"
+
+CALLS = [
+    make(Problem(operator=operator.name))
+    for operator in OPERATORS.values()
+    for make in (operator.forward, operator.backward)
+    if make is not None
+]
+# The functions that return more than one result.
+SEVERAL = tuple(call.function for call in CALLS if len(call.outputs) > 1)
 
 
 @dataclass(frozen=True)
@@ -72,15 +83,26 @@ class Relation:
 
 
 def evaluate(relation: Relation, subject: Any, arrays: Arrays) -> tuple[Any, Any]:
-    """Work out both sides of a relation; what the subject raises passes through."""
+    """Work out both sides of a relation; what the subject raises passes through.
+
+    Raises
+    ------
+    NotPlainError
+        If one of its results is no array of NumPy's own, whose arithmetic and comparisons nobody else defines.
+    """
     names = {helper.__name__: helper for helper in relation.helpers}
     with np.errstate(all="ignore"):
-        actual, expected = eval(relation.source, {"np": np, "subject": subject, **names, **arrays})  # noqa: S307 - our own text, see the module's docstring
+        actual, expected = eval(relation.source, {"np": np, "subject": Plain(subject, SEVERAL), **names, **arrays})  # noqa: S307 - our own text, see the module's docstring
     return actual, expected
 
 
 def agree(actual: Any, expected: Any, *, rounded: bool) -> bool:
-    """Whether two numbers or arrays are the same, after rounding to integers if `rounded`; NaN is the same as NaN."""
+    """Whether two numbers or arrays are the same, after rounding to integers if `rounded`; NaN is the same as NaN.
+
+    What is neither a number or words of Python's nor exactly an array of NumPy's agrees with nothing.
+    """
+    if not {type(actual), type(expected)} <= {np.ndarray, int, str}:
+        return False
     left, right = np.asarray(actual), np.asarray(expected)
     if left.shape != right.shape:
         return False

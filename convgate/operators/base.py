@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from convgate.operators.classes import AxisFeature, Block
+from convgate.plain import several, type_name
 from convgate.problem import Problem
 
 __all__ = [
@@ -141,10 +142,11 @@ def perform(subject: Any, call: Call, arrays: Arrays) -> dict[str, Any]:
     returned = function(*arguments, **call.options)
     if len(call.outputs) == 1:
         return {call.outputs[0]: returned}
-    if not isinstance(returned, tuple | list) or len(returned) != len(call.outputs):
-        what = f"{len(returned)} results" if isinstance(returned, tuple | list) else type(returned).__name__
-        raise ResultsError(f"{call.function} must return ({', '.join(call.outputs)}), got {what}")
-    return dict(zip(call.outputs, returned, strict=True))
+    results = several(returned)
+    if results is None or len(results) != len(call.outputs):
+        what = type_name(returned) if results is None else f"{len(results)} results"
+        raise ResultsError(f"wrong type: {call.function} must return ({', '.join(call.outputs)}), got {what}")
+    return dict(zip(call.outputs, results, strict=True))
 
 
 def source_of(call: Call, output: str | None = None, *, wrap: str = "{}", **options: str) -> str:
