@@ -35,11 +35,14 @@ class Outcome:
         What it raised, if it did.
     missing : bool
         Whether the subject lacks the function, or says that it does not support the problem.
+    refused : bool
+        Whether it says so by NotImplementedError, of a problem that its ``supports`` let through.
     """
 
     outputs: Mapping[str, Any] | None = None
     error: BaseException | None = None
     missing: bool = False
+    refused: bool = False
 
 
 # What a trial holds that is not the same for every subject.
@@ -101,7 +104,7 @@ class Trial:
                 {name: np.array(each) if type(each) is np.ndarray else each for name, each in outputs.items()}
             )
         except NotImplementedError:
-            return Outcome(missing=True)
+            return Outcome(missing=True, refused=True)
         except RAISED as error:
             return Outcome(error=error)
 

@@ -96,6 +96,8 @@ class Operator:
         Problem, Euclidean norms and sums of magnitudes of each image and channel (of each kernel, of each bias), by
         array, to what a subject's ``error_factor`` is a factor of, by output: one number for each image and channel,
         or kernel. None where no such subject is known.
+    ceiling : callable or None
+        Problem to the largest ``error_factor`` that is believed, by output; None where `norms` is.
     """
 
     name: str
@@ -116,6 +118,7 @@ class Operator:
     blocks: tuple[Block, ...]
     padding_shows: Callable[[Problem], bool]
     norms: Callable[[Problem, Arrays, Arrays], dict[str, Array]] | None = None
+    ceiling: Callable[[Problem], dict[str, float]] | None = None
 
     @property
     def factors(self) -> int:

@@ -160,7 +160,7 @@ def subject_with(function: str, place: int | None, like: Like) -> Any:
         found = getattr(impl, function)(*arguments, **options)
         if place is None:
             return like(found)
-        return tuple(like(each) if number == place else each for number, each in enumerate(found))
+        return tuple(like(each) if number == place and each is not None else each for number, each in enumerate(found))
 
     own = {
         name: getattr(impl, name)
@@ -207,7 +207,8 @@ def test_every_array_like_is_the_wrong_type_in_every_check_that_sees_it(
     assert primary is not None
     for check, relations in RELATIONS.items():
         asked = [relation for relation in relations(case) if function in relation.functions]
-        if asked and check in found and name != "nothing":
+        with_bias = check != "adjoint" or output != "grad_bias"
+        if asked and check in found and name != "nothing" and with_bias:
             assert found[check].verdict in {"failed", "vacuous"}, (check, found[check])
             assert found[check].verdict == "vacuous" or found[check].symptom == must_be, (check, found[check])
 
