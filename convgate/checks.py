@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -9,9 +10,10 @@ import numpy as np
 
 from convgate.case import Case, invalid_calls
 from convgate.compare import Mismatch, compare, describe
-from convgate.norms import NormBound, relations_may_round
-from convgate.operators import Array, Arrays, Call
+from convgate.norms import NormBound, believed, relations_may_round
+from convgate.operators import Array, Arrays, Call, ResultsError
 from convgate.oracle_list import Certified, finite_difference
+from convgate.plain import NotPlainError, type_name
 from convgate.relations import (
     Recall,
     Relation,
@@ -75,7 +77,13 @@ class Result:
     relation : str
         Name of the relation that does not hold, if it is one.
     factor : float or None
-        The error factor that the subject claims, if it was judged by that.
+        The error factor by which it was judged, if the subject claims one and is not right without it.
+    claim : float or None
+        What the subject claims then, which can be more than is believed.
+    refused : bool
+        Whether the subject raised NotImplementedError on what its ``supports`` let through.
+    one_oracle : bool
+        Whether PyTorch had no opinion, so that the definition alone decided.
     """
 
     check: str
@@ -88,8 +96,14 @@ class Result:
     place: str = ""
     relation: str = ""
     factor: float | None = None
+    claim: float | None = None
+    refused: bool = False
+    one_oracle: bool = False
 
 
+# A result that is so much too small must not pass by what a subject claims: otherwise the claim, not the result, was
+# judged.
+NOTICED = Fraction(1, 100)
 # Of what a subject says.
 MOST_CHARACTERS = 2_000
 # Outputs by the check that compares them with the oracles.
@@ -109,6 +123,13 @@ def raised(check: str, error: BaseException, *, output: str = "", relation: str 
     )
 
 
+def not_plain(check: str, error: Exception, *, output: str = "", relation: str = "") -> Result:
+    """A subject returned something else than arrays of NumPy's own of the right dtype, or not as many."""
+    symptom, _, text = str(error).partition(": ")
+    message = f"{relation}: {text}" if relation else text
+    return Result(check, "failed", symptom, message, "ndarray", text, output, relation=relation)
+
+
 def judge_output(check: str, output: str, trial: Trial) -> Result | None:
     """Compare one output of the subject with the definition, once PyTorch agrees with that."""
     call = trial.call_producing(output)
@@ -116,31 +137,57 @@ def judge_output(check: str, output: str, trial: Trial) -> Result | None:
         return None
     outcome = trial.outcome(call)
     if outcome.missing:
-        return Result(check, "unsupported", message=f"{call.function} is not there, or not for this problem")
+        why = "raises NotImplementedError" if outcome.refused else "is not there"
+        return Result(check, "unsupported", message=f"{call.function} {why}", refused=outcome.refused)
+    if isinstance(outcome.error, ResultsError):
+        return not_plain(check, outcome.error, output=output)
     if outcome.error is not None or outcome.outputs is None:
         return raised(check, outcome.error or RuntimeError("no result"), output=output)
     expected = trial.expected(call).get(output)
     if expected is None:
         return judge_absent(check, output, outcome.outputs[output])
-    disagreement = oracles_disagree(trial, call, output)
+    mismatch, claimed = judge_values(trial, call, output, outcome.outputs[output])
+    # what it is, no oracle needs to be asked
+    of_values = mismatch is None or mismatch.symptom not in {"wrong type", "wrong dtype"}
+    disagreement = oracles_disagree(trial, call, output) if of_values else None
     if disagreement is not None:
         message = f"{output}{disagreement.message} by PyTorch; the definition says what must be"
         return Result(check, "oracles_disagree", "", message, disagreement.expected, disagreement.actual, output)
-    mismatch, claimed = judge_values(trial, call, output, outcome.outputs[output])
+    judged = partial(
+        Result,
+        check,
+        output=output,
+        factor=claimed.factor if claimed is not None else None,
+        claim=trial.error_factor if claimed is not None else None,
+        one_oracle=trial.witnessed and trial.witness(call) is None,
+    )
     if mismatch is not None:
         where = f"[{','.join(map(str, mismatch.index))}]" if mismatch.index is not None else ""
         text = f"{output}{where} {mismatch.message}"
-        place = f"{output}{where}" if where else ""
-        what = (mismatch.symptom, text, mismatch.expected, mismatch.actual, output, place)
-        return Result(check, "failed", *what, factor=claimed.factor if claimed is not None else None)
-    if (
-        claimed is not None
-        and compare(np.zeros_like(outcome.outputs[output]), expected, trial.case.dtype, claimed) is None
-    ):
-        return Result(check, "vacuous", message="the subject's error_factor lets even zeros pass", output=output)
+        return judged(
+            verdict="failed",
+            symptom=mismatch.symptom,
+            message=text,
+            expected=mismatch.expected,
+            actual=mismatch.actual,
+            place=f"{output}{where}" if where else "",
+        )
+    if claimed is not None and lets_pass(expected, claimed):
+        return judged(verdict="vacuous", message="the subject's error_factor lets a result pass that is 1 % too small")
     if is_vacuous(expected):
-        return Result(check, "vacuous", message="nothing but zeros was expected", output=output)
-    return Result(check, "passed", output=output)
+        return judged(verdict="vacuous", message="nothing but zeros was expected")
+    return judged(verdict="passed")
+
+
+def lets_pass(expected: Certified | Array, claimed: NormBound) -> bool:
+    """Whether a result that is too small everywhere, by as much as must be noticed, would be within the bound."""
+    indices = np.ndindex(expected.shape)
+    return all(NOTICED * abs(exactly(expected, index)) <= claimed.at(index) for index in indices)
+
+
+def exactly(numbers: Certified | Array, index: tuple[int, ...]) -> Fraction:
+    """One entry as an exact number."""
+    return numbers[index] if isinstance(numbers, Certified) else Fraction(numbers.item(index))
 
 
 def judge_values(trial: Trial, call: Call, output: str, actual: Any) -> tuple[Mismatch | None, NormBound | None]:
@@ -162,7 +209,7 @@ def judge_absent(check: str, output: str, actual: Any) -> Result:
     """Without a bias its gradient is None."""
     if actual is None:
         return Result(check, "vacuous", message="no bias, so no gradient", output=output)
-    name = type(actual).__name__
+    name = type_name(actual)
     message = f"{output} must be None without a bias, got {name}"
     return Result(check, "failed", "wrong type", message, "None", name, output)
 
@@ -228,7 +275,15 @@ def summary(check: str, results: Iterable[Result | None]) -> Result | None:
     for verdict in ("passed", "vacuous", "unsupported"):
         for result in found:
             if result.verdict == verdict:
-                return Result(check, verdict, message=result.message)
+                return Result(
+                    check,
+                    verdict,
+                    message=result.message,
+                    factor=max((each.factor for each in found if each.factor is not None), default=None),
+                    claim=max((each.claim for each in found if each.claim is not None), default=None),
+                    refused=any(each.refused for each in found),
+                    one_oracle=any(each.one_oracle for each in found),
+                )
     return None
 
 
@@ -252,7 +307,9 @@ def judge_on(check: str, relation: Relation, trial: Trial, arrays: Arrays, recal
         same = agree(actual, expected, rounded=relation.rounded)
         message, is_, must_be = ("", "", "") if same else difference(actual, expected)
     except NotImplementedError:
-        return Result(check, "unsupported", message=relation.name)
+        return Result(check, "unsupported", message=relation.name, refused=True)
+    except NotPlainError as error:
+        return not_plain(check, error, relation=relation.name)
     except RAISED as error:
         return raised(check, error, relation=relation.name)
     if not same and not relation.symptom:
@@ -261,7 +318,8 @@ def judge_on(check: str, relation: Relation, trial: Trial, arrays: Arrays, recal
         return Result(check, "failed", symptom, text, expected, details, relation=relation.name)
     if not same and relation.rounded and rounding_explains(relation, trial):
         message = f"{relation.name}: the subject's error_factor leaves room for half a step"
-        return Result(check, "vacuous", message=message)
+        factor = believed(trial.problem, trial.error_factor) if trial.error_factor is not None else None
+        return Result(check, "vacuous", message=message, factor=factor, claim=trial.error_factor)
     if not same:
         text = f"{relation.name}: {message}"
         return Result(check, "failed", relation.symptom, text, must_be, is_, relation=relation.name)
@@ -283,6 +341,9 @@ def rounding_explains(relation: Relation, trial: Trial) -> bool:
 def difference(actual: Any, expected: Any) -> tuple[str, str, str]:
     """In words, and both values, where two results first differ."""
     left, right = np.asarray(actual), np.asarray(expected)
+    if not {type(actual), type(expected)} <= {np.ndarray, int, str}:
+        is_, must_be = type_name(actual), type_name(expected)
+        return f"types {is_} and {must_be} cannot be compared", is_, must_be
     if left.shape != right.shape:
         return f"shapes {left.shape} and {right.shape} differ", str(left.shape), str(right.shape)
     if not left.shape:

@@ -26,7 +26,7 @@ from convgate.merge import MergeError, merge
 from convgate.operators import OPERATORS
 from convgate.profiles import PROFILES
 from convgate.qualify import qualify
-from convgate.record import RecordError, RunRecord, load_record
+from convgate.record import MAX_UNSUPPORTED, RecordError, RunRecord, load_record
 from convgate.replay import Replayed, Target, replay, targets_of
 from convgate.report import annotations, json, markdown
 from convgate.report.coverage import show_coverage, show_difference, show_shortfalls
@@ -218,6 +218,14 @@ def main() -> None:
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="pr", show_default=True, help="How closely.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random cases.")
 @click.option("--jobs", type=Jobs(), default="auto", show_default=True, help="Worker processes.")
+@click.option(
+    "--max-unsupported",
+    type=click.FloatRange(0, 100),
+    default=MAX_UNSUPPORTED,
+    show_default=True,
+    metavar="PERCENT",
+    help="Of an operator's cases, how many the subject may refuse by NotImplementedError; beyond, the exit code is 3.",
+)
 @REPORTS
 @REQUIRE
 @output_options
@@ -227,6 +235,7 @@ def gate(
     profile: str,
     seed: int,
     jobs: int,
+    max_unsupported: float,
     reports: Path,
     required: dict[int, Fraction],
     **files: Path | None,
@@ -236,7 +245,15 @@ def gate(
     Exit code 0: it conforms; 1: it fails; 2: wrong usage, or it could not be loaded; 3: too little was verified.
     """
     console = Console()
-    plan = Plan(subject=subject, operators=operators, profile=profile, seed=seed, jobs=jobs, reports=reports)
+    plan = Plan(
+        subject=subject,
+        operators=operators,
+        profile=profile,
+        seed=seed,
+        jobs=jobs,
+        reports=reports,
+        max_unsupported=max_unsupported,
+    )
     require_writable_files(files)
     show_progress = sys.stderr.isatty() and not os.environ.get("CI")
     try:

@@ -12,6 +12,7 @@ import numpy as np
 from convgate.fills import DTYPES, smallest_normal, unit_roundoff
 from convgate.operators import Array
 from convgate.oracle_list import Certified
+from convgate.plain import type_name
 from convgate.text import cut
 
 __all__ = ["Bound", "Copied", "Mismatch", "compare", "describe"]
@@ -150,9 +151,9 @@ def compare(
     Mismatch or None
         None if they agree.
     """
-    if not isinstance(actual, np.ndarray):
-        name = type(actual).__name__
-        return Mismatch("wrong type", f"must be an array, got {name}", expected="ndarray", actual=name)
+    if type(actual) is not np.ndarray:
+        name = type_name(actual)
+        return Mismatch("wrong type", f"must be numpy.ndarray itself, got {name}", expected="ndarray", actual=name)
     if actual.shape != expected.shape:
         message = f"must have the shape {expected.shape}, got {actual.shape}"
         return Mismatch("wrong shape", message, None, str(expected.shape), str(actual.shape))
@@ -334,7 +335,7 @@ def in_python(value: Any) -> str:
     try:
         return cut(repr(value), MOST_SHOWN)
     except Exception:  # noqa: BLE001 - foreign code
-        return type(value).__name__
+        return type_name(value)
 
 
 def describe(value: Any) -> str:

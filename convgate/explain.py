@@ -71,7 +71,7 @@ def wrong_output(case: Case, subject: Any, result: Result) -> tuple[Array, Array
     outcome = trial.outcome(call)
     expected = trial.expected(call).get(result.output)
     actual = outcome.outputs[result.output] if outcome.outputs is not None else None
-    if expected is None or not isinstance(actual, np.ndarray):
+    if expected is None or type(actual) is not np.ndarray:
         return None
     return np.asarray(expected), actual
 

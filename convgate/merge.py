@@ -10,11 +10,13 @@ from convgate.checks import FAILING, Result
 from convgate.coverage import STRENGTHS, coverage_of, operator_of
 from convgate.operators import OPERATORS
 from convgate.record import (
+    MAX_UNSUPPORTED,
     RUN_VERDICTS,
     Disagreement,
     RunRecord,
     SavedFailure,
     Tally,
+    caveats_of,
     conforming_reason,
     counts_by_check,
     total_counts,
@@ -43,6 +45,7 @@ def record_of(
     seconds: float,
     failures: Sequence[SavedFailure],
     versions: dict[str, str],
+    max_unsupported: float | None = MAX_UNSUPPORTED,
 ) -> RunRecord:
     """The record of a run that came to a tally: what can be counted is counted here.
 
@@ -50,7 +53,7 @@ def record_of(
     ----------
     tally : Tally
         Of all its cases.
-    subject, operators, profile, seed, verdict, reason, started_at, seconds, failures, versions
+    subject, operators, profile, seed, verdict, reason, started_at, seconds, failures, versions, max_unsupported
         As in `RunRecord`.
     """
     coverage = coverage_of(tally.judged, operators)
@@ -73,6 +76,8 @@ def record_of(
             Disagreement(spec=spec, check=result.check, message=result.message) for spec, result in tally.disagreements
         ],
         versions=versions,
+        caveats=caveats_of(tally, operators),
+        max_unsupported=max_unsupported,
     )
 
 
@@ -127,6 +132,9 @@ def merge(records: Sequence[RunRecord]) -> RunRecord:
             name: all_of(record.versions[name] for record in records if name in record.versions)
             for name in sorted({name for record in records for name in record.versions})
         },
+        max_unsupported=max(
+            (record.max_unsupported for record in records if record.max_unsupported is not None), default=None
+        ),
     )
 
 
@@ -142,6 +150,9 @@ def tally_of(record: RunRecord) -> Tally:
             (each.spec, Result(each.check, "oracles_disagree", message=each.message))
             for each in record.oracles_disagree
         ],
+        refused=Counter({row.operator: row.refused for row in record.caveats}),
+        claimed=Counter({row.operator: row.claimed for row in record.caveats}),
+        factors={row.operator: (row.error_factor, row.claim) for row in record.caveats if row.claimed},
     )
 
 

@@ -17,7 +17,7 @@ from convgate.operators import OPERATORS, Array, Arrays, Shape
 from convgate.oracle_list import as_integers
 from convgate.problem import Problem
 
-__all__ = ["NormBound", "norm_bound", "relations_may_round"]
+__all__ = ["NormBound", "believed", "norm_bound", "relations_may_round"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class NormBound(Bound):
     magnitude : ndarray of object
         The norm that belongs to each entry.
     factor : float
-        How many unit roundoffs of it the error may be, by what the subject claims.
+        How many unit roundoffs of it the error may be, by what the subject claims and is believed.
     """
 
     factor: float = 1.0
@@ -52,6 +52,9 @@ class NormBound(Bound):
 
 def norm_bound(problem: Problem, values: Arrays, output: str, dtype: str, factor: float) -> NormBound | None:
     """The bound of an output of a subject whose error is at most `factor` unit roundoffs of its norms.
+
+    No more is believed than algorithms of this kind can need: beyond the operator's ceiling a claim would excuse what
+    is simply wrong.
 
     Parameters
     ----------
@@ -86,7 +89,16 @@ def norm_bound(problem: Problem, values: Arrays, output: str, dtype: str, factor
     if found is None:
         return None
     spread = np.broadcast_to(found[:, :, None, None], shape_of(problem, output))
-    return NormBound(spread, operator.roundings(problem)[output], dtype, factor=factor)
+    return NormBound(spread, operator.roundings(problem)[output], dtype, factor=believed(problem, factor, output))
+
+
+def believed(problem: Problem, factor: float, output: str = "") -> float:
+    """As much of a claimed error factor as an algorithm that is accurate in norm can need, for an output or for any."""
+    ceiling = OPERATORS[problem.operator].ceiling
+    if ceiling is None:
+        return factor
+    most = ceiling(problem)
+    return min(factor, most[output] if output else max(most.values()))
 
 
 def flat(array: Array) -> Array:

@@ -20,7 +20,12 @@ def impure_alone(function: Callable[..., Any], **arrays: NDArray[Any]) -> tuple[
 
     def called(*inputs: NDArray[Any]) -> list[NDArray[Any]]:
         returned = function(*inputs)
-        return [each for each in (returned if isinstance(returned, tuple | list) else (returned,)) if each is not None]
+        found = [each for each in (returned if isinstance(returned, tuple | list) else (returned,)) if each is not None]
+        for each in found:
+            # a class of the subject's own would say itself whether it is equal to what it was
+            if type(each) is not np.ndarray:
+                raise TypeError(f"a result must be numpy.ndarray itself, got {type(each).__name__}")
+        return found
 
     before = {name: np.array(array) for name, array in arrays.items()}
     results = called(*arrays.values())
@@ -37,7 +42,12 @@ def impure_alone(function: Callable[..., Any], **arrays: NDArray[Any]) -> tuple[
         for other in (*arrays.values(), *results[:number]):
             if np.shares_memory(result, other):
                 return "aliased output: a result shares memory with an input or with another result", pure
-        if not np.asarray(result).flags.writeable:
+        places = np.zeros(1, np.intp)
+        for length, stride in zip(result.shape, () if result.flags.forc else result.strides, strict=False):
+            places = np.add.outer(places, np.arange(length) * stride).ravel()
+        if (np.diff(np.sort(places)) < result.itemsize).any():
+            return "aliased output: entries of a result share memory with one another", pure
+        if not result.flags.writeable:
             return "read-only output: a result cannot be written to", pure
     called(*(array + array for array in arrays.values()))
     if not all(np.array_equal(now, then, equal_nan=True) for now, then in held):
@@ -56,7 +66,12 @@ def impure_beside(
 
     def called() -> list[NDArray[Any]]:
         returned = function(*arrays.values())
-        return [each for each in (returned if isinstance(returned, tuple | list) else (returned,)) if each is not None]
+        found = [each for each in (returned if isinstance(returned, tuple | list) else (returned,)) if each is not None]
+        for each in found:
+            # a class of the subject's own would say itself whether it is equal to what it was
+            if type(each) is not np.ndarray:
+                raise TypeError(f"a result must be numpy.ndarray itself, got {type(each).__name__}")
+        return found
 
     held = [(result, np.array(result)) for result in called()]
     for other in others:

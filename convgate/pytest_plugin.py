@@ -25,8 +25,9 @@ KEY = "convgate"
 class Session:
     """What the tests of this process, and of workers that have ended, have judged."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, max_unsupported: float) -> None:
         self.file = file
+        self.max_unsupported = max_unsupported
         self.judged: list[Judged] = []
         self.started = time.monotonic()
         self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -68,7 +69,13 @@ class Session:
         from convgate.testing import record_of_session  # noqa: PLC0415 - heavy
 
         seconds = time.monotonic() - self.started
-        record = record_of_session(self.judged, started_at=self.started_at, seconds=seconds, lost=self.lost)
+        record = record_of_session(
+            self.judged,
+            started_at=self.started_at,
+            seconds=seconds,
+            lost=self.lost,
+            max_unsupported=self.max_unsupported,
+        )
         write_text(self.file, render(record))
         self.message = f"{record.subject} {record.verdict}: {record.reason}; see convgate coverage {self.file}"
 
@@ -78,17 +85,39 @@ class Session:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option."""
-    parser.getgroup("convgate").addoption(
-        "--convgate-record", metavar="FILE", help="write the record of all cases that tests judged to FILE"
+    """Add the options."""
+    group = parser.getgroup("convgate")
+    group.addoption("--convgate-record", metavar="FILE", help="write the record of all cases that tests judged to FILE")
+    group.addoption(
+        "--convgate-max-unsupported",
+        metavar="PERCENT",
+        type=percentage,
+        # convgate.record.MAX_UNSUPPORTED, which is heavy to import
+        default=10.0,
+        help="of an operator's cases, how many the subject may refuse by NotImplementedError (default: 10)",
     )
+
+
+def percentage(text: str) -> float:
+    """A number from 0 to 100.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    found = float(text)
+    if not 0 <= found <= 100:
+        raise ValueError
+    return found
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Record what is judged, if that is asked for."""
     file = config.getoption("--convgate-record")
     if file is not None:
-        config.pluginmanager.register(Session(config.invocation_params.dir / file), "convgate-session")
+        session = Session(config.invocation_params.dir / file, config.getoption("--convgate-max-unsupported"))
+        config.pluginmanager.register(session, "convgate-session")
 
 
 @pytest.fixture

@@ -5,17 +5,20 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from convgate.checks import CHECKS, FAILING, VERDICTS, Result
+from convgate.checks import CHECKS, FAILING, OUTPUTS, VERDICTS, Result
 from convgate.failures import Failure, replay_line
 from convgate.operators import OPERATORS
 
 __all__ = [
+    "MAX_UNSUPPORTED",
     "RUN_VERDICTS",
+    "Caveats",
     "CheckCounts",
     "Disagreement",
     "JudgedCase",
@@ -24,8 +27,10 @@ __all__ = [
     "SavedFailure",
     "Tally",
     "WayCount",
+    "caveats_of",
     "conforming_reason",
     "load_record",
+    "refusals",
     "verdict_of",
     "verdict_of_case",
 ]
@@ -33,12 +38,15 @@ __all__ = [
 FORMAT_VERSION = 2
 # From the best to the worst.
 RUN_VERDICTS = ("conforms", "insufficient", "fails")
+# The oracles may disagree on so many cases, or on so large a share of them if that is more.
+MOST_OPEN, MOST_OPEN_SHARE = 5, Fraction(1, 1000)
+# How many percent of an operator's cases a subject may refuse, if nobody says otherwise.
+MAX_UNSUPPORTED = 10.0
 # Checks that can pass whatever the values are.
 WITHOUT_VALUES = {"purity", "layout"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class JudgedCase:
+class JudgedCase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One case of a run.
 
     Parameters
@@ -50,11 +58,17 @@ class JudgedCase:
         of the values did; that it is vacuous, if a check was made but shows nothing; otherwise that it is unsupported.
     seconds : float
         How long its checks took; where they killed or blocked the process, how long it was until that was seen.
+    layer : str
+        The layer of a network that it is, by its name; empty for any other case.
+    one_oracle : bool
+        Whether the definition alone decided on an output, as PyTorch had no opinion.
     """
 
     spec: str
     verdict: str
     seconds: float
+    layer: str = ""
+    one_oracle: bool = False
 
 
 @dataclass
@@ -75,6 +89,13 @@ class Tally:
         Spec and primary failure of each failing case.
     disagreements : list of (str, Result)
         Spec and result of each case on which the oracles disagree.
+    refused : Counter
+        Operator to number of cases on which the subject raised NotImplementedError, although its ``supports`` let them
+        through. Special values do not count: no ``supports`` can speak of data.
+    claimed : Counter
+        Operator to number of cases that do not fail by the subject's own ``error_factor``.
+    factors : dict
+        Operator to the largest such factor that was believed, and the largest that was claimed.
     """
 
     cases: Counter[str] = field(default_factory=Counter)
@@ -83,11 +104,21 @@ class Tally:
     judged: list[JudgedCase] = field(default_factory=list)
     failing: list[tuple[str, Result]] = field(default_factory=list)
     disagreements: list[tuple[str, Result]] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+    claimed: Counter[str] = field(default_factory=Counter)
+    factors: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def add(
-        self, operator: str, spec: str, results: Sequence[Result], primary: Result | None, seconds: float = 0.0
+        self,
+        operator: str,
+        spec: str,
+        results: Sequence[Result],
+        primary: Result | None,
+        seconds: float = 0.0,
+        *,
+        layer: str = "",
     ) -> None:
-        """Count one case."""
+        """Count one case, of a network's layer if it has a name."""
         self.cases[operator] += 1
         for result in results:
             self.results[operator, result.check, result.verdict] += 1
@@ -95,9 +126,22 @@ class Tally:
                 self.disagreements.append((spec, result))
         verdict = verdict_of_case(results, primary)
         self.verified[operator] += verified(results)
-        self.judged.append(JudgedCase(spec=spec, verdict=verdict, seconds=round(seconds, 5)))
+        one = any(result.one_oracle for result in results)
+        self.judged.append(
+            JudgedCase(spec=spec, verdict=verdict, seconds=round(seconds, 5), layer=layer, one_oracle=one)
+        )
+        self.refused[operator] += any(result.refused and result.check != "special_values" for result in results)
+        by_claim = [result for result in results if result.factor is not None and result.verdict not in FAILING]
+        self.claimed[operator] += bool(by_claim)
+        for result in by_claim:
+            self.raise_factors(operator, (result.factor or 0.0, result.claim or 0.0))
         if primary is not None:
             self.failing.append((spec, primary))
+
+    def raise_factors(self, operator: str, factors: tuple[float, float]) -> None:
+        """Keep the larger of two factors, believed and claimed."""
+        (believed, claimed), (other, another) = self.factors.get(operator, (0.0, 0.0)), factors
+        self.factors[operator] = (max(believed, other), max(claimed, another))
 
     def merge(self, other: "Tally") -> None:
         """Add another tally to this one."""
@@ -107,10 +151,26 @@ class Tally:
         self.judged += other.judged
         self.failing += other.failing
         self.disagreements += other.disagreements
+        self.refused.update(other.refused)
+        self.claimed.update(other.claimed)
+        for operator, factors in other.factors.items():
+            self.raise_factors(operator, factors)
+
+    def valid(self, operator: str) -> int:
+        """Number of cases of an operator without those that must be rejected."""
+        rejected = sum(self.results[operator, "invalid_arguments", verdict] for verdict in VERDICTS)
+        return self.cases[operator] - rejected
 
 
-def verified(results: Iterable[Result]) -> bool:
-    """Whether a check of the values passed, and the oracles agree."""
+def verified(results: Sequence[Result]) -> bool:
+    """Whether a check of the values passed, and the oracles agree.
+
+    Where the subject's own claim lets a wrong output pass, relations between its outputs do not make up for it: what is
+    too small everywhere keeps most of them.
+    """
+    outputs = [result for result in results if result.check in OUTPUTS]
+    if any(each.verdict == "vacuous" and each.factor is not None for each in outputs):
+        results = outputs
     seen = [result for result in results if result.check not in WITHOUT_VALUES or result.verdict != "passed"]
     verdicts = {result.verdict for result in seen}
     return "passed" in verdicts and "oracles_disagree" not in verdicts
@@ -144,6 +204,39 @@ class Disagreement:
     spec: str
     check: str
     message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caveats:
+    """What a verdict on an operator leaves out, leaves open, or takes the subject's word for.
+
+    Parameters
+    ----------
+    operator : str
+        The operator.
+    cases : int
+        Its cases, without those that must be rejected.
+    refused : int
+        Those on which the subject raised NotImplementedError, although its ``supports`` let them through; data with
+        special values aside.
+    left_open : int
+        Those on which the oracles disagree.
+    one_oracle : int
+        Those on which PyTorch has no opinion on an output, so that the definition alone decided.
+    claimed : int
+        Those that do not fail by the subject's own ``error_factor``.
+    error_factor, claim : float
+        The largest such factor that was believed there, and the largest that was claimed; 0 if there was none.
+    """
+
+    operator: str
+    cases: int
+    refused: int
+    left_open: int
+    one_oracle: int
+    claimed: int
+    error_factor: float
+    claim: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,6 +304,11 @@ class RunRecord:
         Cases on which no subject can be judged.
     versions : dict
         Of what took part.
+    caveats : list of Caveats
+        Of each operator.
+    max_unsupported : float or None
+        How many percent of an operator's cases the subject may refuse by NotImplementedError; None if that was not
+        asked.
     """
 
     format_version: int = FORMAT_VERSION
@@ -230,6 +328,8 @@ class RunRecord:
     judged: list[JudgedCase]
     oracles_disagree: list[Disagreement]
     versions: dict[str, str]
+    caveats: list[Caveats] = field(default_factory=list)
+    max_unsupported: float | None = None
 
 
 class RecordError(Exception):
@@ -267,6 +367,7 @@ def require_known(record: RunRecord) -> None:
         *record.operators,
         *(row.operator for row in record.checks),
         *(way.operator for way in record.coverage),
+        *(row.operator for row in record.caveats),
     }
     verdicts = {*record.counts, *(verdict for row in record.checks for verdict in row.counts)}
     verdicts |= {each.verdict for each in record.judged}
@@ -299,21 +400,85 @@ def counts_by_check(tally: Tally, operators: Iterable[str]) -> list[CheckCounts]
     return found
 
 
-def verdict_of(tally: Tally, operators: Iterable[str], missing: Iterable[str]) -> tuple[str, str]:
+def caveats_of(tally: Tally, operators: Iterable[str]) -> list[Caveats]:
+    """What the verdict on each operator leaves out, leaves open, or takes the subject's word for."""
+    open_cases, alone = Counter[str](), Counter[str]()
+    for each in tally.judged:
+        operator = each.spec.partition(":")[0]
+        open_cases[operator] += each.verdict == "oracles_disagree"
+        alone[operator] += each.one_oracle
+    found = []
+    for operator in operators:
+        believed, claim = tally.factors.get(operator, (0.0, 0.0))
+        row = Caveats(
+            operator=operator,
+            cases=tally.valid(operator),
+            refused=tally.refused[operator],
+            left_open=open_cases[operator],
+            one_oracle=alone[operator],
+            claimed=tally.claimed[operator],
+            error_factor=believed,
+            claim=claim,
+        )
+        found.append(row)
+    return found
+
+
+def too_many_open(caveats: Iterable[Caveats]) -> str:
+    """What is said of more cases than may be left open, of all operators together or of one; nothing if they are few.
+
+    On most data oracles agree to the last bit, so one that is wrong, or that the subject has changed, shows in more
+    cases than a few. A few are left to conventions on which nobody was asked.
+    """
+    caveats = list(caveats)
+    for rows, where in ((caveats, ""), *(([row], f"{row.operator}: ") for row in caveats)):
+        left, cases = sum(row.left_open for row in rows), sum(row.cases for row in rows)
+        most = max(MOST_OPEN, int(MOST_OPEN_SHARE * cases))
+        if left > most:
+            return f"{where}{left} of {cases} cases are left open, as the oracles disagree; {most} may be"
+    return ""
+
+
+def too_much_refused(caveats: Iterable[Caveats], max_unsupported: float) -> str:
+    """What is said of an operator on which more is refused than may be; nothing if there is none."""
+    for row in caveats:
+        if 100 * row.refused > max_unsupported * row.cases:
+            return (
+                f"{row.operator}: NotImplementedError on {refusals(row)}, which supports() let through; "
+                f"{max_unsupported:g} % may be"
+            )
+    return ""
+
+
+def refusals(row: Caveats) -> str:
+    """How many cases of an operator were refused."""
+    return f"{row.refused} of {row.cases} cases ({100 * row.refused / max(1, row.cases):.1f} %)"
+
+
+def verdict_of(
+    tally: Tally,
+    operators: Sequence[str],
+    missing: Iterable[str],
+    *,
+    max_unsupported: float = MAX_UNSUPPORTED,
+) -> tuple[str, str]:
     """The verdict of a run and its reason.
 
-    A run verifies enough if, for every operator in it, at least half of the cases have a check that passed with
-    something to see. Less means that the subject refuses most of what it is asked; a subject that is meant for few
-    problems says so with ``supports``, and is then asked only about these.
+    A run verifies enough if the oracles agree on all but a few cases and if, for every operator in it, at least half of
+    the cases have a check that passed with something to see, and few are refused by NotImplementedError. Less means
+    that the subject refuses much of what it is asked; a subject that is meant for few problems says so with
+    ``supports``, and is then asked only about these.
 
     Parameters
     ----------
     tally : Tally
         Of the whole run.
-    operators : iterable of str
+    operators : sequence of str
         The operators judged.
     missing : iterable of str
         Operators that were asked for by name, but that the subject does not have.
+    max_unsupported : float
+        How many percent of an operator's cases may be refused by NotImplementedError.
     """
     counts = total_counts(tally)
     if any(counts[verdict] for verdict in FAILING):
@@ -324,17 +489,21 @@ def verdict_of(tally: Tally, operators: Iterable[str], missing: Iterable[str]) -
     for operator in operators:
         if not tally.cases[operator]:
             return "insufficient", f"{operator}: no case was judged, as the subject's supports() says no to all of them"
+    caveats = caveats_of(tally, operators)
+    lacking = too_many_open(caveats) or too_much_refused(caveats, max_unsupported)
+    if lacking:
+        return "insufficient", lacking
+    for operator in operators:
         # what is rejected as invalid says nothing of values
-        rejected = {verdict: tally.results[operator, "invalid_arguments", verdict] for verdict in VERDICTS}
-        cases = tally.cases[operator] - sum(rejected.values())
-        verified = tally.verified[operator] - rejected["passed"]
+        cases = tally.valid(operator)
+        verified = tally.verified[operator] - tally.results[operator, "invalid_arguments", "passed"]
         if 2 * verified < max(1, cases):
             return "insufficient", f"{operator}: only {verified} of {cases} cases verified anything; half are needed"
     return "conforms", conforming_reason(tally, operators)
 
 
-def conforming_reason(tally: Tally, operators: Iterable[str]) -> str:
-    """How many checks passed on how many cases, and what was left open."""
+def conforming_reason(tally: Tally, operators: Sequence[str]) -> str:
+    """How many checks passed on how many cases, what the subject's word was taken for, and what was left open."""
     reason = f"{total_counts(tally)['passed']} checks passed on {tally.cases.total()} cases"
     silent = [
         f"{operator} {check}"
@@ -342,6 +511,15 @@ def conforming_reason(tally: Tally, operators: Iterable[str]) -> str:
         for check in CHECKS
         if tally.results[operator, check, "unsupported"] > tally.results[operator, check, "passed"]
     ]
-    if tally.disagreements:
-        reason += f", {len(tally.disagreements)} left open as the oracles disagree"
+    caveats = caveats_of(tally, operators)
+    claimed = sum(row.claimed for row in caveats)
+    if claimed:
+        factor = max(row.error_factor for row in caveats)
+        reason += f", by the subject's own error_factor up to {factor:.0f} on {claimed} cases"
+    left = sum(row.left_open for row in caveats)
+    if left:
+        reason += f", {left} left open as the oracles disagree"
+    refused = [f"{refusals(row)} of {row.operator}" for row in caveats if row.refused]
+    if refused:
+        reason += f", NotImplementedError on {' and '.join(refused)}"
     return reason + (f" (mostly unsupported, so hardly judged: {', '.join(silent)})" if silent else "")

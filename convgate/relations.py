@@ -16,11 +16,13 @@ import numpy as np
 from convgate import purity
 from convgate.case import Case
 from convgate.fills import step_of
-from convgate.operators import Array, Arrays, Call, Operator, Shape, perform, source_of
+from convgate.operators import OPERATORS, Array, Arrays, Call, Operator, Shape, perform, source_of
 from convgate.oracle_list import exact_dot, finite_difference, identities
+from convgate.plain import Plain
 from convgate.problem import Problem, with_axis
 
 __all__ = [
+    "SEVERAL",
     "Recall",
     "Relation",
     "Relations",
@@ -42,6 +44,15 @@ MOST_BASIS_VECTORS = 24
 
 # What a subject made of a call on these very arrays, if that is known; None if it is not.
 Recall = Callable[[Call, Arrays], Mapping[str, Any] | None]
+
+CALLS = [
+    make(Problem(operator=operator.name))
+    for operator in OPERATORS.values()
+    for make in (operator.forward, operator.backward)
+    if make is not None
+]
+# The functions that return more than one result.
+SEVERAL = tuple(call.function for call in CALLS if len(call.outputs) > 1)
 
 
 @dataclass(frozen=True)
@@ -173,13 +184,20 @@ def functions_in(arguments: tuple[Any, ...]) -> Iterator[Function]:
 
 
 def evaluate(relation: Relation, subject: Any, arrays: Arrays, recall: Recall | None = None) -> tuple[Any, Any]:
-    """Work out both sides of a relation; what the subject raises passes through."""
+    """Work out both sides of a relation; what the subject raises passes through.
+
+    Raises
+    ------
+    NotPlainError
+        If one of its results is no array of NumPy's own, whose arithmetic and comparisons nobody else defines.
+    """
+    plain = Plain(subject, SEVERAL)
 
     def value(argument: Any) -> Any:
         if isinstance(argument, Data):
             return arrays[argument.name]
         if isinstance(argument, Function):
-            return argument.bound(subject, arrays, None if relation.repeats else recall)
+            return argument.bound(plain, arrays, None if relation.repeats else recall)
         return tuple(map(value, argument)) if isinstance(argument, tuple) else argument
 
     with np.errstate(all="ignore"):
@@ -189,7 +207,12 @@ def evaluate(relation: Relation, subject: Any, arrays: Arrays, recall: Recall | 
 
 
 def agree(actual: Any, expected: Any, *, rounded: bool) -> bool:
-    """Whether two numbers or arrays are the same, after rounding to integers if `rounded`; NaN is the same as NaN."""
+    """Whether two numbers or arrays are the same, after rounding to integers if `rounded`; NaN is the same as NaN.
+
+    What is neither a number or words of Python's nor exactly an array of NumPy's agrees with nothing.
+    """
+    if not {type(actual), type(expected)} <= {np.ndarray, int, str}:
+        return False
     left, right = np.asarray(actual), np.asarray(expected)
     if left.shape != right.shape:
         return False

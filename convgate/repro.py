@@ -20,6 +20,7 @@ from convgate.fills import DTYPES
 from convgate.layouts import LAYOUTS
 from convgate.operators import Array, source_of
 from convgate.oracle_list import Certified
+from convgate.plain import NotPlainError, Plain
 from convgate.trial import Trial
 
 __all__ = ["repro_source"]
@@ -82,7 +83,7 @@ if __name__ == "__main__":
 
 def require(actual: Any, expected: NDArray[Any], dtype: str, tolerance: Any) -> None:
     """Assert that an array has the shape, the dtype and, nearly, the values that it must have."""
-    assert isinstance(actual, np.ndarray), f"must be an array, got {type(actual).__name__}"  # noqa: S101 - for pytest
+    assert type(actual) is np.ndarray, f"must be numpy.ndarray itself, got {type(actual).__name__}"  # noqa: S101 - for pytest
     assert actual.shape == expected.shape, f"must have the shape {expected.shape}, got {actual.shape}"  # noqa: S101
     assert actual.dtype == dtype, f"must be of dtype {dtype}, got {actual.dtype}"  # noqa: S101
     found = actual.astype(np.float64)
@@ -242,14 +243,15 @@ def bounds_of(bound: Bound, expected: Certified | Array) -> Array:
 
 def relation_body(case: Case, result: Result) -> tuple[list[str], list[Callable[..., Any]]]:
     """Lines that assert one relation, or all of its check if it is not known which."""
-    lines, helpers = [], [relations.agree]
+    lines: list[str] = [f"plain = Plain(subject, {relations.SEVERAL})"]
+    helpers: list[Callable[..., Any]] = [NotPlainError, Plain, relations.agree]
     relations_of = RELATIONS[result.check]
     listed = {relation.name: relation for make in (relations_of.each, relations_of.together) for relation in make(case)}
     for relation in listed.values():
         if result.relation in {"", relation.name}:
             lines += [
                 f"# {relation.name}",
-                f"actual, expected = {relation.source}",
+                f"actual, expected = {relation.source.replace('subject.', 'plain.')}",
                 f"assert agree(actual, expected, rounded={relation.rounded}), f'{{actual}} must be {{expected}}'",
             ]
             helpers += relation.helpers

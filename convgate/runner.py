@@ -22,7 +22,7 @@ from convgate.merge import record_of, versions_here
 from convgate.operators import OPERATORS
 from convgate.problem import Problem
 from convgate.profiles import PROFILES, SHARD
-from convgate.record import SavedFailure, Tally, verdict_of
+from convgate.record import MAX_UNSUPPORTED, SavedFailure, Tally, verdict_of
 from convgate.repro import repro_source
 from convgate.sources.blocks import block_cases
 from convgate.sources.corpus import read_corpus
@@ -74,6 +74,8 @@ class Plan:
         Worker processes.
     reports : Path
         Folder for failures; its corpus is judged too.
+    max_unsupported : float
+        How many percent of an operator's cases the subject may refuse by NotImplementedError.
     """
 
     subject: str
@@ -82,6 +84,7 @@ class Plan:
     seed: int = 0
     jobs: int = 1
     reports: Path = field(default_factory=lambda: Path("reports"))
+    max_unsupported: float = MAX_UNSUPPORTED
 
 
 def run_gate(plan: Plan) -> Iterator[Event]:
@@ -128,7 +131,7 @@ def run_gate(plan: Plan) -> Iterator[Event]:
             folder = save(plan, failure, found)
             failures.append(SavedFailure(**vars(failure), folder=folder.as_posix()))
             yield FailureSaved(failure, folder)
-    verdict, reason = verdict_of(tally, operators, missing)
+    verdict, reason = verdict_of(tally, operators, missing, max_unsupported=plan.max_unsupported)
     yield RunFinished(
         record_of(
             tally,
@@ -142,6 +145,7 @@ def run_gate(plan: Plan) -> Iterator[Event]:
             seconds=time.monotonic() - started,
             failures=failures,
             versions=versions_here(),
+            max_unsupported=plan.max_unsupported,
         )
     )
 

@@ -15,7 +15,7 @@ from convgate.explain import picture, text_of
 from convgate.failures import make_failure
 from convgate.merge import record_of, united, versions_here
 from convgate.operators import OPERATORS
-from convgate.record import RunRecord, SavedFailure, Tally, verdict_of, verdict_of_case
+from convgate.record import MAX_UNSUPPORTED, RunRecord, SavedFailure, Tally, verdict_of, verdict_of_case
 from convgate.spec import format_spec, parse_spec
 from convgate.subjects.loader import load_subject, wants
 from convgate.worker import plainest, smallest
@@ -126,8 +126,24 @@ def decode(text: str) -> list[Judged]:
     return msgspec.json.decode(text, type=list[Judged])
 
 
-def record_of_session(judged: Iterable[Judged], *, started_at: str, seconds: float, lost: int = 0) -> RunRecord:
+def record_of_session(
+    judged: Iterable[Judged],
+    *,
+    started_at: str,
+    seconds: float,
+    lost: int = 0,
+    max_unsupported: float = MAX_UNSUPPORTED,
+) -> RunRecord:
     """The record of what the tests of a session have judged; not enough if test processes died with what they had.
+
+    Parameters
+    ----------
+    judged : iterable of Judged
+        Of all test processes.
+    started_at, seconds, max_unsupported
+        As in `RunRecord`.
+    lost : int
+        How many test processes died.
 
     Raises
     ------
@@ -142,7 +158,7 @@ def record_of_session(judged: Iterable[Judged], *, started_at: str, seconds: flo
     for each in judged:
         tally.add(operator_of(each.spec), each.spec, each.results, primary_failure(each.results), each.seconds)
     operators = [operator for operator in OPERATORS if tally.cases[operator]]
-    verdict, reason = verdict_of(tally, operators, [])
+    verdict, reason = verdict_of(tally, operators, [], max_unsupported=max_unsupported)
     if lost:
         verdict = "insufficient" if verdict == "conforms" else verdict
         reason += f"; what {lost} test process{'es' if lost > 1 else ''} judged is lost, as they ended too early"
@@ -158,4 +174,5 @@ def record_of_session(judged: Iterable[Judged], *, started_at: str, seconds: flo
         seconds=seconds,
         failures=united(each.failure for each in judged if each.failure is not None),
         versions=versions_here(),
+        max_unsupported=max_unsupported,
     )

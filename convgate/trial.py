@@ -10,7 +10,7 @@ import numpy as np
 
 from convgate.case import POINTS, Case, broken_rule, lay_out, values_of
 from convgate.compare import Bound, Copied
-from convgate.fills import EXACT, MOST_VALUES, lattice_magnitude, smallest_normal, step_of, unit_roundoff
+from convgate.fills import DTYPES, EXACT, MOST_VALUES, lattice_magnitude, smallest_normal, step_of, unit_roundoff
 from convgate.norms import NormBound, norm_bound
 from convgate.operators import Array, Arrays, Call, Operator, perform
 from convgate.oracle_list import Certified, real, torch_oracle, vectorized
@@ -36,11 +36,14 @@ class Outcome:
         What it raised, if it did.
     missing : bool
         Whether the subject lacks the function, or says that it does not support the problem.
+    refused : bool
+        Whether it says so by NotImplementedError, of a problem that its ``supports`` let through.
     """
 
     outputs: Mapping[str, Any] | None = None
     error: BaseException | None = None
     missing: bool = False
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,9 +124,13 @@ class Trial:
             return Outcome(missing=True)
         try:
             with np.errstate(all="ignore"):
-                return Outcome(perform(self.subject, call, arrays))
+                outputs = perform(self.subject, call, arrays)
+            # read once, so that a subject that keeps its results cannot change them from one check to the next
+            return Outcome(
+                {name: np.array(each) if type(each) is np.ndarray else each for name, each in outputs.items()}
+            )
         except NotImplementedError:
-            return Outcome(missing=True)
+            return Outcome(missing=True, refused=True)
         except RAISED as error:
             return Outcome(error=error)
 
@@ -182,7 +189,11 @@ class Trial:
             raise NotImplementedError
         if known.outcome.error is not None:
             raise known.outcome.error
-        return known.outcome.outputs
+        outputs = known.outcome.outputs or {}
+        # what is no array of NumPy's own is looked at where it is returned
+        dtype = DTYPES[self.case.dtype]
+        plain = all(each is None or (type(each) is np.ndarray and each.dtype == dtype) for each in outputs.values())
+        return outputs if plain else None
 
     @cached_property
     def finite(self) -> bool:

@@ -5,6 +5,7 @@ from itertools import product
 from math import lcm
 
 from convgate.operators.base import Array, Arrays, Call, Operator
+from convgate.operators.ceilings import largest, of_fourier, of_running_sums
 from convgate.operators.classes import BATCH, CEIL_AXES, CHANNELS, Block, Feature, flag
 from convgate.operators.pooling import pool_rule, pool_shapes, pool_work
 from convgate.problem import Problem, clipped_window
@@ -77,6 +78,12 @@ def norms(problem: Problem, euclidean: Arrays, sums: Arrays) -> dict[str, Array]
     return {"y": euclidean["x"] * kernel, "grad_input": euclidean["grad_output"] * kernel}
 
 
+def ceiling(problem: Problem) -> dict[str, float]:
+    """What an integral image can need, or a convolution of each channel with reciprocals."""
+    factor = largest(of_fourier(problem, 1), of_running_sums(problem))
+    return {"y": factor, "grad_input": factor}
+
+
 def roundings(problem: Problem) -> dict[str, int]:
     """One an addition, and two for the division: a reciprocal rounds, and so does the product with it."""
     return {"y": problem.taps + 2, "grad_input": problem.taps + 2}
@@ -118,4 +125,5 @@ AVG_POOL2D = Operator(
     ),
     padding_shows=lambda _: True,
     norms=norms,
+    ceiling=ceiling,
 )

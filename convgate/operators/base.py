@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from convgate.operators.classes import AxisFeature, Block
+from convgate.plain import several, type_name
 from convgate.problem import Problem
 
 __all__ = [
@@ -95,6 +96,8 @@ class Operator:
         Problem, Euclidean norms and sums of magnitudes of each image and channel (of each kernel, of each bias), by
         array, to what a subject's ``error_factor`` is a factor of, by output: one number for each image and channel,
         or kernel. None where no such subject is known.
+    ceiling : callable or None
+        Problem to the largest ``error_factor`` that is believed, by output; None where `norms` is.
     """
 
     name: str
@@ -115,6 +118,7 @@ class Operator:
     blocks: tuple[Block, ...]
     padding_shows: Callable[[Problem], bool]
     norms: Callable[[Problem, Arrays, Arrays], dict[str, Array]] | None = None
+    ceiling: Callable[[Problem], dict[str, float]] | None = None
 
     @property
     def factors(self) -> int:
@@ -141,10 +145,11 @@ def perform(subject: Any, call: Call, arrays: Arrays) -> dict[str, Any]:
     returned = function(*arguments, **call.options)
     if len(call.outputs) == 1:
         return {call.outputs[0]: returned}
-    if not isinstance(returned, tuple | list) or len(returned) != len(call.outputs):
-        what = f"{len(returned)} results" if isinstance(returned, tuple | list) else type(returned).__name__
-        raise ResultsError(f"{call.function} must return ({', '.join(call.outputs)}), got {what}")
-    return dict(zip(call.outputs, returned, strict=True))
+    results = several(returned)
+    if results is None or len(results) != len(call.outputs):
+        what = type_name(returned) if results is None else f"{len(results)} results"
+        raise ResultsError(f"wrong type: {call.function} must return ({', '.join(call.outputs)}), got {what}")
+    return dict(zip(call.outputs, results, strict=True))
 
 
 def source_of(call: Call, output: str | None = None, *, arrays: Mapping[str, str] | None = None) -> str:

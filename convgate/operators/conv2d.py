@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 
 from convgate.operators.base import Array, Arrays, Call, Operator, Shape, common_rule
+from convgate.operators.ceilings import largest, of_fourier, of_winograd
 from convgate.operators.classes import (
     BATCH,
     DILATED_AXES,
@@ -92,6 +93,18 @@ def norms(problem: Problem, euclidean: Arrays, sums: Arrays) -> dict[str, Array]
     }
 
 
+def ceiling(problem: Problem) -> dict[str, float]:
+    """What transforms can need, which add up the products of a group's channels, or of all images in grad_weight."""
+    terms = {
+        "y": problem.channels // problem.groups,
+        "grad_input": problem.out_channels // problem.groups,
+        "grad_weight": problem.batch,
+    }
+    return {
+        output: largest(of_fourier(problem, each + 1), of_winograd(problem, each + 1)) for output, each in terms.items()
+    }
+
+
 def work(problem: Problem) -> int:
     """Products of a forward pass."""
     return problem.batch * problem.out_channels * problem.places * (problem.channels // problem.groups) * problem.taps
@@ -148,4 +161,5 @@ CONV2D = Operator(
     blocks=(BATCH, GROUPS, flag("bias")),
     padding_shows=lambda problem: problem.bias,
     norms=norms,
+    ceiling=ceiling,
 )

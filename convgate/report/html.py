@@ -19,11 +19,14 @@ from convgate.operators import OPERATORS
 from convgate.profiles import PROFILES
 from convgate.record import JudgedCase, RunRecord
 from convgate.report.heatmap import STATES, CoverageMap, coverage_map
+from convgate.report.words import notes_of
 from convgate.text import visible
 
 __all__ = ["ORACLES", "render"]
 
 SLOWEST = 10
+# Cases on which the oracles disagree: more would make a page that nobody reads, and the record has them all.
+MOST_OPEN = 1_000
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,9 @@ def render(record: RunRecord) -> str:
         reason=reason_in_words(record),
         covered=coverage_in_words(maps),
         judged=judged_in_words(record),
+        notes=notes_of(record),
+        layers={each.spec: each.layer for each in record.judged if each.layer},
+        most_open=MOST_OPEN,
         command=command_of(record) if record.profile in PROFILES else "",
         failing=Counter(failure.operator for failure in record.failures),
         oracles=ORACLES,

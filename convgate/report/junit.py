@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 from convgate.checks import FAILING
 from convgate.coverage import operator_of
 from convgate.failures import replay_line
-from convgate.record import RunRecord, SavedFailure
+from convgate.record import Caveats, RunRecord, SavedFailure
 from convgate.report.words import fails_when, in_words, title_of
 from convgate.text import visible
 
@@ -54,13 +54,25 @@ def suite_of(record: RunRecord, operator: str) -> ET.Element:
     for check in dict.fromkeys([*counts, *failures]):
         case = new_case(suite, record, check)
         add_result(case, counts.get(check, {}), failures[check])
+    left_open = open_cases(record, operator)
+    if left_open:
+        ET.SubElement(suite, "system-out").text = visible(left_open)
     return suite
+
+
+def open_cases(record: RunRecord, operator: str) -> str:
+    """The cases of an operator, or of all, on which the oracles disagree, a line each."""
+    return "\n".join(
+        f"left open, as the oracles disagree: {each.spec}: {each.check}, {each.message}"
+        for each in record.oracles_disagree
+        if operator in {"", operator_of(each.spec)}
+    )
 
 
 def suite_of_run(record: RunRecord) -> ET.Element:
     """That too little was verified, which no check tells."""
     suite = new_suite(record, "run")
-    add(new_case(suite, record, "verified enough"), "error", record.reason, record.verdict)
+    add(new_case(suite, record, "verified enough"), "error", record.reason, record.verdict, open_cases(record, ""))
     return suite
 
 
@@ -70,9 +82,23 @@ def new_suite(record: RunRecord, name: str) -> ET.Element:
     suite = ET.Element("testsuite", name=visible(name), timestamp=timestamp)
     properties = ET.SubElement(suite, "properties")
     facts = {"subject": record.subject, "profile": record.profile, "seed": str(record.seed), **record.versions}
+    facts |= {key: str(value) for row in record.caveats if row.operator == name for key, value in caveats(row).items()}
     for key, value in facts.items():
         ET.SubElement(properties, "property", name=visible(key), value=visible(value))
     return suite
+
+
+def caveats(row: Caveats) -> dict[str, float]:
+    """What the verdict on an operator leaves out, leaves open or takes the subject's word for, if it does."""
+    numbers = {
+        "cases_refused": row.refused,
+        "cases_left_open": row.left_open,
+        "cases_judged_by_one_oracle": row.one_oracle,
+        "cases_resting_on_error_factor": row.claimed,
+        "error_factor_believed": row.error_factor,
+        "error_factor_claimed": row.claim,
+    }
+    return {name: number for name, number in numbers.items() if number}
 
 
 def new_case(suite: ET.Element, record: RunRecord, check: str) -> ET.Element:

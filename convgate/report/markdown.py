@@ -14,6 +14,7 @@ from convgate.report.words import (
     case_counts,
     fails_when,
     in_words,
+    notes_of,
     occurring,
     title_of,
     way_counts,
@@ -25,6 +26,8 @@ __all__ = ["render"]
 # A step may write a mebibyte; this stays far below it.
 MOST_FAILURES = 10
 MOST_CHARACTERS = 2_000
+# Cases on which the oracles disagree, and what is told of each.
+MOST_OPEN, MOST_OF_OPEN = 500, 300
 
 
 def render(record: RunRecord) -> str:
@@ -37,10 +40,16 @@ def parts(record: RunRecord) -> Iterator[str]:
     yield f"## convgate: {code(cut(record.subject, MOST_CHARACTERS))} {escaped(record.verdict)}"
     profile = escaped(record.profile)
     yield f"**{escaped(record.reason)}**, in {record.seconds:.1f} s (profile {profile}, seed {record.seed})."
+    notes = notes_of(record)
+    if notes:
+        yield "\n".join(f"- {escaped(note)}." for note in notes)
     yield from map(block_of, record.failures[:MOST_FAILURES])
     more = len(record.failures) - MOST_FAILURES
     if more > 0:
         yield f"And {more} more failure{'s' if more > 1 else ''}."
+    if record.oracles_disagree:
+        yield "### Left open: the oracles disagree"
+        yield open_cases(record)
     if record.operators:
         yield table_of(record)
         yield "Cases by what they came to, and how many of the feasible combinations of shape classes they cover."
@@ -57,6 +66,14 @@ def block_of(failure: SavedFailure) -> str:
         fenced(cut(replay_line(failure), MOST_CHARACTERS), "sh"),
     ]
     return "\n\n".join(lines)
+
+
+def open_cases(record: RunRecord) -> str:
+    """The cases on which the oracles disagree, a line each."""
+    lines = [f"{each.spec}: {each.check}, {each.message}" for each in record.oracles_disagree[:MOST_OPEN]]
+    more = len(record.oracles_disagree) - MOST_OPEN
+    lines += [f"and {more} more, which stand in the record"] if more > 0 else []
+    return fenced("\n".join(cut(" ".join(visible(line).split()), MOST_OF_OPEN) for line in lines), "text")
 
 
 def table_of(record: RunRecord) -> str:

@@ -55,7 +55,12 @@ def observations(record: RunRecord) -> Iterator[dict[str, Any]]:
             "features": classes_of(case),
             "timing": {"execute:test": judged.seconds},
             "coverage": None,
-            "metadata": {"subject": record.subject, "verdict": judged.verdict},
+            "metadata": {
+                "subject": record.subject,
+                "verdict": judged.verdict,
+                **({"layer": judged.layer} if judged.layer else {}),
+                **({"oracles": "the definition alone"} if judged.one_oracle else {}),
+            },
         }
 
 

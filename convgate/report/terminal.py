@@ -21,6 +21,7 @@ from convgate.report.words import (
     case_counts,
     fails_when,
     in_words,
+    notes_of,
     occurring,
     title_of,
     way_counts,
@@ -105,10 +106,12 @@ def show_record(record: RunRecord, console: Console) -> None:
     if any(row.counts.get(verdict) for row in record.checks for verdict in FAILING):
         console.print(table_of_checks(record))
         console.print()
-    for disagreement in record.oracles_disagree[:MOST_DISAGREEMENTS]:
+    # where they are why there is no verdict, each is named
+    most = len(record.oracles_disagree) if record.verdict == "insufficient" else MOST_DISAGREEMENTS
+    for disagreement in record.oracles_disagree[:most]:
         line = f"oracles disagree on {disagreement.spec}: {disagreement.message}"
         console.print(Text(one_line(line), "yellow"), soft_wrap=True)
-    more = len(record.oracles_disagree) - MOST_DISAGREEMENTS
+    more = len(record.oracles_disagree) - most
     if more > 0:
         console.print(Text(f"and on {more} more", "yellow"))
     for failure in record.failures[:MOST_DRAWN]:
@@ -118,6 +121,8 @@ def show_record(record: RunRecord, console: Console) -> None:
         console.print(Text.assemble(title, one_line(failure.message), " → ", replay_of(failure)), soft_wrap=True)
     if len(record.failures) > MOST_DRAWN:
         console.print()
+    for note in notes_of(record):
+        console.print(Text(note, "yellow"), soft_wrap=True)
     verdict = Text(visible(record.verdict), f"bold {COLOURS.get(record.verdict, '')}")
     reason = f": {record.reason}, in {record.seconds:.1f} s. {next_step(record)}"
     console.print(Text.assemble(visible(record.subject), " ", verdict, visible(reason)), soft_wrap=True)

@@ -5,13 +5,14 @@ from collections import Counter
 from convgate.checks import VERDICTS
 from convgate.coverage import operator_of
 from convgate.failures import Failure, told_when
-from convgate.record import RunRecord, WayCount
+from convgate.record import RunRecord, WayCount, refusals
 from convgate.text import visible
 
 __all__ = [
     "case_counts",
     "fails_when",
     "in_words",
+    "notes_of",
     "occurring",
     "title_of",
     "way_counts",
@@ -52,3 +53,31 @@ def way_counts(record: RunRecord) -> dict[str, dict[int, WayCount]]:
     for way in record.coverage:
         found.setdefault(way.operator, {})[way.t] = way
     return found
+
+
+def notes_of(record: RunRecord) -> list[str]:
+    """What the verdict leaves out, leaves open or takes the subject's word for, a sentence each without its stop."""
+    found = []
+    for row in record.caveats:
+        if row.claimed:
+            most = f"up to {row.error_factor:.0f}"
+            if row.claim > row.error_factor:
+                most += f" (it claims up to {row.claim:.0f}, which is more than such algorithms can need)"
+            found.append(f"{row.claimed} of {row.cases} cases of {row.operator} rest on its own error_factor, {most}")
+    for row in record.caveats:
+        if row.refused:
+            allowed = "" if record.max_unsupported is None else f"; {record.max_unsupported:g} % may be"
+            found.append(
+                f"NotImplementedError on {refusals(row)} of {row.operator}, which supports() let through{allowed}"
+            )
+    found += [
+        f"{row.left_open} of {row.cases} cases of {row.operator} left open, as the oracles disagree"
+        for row in record.caveats
+        if row.left_open
+    ]
+    alone = [row for row in record.caveats if row.one_oracle]
+    if alone:
+        by_operator = ", ".join(f"{row.operator} {row.one_oracle}" for row in alone)
+        total = sum(row.one_oracle for row in alone)
+        found.append(f"{total} cases judged by the definition alone, as PyTorch has no opinion on them: {by_operator}")
+    return [visible(note) for note in found]

@@ -127,7 +127,7 @@ def test_with_a_bound_the_minus_infinity_of_an_empty_window_is_right(roundings: 
 )
 def test_what_is_no_array_has_the_wrong_type(actual: object, name: str) -> None:
     found = compare(actual, truth(1), "f64")
-    assert found == Mismatch("wrong type", f"must be an array, got {name}", None, "ndarray", name)
+    assert found == Mismatch("wrong type", f"must be numpy.ndarray itself, got {name}", None, "ndarray", name)
 
 
 @pytest.mark.parametrize("shape", [(3, 2), (6,), (2, 3, 1), (0, 3), ()])
