@@ -10,6 +10,7 @@ import numpy as np
 
 from convgate.case import POINTS, Case, broken_rule, lay_out, values_of
 from convgate.compare import Bound, Copied
+from convgate.determined import undetermined
 from convgate.fills import EXACT, MOST_VALUES, lattice_magnitude, smallest_normal, step_of
 from convgate.norms import NormBound, norm_bound
 from convgate.operators import Array, Arrays, Call, Operator, perform
@@ -69,6 +70,7 @@ class Trial:
         self._outcomes: dict[str, Outcome] = {}
         self._definitions: dict[tuple[str, bool, bool], Mapping[str, Array]] = {}
         self._witnesses: dict[str, Mapping[str, Any] | None] = {}
+        self._undetermined: dict[str, Array | None] = {}
 
     def before(self, subject: Any, *, witnessed: bool = True) -> "Trial":
         """The same case before another subject, with all that the oracles have said of it by now."""
@@ -219,6 +221,14 @@ class Trial:
             return numbers
         # the one float among exact numbers is the maximum of a window wholly in padding, which stays minus infinity
         return np.asarray(Fraction(2) ** (len(self.operator.terms[output]) * exponent) * numbers, object)
+
+    def undetermined(self, output: str) -> Array | None:
+        """The entries of an output that may also be NaN, as a number that is not finite meets padding there."""
+        if self.finite:
+            return None
+        if output not in self._undetermined:
+            self._undetermined[output] = undetermined(self.problem, self.values, output)
+        return self._undetermined[output]
 
     def copies(self, call: Call) -> bool:
         """Whether a call only copies or chooses: nothing of what it returns is ever rounded."""
