@@ -182,7 +182,7 @@ def lattice_of(cases: Sequence[Case]) -> tuple[int, int, int, int]:
     """
     chosen = [case for case in cases if case.fill == "lattice" and broken_rule(case) is None]
     terms = [max(1, *case.operator.roundings(case.problem).values()) for case in chosen]
-    sizes = [lattice_magnitude(case.operator, case.problem, case.dtype) for case in chosen]
+    sizes = [lattice_magnitude(case.problem, case.dtype) for case in chosen]
     return max(terms), min(sizes), int(np.median(sizes)), len(sizes)
 
 

@@ -5,7 +5,7 @@ from math import isinf
 
 import numpy as np
 
-from convgate.fills import DTYPES, EXACT, FILLS, lattice_magnitude
+from convgate.fills import DTYPES, EXACT, FILLS, lattice_of
 from convgate.invalid import ARGUMENTS, calls_broken_by, rules_of
 from convgate.layouts import LAYOUTS
 from convgate.operators import OPERATORS, Array, Arrays, Call, Operator, Shape
@@ -117,7 +117,7 @@ def case_rule(case: Case) -> str | None:
     # the data of a call that must be rejected are not added up
     added_up = case.operator.broken_rule(case.problem) is None and not case.broken
     on_lattice = added_up and (case.fill == "special" or case.fill in EXACT)
-    if on_lattice and lattice_magnitude(case.operator, case.problem, case.dtype) < 1:
+    if on_lattice and lattice_of(case.problem, case.dtype, case.fill, case.layout).magnitude < 1:
         wider = "" if case.dtype == "f64" else "f64 or "
         return f"sums of lattice data would not be exact in {case.dtype}; use {wider}the fill real"
     return array_rule(case) or point_rule(case)
@@ -183,8 +183,9 @@ def values_of(case: Case) -> dict[str, Array]:
         found = {name: np.ones(shape, dtype) for name, shape in shapes.items()}
     else:
         rule_of_fill = FILLS[case.fill]
+        lattice = lattice_of(case.problem, case.dtype, case.fill, case.layout)
         found = {
-            name: rule_of_fill(case.operator, case.problem, case.dtype, case.seed, name, shape).astype(dtype)
+            name: rule_of_fill(case.operator, case.problem, case.dtype, case.seed, name, shape, lattice).astype(dtype)
             for name, shape in shapes.items()
         }
     if case.broken:

@@ -11,7 +11,7 @@ import numpy as np
 from convgate.case import POINTS, Case, broken_rule, lay_out, values_of
 from convgate.compare import Bound, Copied
 from convgate.determined import undetermined
-from convgate.fills import EXACT, MOST_VALUES, lattice_magnitude, smallest_normal, step_of
+from convgate.fills import EXACT, MOST_VALUES, magnitude_of_points, smallest_normal, step_of
 from convgate.norms import NormBound, norm_bound
 from convgate.operators import Array, Arrays, Call, Operator, perform
 from convgate.oracle_list import as_integers, definition, torch_oracle
@@ -271,7 +271,7 @@ class Trial:
 
     def _points_on_lattice(self) -> bool:
         quantum = self.operator.quantum(self.problem)
-        most = quantum * lattice_magnitude(self.operator, self.problem, self.case.dtype)
+        most = quantum * magnitude_of_points(self.operator, self.problem, self.case.dtype, self.values)
         return all(
             # the input of a max pool is not added up, but moved by a step or two, and so must not be large either
             not (array % quantum).any()

@@ -1,0 +1,253 @@
+"""Where a sparse lattice has zeros, so that only so many terms other than zero meet in any output or gradient.
+
+Each rule holds whatever the other arrays hold, so that nothing needs to be counted afterwards:
+
+- ``y`` of a convolution adds up a filter's weights: few of each filter stay.
+- ``grad_weight`` and ``grad_bias`` add up the gradients of a filter: few of each filter stay, of all images together.
+- ``grad_input`` adds up weights of a channel: few of each channel stay, if a filter then has enough of them left.
+  Otherwise there are many filters and few channels, and gradients of the output are taken away instead, until only
+  so many of all filters reach any one pixel.
+- Pools add up pixels of a window, and their gradients those of the windows of a pixel: entries are taken away until
+  no window and no pixel has more. ``col2im`` keeps few taps of each channel of each image.
+
+The entries that stay are spread evenly: filters take turns along one random order of all channels and taps, or of all
+places, in which places at the border come as often as every third.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convgate.problem import Problem
+
+__all__ = ["kept", "terms_met"]
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Words = NDArray[np.uint64]
+Draw = Callable[[int], Words]
+
+# Filters with fewer weights than this show too little: then gradients of the output make room.
+LEAST_OF_A_FILTER = 4
+
+
+def kept(problem: Problem, name: str, shape: tuple[int, ...], most: int, draw: Draw) -> Bools | None:
+    """The entries of an array that are not zero.
+
+    Parameters
+    ----------
+    problem : Problem
+        A valid one.
+    name : str
+        The array.
+    shape : tuple of int
+        Its shape.
+    most : int
+        How many terms that are not zero may meet in an entry of any output.
+    draw : callable
+        Gives so many random words.
+
+    Returns
+    -------
+    ndarray of bool or None
+        None if all entries stay.
+    """
+    if 0 in shape:
+        return None
+    rule = RULES.get((problem.operator, name))
+    return None if rule is None else rule(problem, shape, most, draw)
+
+
+def terms_met(problem: Problem, values: dict[str, Bools]) -> dict[str, int]:
+    """How many terms that are not zero meet in an entry of each output, at most.
+
+    Parameters
+    ----------
+    problem : Problem
+        A valid one.
+    values : dict of ndarray of bool
+        Which entries of its arrays are not zero.
+
+    Returns
+    -------
+    dict of int
+        By output, of those that add up anything: a bound, not the number.
+    """
+    if problem.operator == "conv2d":
+        weight, gradient = values["weight"], values["grad_output"]
+        images = values["x"].sum(axis=(2, 3)).reshape(problem.batch, problem.groups, -1).sum(axis=2)
+        groups = weight.reshape(problem.groups, -1, *weight.shape[1:])
+        pixels = values["x"].sum(axis=(0, 2, 3))
+        gradients = largest(gradient.sum(axis=(0, 2, 3)))
+        return {
+            "y": min(largest(weight.sum(axis=(1, 2, 3))), largest(images)) + problem.bias,
+            "grad_input": min(largest(groups.sum(axis=(1, 3, 4))), largest(reaching(problem, gradient))),
+            "grad_weight": min(gradients, largest(pixels)),
+            "grad_bias": gradients,
+        }
+    if problem.operator == "col2im":
+        columns = values["columns"].reshape(problem.channels, problem.taps, problem.places, problem.batch)
+        return {"y": largest(columns.any(axis=2).sum(axis=1))}
+    if problem.operator == "im2col":
+        return {}
+    down, across = windows(problem)
+    found = {"grad_input": largest(reaching(problem, values["grad_output"], together=False))}
+    if problem.operator == "avg_pool2d":
+        found["y"] = largest(down.T @ values["x"].astype(np.float64) @ across)
+    return found
+
+
+def largest(counts: NDArray[np.generic]) -> int:
+    """The largest of some counts, 0 if there are none."""
+    return int(counts.max()) if counts.size else 0
+
+
+def reaching(problem: Problem, gradient: Bools, *, together: bool = True) -> Floats:
+    """How many gradients of the output reach each pixel, of a group's filters together or of each channel alone."""
+    down, across = windows(problem)
+    grouped = gradient.reshape(problem.batch, problem.groups if together else problem.channels, -1, *gradient.shape[2:])
+    counts: Floats = down @ grouped.sum(axis=2).astype(np.float64) @ across.T
+    return counts
+
+
+def windows(problem: Problem) -> list[Floats]:
+    """Which places see which pixels, along the height and along the width: 0 or 1, pixels x places."""
+    found = []
+    axes = (problem.size, problem.kernel_size, problem.stride, problem.padding, problem.dilation, problem.output_size)
+    for size, kernel, stride, padding, dilation, places in zip(*axes, strict=True):
+        pixels = np.arange(places) * stride - padding + dilation * np.arange(kernel)[:, None]
+        inside = (pixels >= 0) & (pixels < size)
+        sees = np.zeros((size, places))
+        sees[pixels[inside], np.broadcast_to(np.arange(places), pixels.shape)[inside]] = 1
+        found.append(sees)
+    return found
+
+
+def order(words: Words) -> Ints:
+    """A random order, along the last axis."""
+    found: Ints = np.argsort(words, axis=-1, kind="stable")
+    return found
+
+
+def of_each_filter(problem: Problem, most: int) -> int:
+    """How many weights of a filter stay."""
+    channels, filters = problem.channels // problem.groups, problem.out_channels // problem.groups
+    few = min(channels * problem.taps, most - problem.bias)
+    of_a_channel = most * channels // filters
+    return min(few, of_a_channel) if filters * problem.taps > most and of_a_channel >= LEAST_OF_A_FILTER else few
+
+
+def weights(problem: Problem, shape: tuple[int, ...], most: int, draw: Draw) -> Bools | None:
+    """A filter's next weights in an order in which channels take turns, so that all of a group's come as often."""
+    groups, taps = problem.groups, problem.taps
+    filters, channels = shape[0] // groups, shape[1]
+    few, cells = of_each_filter(problem, most), channels * taps
+    if few >= cells:
+        return None
+    turns = order(draw(groups * filters).reshape(groups, filters)) * few
+    cell = (turns[..., None] + np.arange(few)) % cells
+    group = np.arange(groups)[:, None, None]
+    channel = order(draw(groups * channels).reshape(groups, channels))[group, cell % channels]
+    tap = order(draw(groups * cells).reshape(groups, channels, taps))[group, channel, cell // channels]
+    mask = np.zeros((groups, filters, channels, taps), bool)
+    mask[group, np.arange(filters)[:, None], channel, tap] = True
+    return mask.reshape(shape)
+
+
+def gradients(problem: Problem, shape: tuple[int, ...], most: int, draw: Draw) -> Bools | None:
+    """A filter's next places in an order of the places of all images, and as few as may reach one pixel."""
+    batch, filters, height, width = shape
+    cells = batch * height * width
+    mask = np.ones((filters, batch, height, width), bool)
+    if cells > most:
+        places = places_in_turn(batch, height, width, draw)
+        turns = order(draw(filters)) * most
+        mask[:] = False
+        mask.reshape(filters, cells)[
+            np.arange(filters)[:, None], places[(turns[:, None] + np.arange(most)) % cells]
+        ] = True
+    mask = np.ascontiguousarray(mask.transpose(1, 0, 2, 3))
+    # otherwise no channel has more weights
+    if of_each_filter(problem, most) * problem.out_channels > most * problem.channels:
+        grouped = mask.reshape(batch, problem.groups, -1, height, width)
+        mask = taken_away(grouped, windows(problem), most, draw).reshape(shape)
+    return None if mask.all() else mask
+
+
+def places_in_turn(batch: int, height: int, width: int, draw: Draw) -> Ints:
+    """Places of all images in a random order, in which every third, or more, is at the border or of the last image."""
+    inner = np.zeros((batch, height, width), bool)
+    inner[: max(1, batch - 1), 1 : height - 1, 1 : width - 1] = True
+    words, inner = draw(inner.size), inner.ravel()
+    turn = np.empty(inner.size)
+    for chosen, step in ((inner, 1.5), (~inner, 3.0)):
+        turn[np.flatnonzero(chosen)[order(words[chosen])]] = step * np.arange(int(chosen.sum()))
+    return order(turn)  # type: ignore[arg-type]
+
+
+def taken_away(mask: Bools, sees: list[Floats], most: int, draw: Draw) -> Bools:
+    """Without so many entries that at most `most` are seen together: each time half of those that are seen too many.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, ... x entries that add up x height x width
+    sees : pair of ndarray
+        Which rows and columns of it are seen from where.
+    most : int
+    draw : callable
+    """
+    down, across = sees
+    words = draw(mask.size)
+    mask = mask.copy()
+    while True:
+        crowded = down @ mask.sum(axis=-3).astype(np.float64) @ across.T > most
+        if not crowded.any():
+            return mask
+        touched = down.T @ crowded.astype(np.float64) @ across > 0
+        among = np.flatnonzero(mask & touched[..., None, :, :])
+        mask.reshape(-1)[among[order(words[among])][::2]] = False
+
+
+def of_windows(problem: Problem, shape: tuple[int, ...], most: int, draw: Draw) -> Bools | None:
+    """Pixels of a pool, so that no window has too many."""
+    return of_pools(problem, shape, most, draw, [sees.T for sees in windows(problem)])
+
+
+def of_pixels(problem: Problem, shape: tuple[int, ...], most: int, draw: Draw) -> Bools | None:
+    """Gradients of the output of a pool, so that no pixel gets too many."""
+    return of_pools(problem, shape, most, draw, windows(problem))
+
+
+def of_pools(problem: Problem, shape: tuple[int, ...], most: int, draw: Draw, sees: list[Floats]) -> Bools | None:
+    """Entries of each channel alone, about as many at first as there may be."""
+    seen = int(largest(sees[0].sum(axis=1)) * largest(sees[1].sum(axis=1)))
+    if seen <= most:
+        return None
+    share = np.uint64(2**32 * most // seen)
+    mask = (draw(int(np.prod(shape))) >> np.uint64(32) < share).reshape(*shape[:2], 1, *shape[2:])
+    return taken_away(mask, sees, most, draw).reshape(shape)
+
+
+def of_columns(problem: Problem, shape: tuple[int, ...], most: int, draw: Draw) -> Bools | None:
+    """The next taps of each channel of each image, in one order of all taps."""
+    channels, taps, batch = problem.channels, problem.taps, problem.batch
+    if taps <= most:
+        return None
+    turns = order(draw(channels * batch)).reshape(channels, batch) * most
+    tap = order(draw(taps))[(turns[..., None] + np.arange(most)) % taps]
+    mask = np.zeros((channels, batch, taps), bool)
+    np.put_along_axis(mask, tap, values=True, axis=2)
+    wide = np.broadcast_to(mask.transpose(0, 2, 1)[:, :, None], (channels, taps, problem.places, batch))
+    return wide.reshape(shape)
+
+
+RULES: dict[tuple[str, str], Callable[[Problem, tuple[int, ...], int, Draw], Bools | None]] = {
+    ("conv2d", "weight"): weights,
+    ("conv2d", "grad_output"): gradients,
+    ("avg_pool2d", "x"): of_windows,
+    ("avg_pool2d", "grad_output"): of_pixels,
+    ("max_pool2d", "grad_output"): of_pixels,
+    ("col2im", "columns"): of_columns,
+}
