@@ -17,7 +17,7 @@ from pictures import BLUE, GREEN, GREY, ORANGE, pyplot, saved
 import impl
 from convgate.case import Case, broken_rule, values_of
 from convgate.compare import Bound, compare
-from convgate.fills import DTYPES, lattice_magnitude, unit_roundoff
+from convgate.fills import DTYPES, lattice_of, unit_roundoff
 from convgate.operators import OPERATORS, perform
 from convgate.oracle_list import torch_oracle
 from convgate.problem import Problem
@@ -182,7 +182,7 @@ def lattice_of(cases: Sequence[Case]) -> tuple[int, int, int, int]:
     """
     chosen = [case for case in cases if case.fill == "lattice" and broken_rule(case) is None]
     terms = [max(1, *case.operator.roundings(case.problem).values()) for case in chosen]
-    sizes = [lattice_magnitude(case.problem, case.dtype) for case in chosen]
+    sizes = [lattice_of(case.problem, case.dtype, case.fill, case.layout).magnitude for case in chosen]
     return max(terms), min(sizes), int(np.median(sizes)), len(sizes)
 
 

@@ -24,7 +24,6 @@ __all__ = [
     "MOST_MET",
     "MOST_VALUES",
     "Lattice",
-    "lattice_magnitude",
     "lattice_of",
     "magnitude_of_points",
     "scale",
@@ -100,11 +99,6 @@ def lattice_of(problem: Problem, dtype: str, fill: str = "lattice", layout: str 
     return dense
 
 
-def lattice_magnitude(problem: Problem, dtype: str) -> int:
-    """Largest multiplier of the quantum on the fill lattice, 0 if the lattice does not fit the dtype."""
-    return lattice_of(problem, dtype).magnitude
-
-
 def magnitude(operator: Operator, problem: Problem, dtype: str, met: int | None) -> int:
     """Largest multiplier of the quantum where so many terms that are not zero meet; None for all of them.
 
@@ -112,6 +106,8 @@ def magnitude(operator: Operator, problem: Problem, dtype: str, met: int | None)
     n * a**f * q, and any algorithm with an error under gamma(n + 2) times that, about (n + 2) * u * n * a**f * q,
     finds the right integer if this is under 1/2. We ask for 1/8: finite differences and linearity double the data
     of one argument, and the rest is left to algorithms that are not exact on integers (Winograd, FFT).
+    The terms of an average are divided, by d or more, and so is their error; added up before they are divided,
+    they must stay exact even if they are doubled.
 
     Zeros add nothing and round nothing, but a finite difference moves them too, by a quantum: see docs/numerics.md.
     """
@@ -132,22 +128,25 @@ def fewer(operator: Operator, roundings: int, met: int) -> int:
 
 def largest_magnitude(operator: Operator, problem: Problem, dtype: str, roundings: int) -> int:
     """The same for so many roundings."""
-    budget = int(1 / (8 * unit_roundoff(dtype) * roundings * (roundings + 2) * operator.quantum(problem)))
-    return min(MOST_VALUES, isqrt(budget) if operator.factors == 2 else budget)
+    u, quantum = unit_roundoff(dtype), operator.quantum(problem)
+    budget = int(operator.least_divisor(problem) / (8 * u * roundings * (roundings + 2) * quantum))
+    if operator.factors == 2:
+        return min(MOST_VALUES, isqrt(budget))
+    return min(MOST_VALUES, budget, int(1 / (2 * u * roundings * quantum)))
 
 
 def largest_moved(operator: Operator, problem: Problem, dtype: str, met: int, most: int) -> int:
     """Largest multiplier at which sums stay exact when all data of one argument, zeros too, are moved by a quantum.
 
-    Of n terms so many that meet are at most (a + 1) * a**(f - 1) * q, the others a**(f - 1) * q. A convolution only
-    adds, so the sum may take half of the significand's integers; an average is also divided, by a rounded reciprocal
-    of each term at worst, so that its error, under (n + 4) * u times the sum, must be at most 1/4.
+    Of n terms so many that meet are at most (a + 1) * a**(f - 1) * q, the others a**(f - 1) * q. Their sum may take
+    half of the significand's integers. A convolution does no more than add. An average is also divided, by a rounded
+    reciprocal of each term at worst, so that its error, under (n + 4) * u * sum / d, must be at most 1/4.
     """
+    half = int(1 / (2 * unit_roundoff(dtype)))
     if operator.factors == 2:
-        half = int(1 / (2 * unit_roundoff(dtype)))
         return (isqrt((met + most) ** 2 + 4 * met * half) - (met + most)) // (2 * met)
-    whole = int(1 / (4 * unit_roundoff(dtype) * (most + 4) * operator.quantum(problem)))
-    return (whole - most) // met - 1
+    divided = half * operator.least_divisor(problem) // (2 * (most + 4))
+    return (min(half, divided) // operator.quantum(problem) - most) // met - 1
 
 
 def magnitude_of_points(operator: Operator, problem: Problem, dtype: str, values: Arrays) -> int:
@@ -276,7 +275,7 @@ def special(operator: Operator, problem: Problem, dtype: str, seed: int, name: s
     """The lattice with NaN and infinities in each array, or in some of them, and zeros and subnormals strewn about.
 
     Which arrays have NaN and infinities is a matter of the seed: all of them, one, or the weight and the bias. An array
-    that has them has one in each image and in each channel. Zero times NaN or infinity is NaN, so an implementation may
+    that has them has one in each image and in each channel, but for a bias, of which some entries stay finite. Zero times NaN or infinity is NaN, so an implementation may
     leave out nothing because it is zero. What it may do with its padding, says `convgate.determined`.
 
     Where an output is only copied or chosen (im2col, and y of max_pool2d) subnormals appear to the last bit and zeros
@@ -289,7 +288,7 @@ def special(operator: Operator, problem: Problem, dtype: str, seed: int, name: s
     theme = int(raw(seed, "x", 1, part=3)[0])
     not_finite = name in special_arrays(operator, theme)
     if operator.name in {"im2col", "max_pool2d"} and name == "x":
-        return specially_copied(operator, dtype, seed, values) if not_finite else values
+        return specially_copied(operator, dtype, seed, values)
     words = raw(seed, name, values.size, part=2)
     subnormal = smallest_normal(dtype) / 4
     alone = operator.factors == 1 or special_arrays(operator, theme) == {"x"}

@@ -77,7 +77,8 @@ def terms_met(problem: Problem, values: dict[str, Bools]) -> dict[str, int]:
     """
     if problem.operator == "conv2d":
         weight, gradient = values["weight"], values["grad_output"]
-        images = values["x"].sum(axis=(2, 3)).reshape(problem.batch, problem.groups, -1).sum(axis=2)
+        in_a_group = problem.channels // problem.groups
+        images = values["x"].sum(axis=(2, 3)).reshape(problem.batch, problem.groups, in_a_group).sum(axis=2)
         groups = weight.reshape(problem.groups, -1, *weight.shape[1:])
         pixels = values["x"].sum(axis=(0, 2, 3))
         gradients = largest(gradient.sum(axis=(0, 2, 3)))
@@ -107,7 +108,9 @@ def largest(counts: NDArray[np.generic]) -> int:
 def reaching(problem: Problem, gradient: Bools, *, together: bool = True) -> Floats:
     """How many gradients of the output reach each pixel, of a group's filters together or of each channel alone."""
     down, across = windows(problem)
-    grouped = gradient.reshape(problem.batch, problem.groups if together else problem.channels, -1, *gradient.shape[2:])
+    batch, channels, *places = gradient.shape
+    groups = problem.groups if together else channels
+    grouped = gradient.reshape(batch, groups, channels // groups, *places)
     counts: Floats = down @ grouped.sum(axis=2).astype(np.float64) @ across.T
     return counts
 
@@ -177,9 +180,10 @@ def gradients(problem: Problem, shape: tuple[int, ...], most: int, draw: Draw) -
 
 
 def places_in_turn(batch: int, height: int, width: int, draw: Draw) -> Ints:
-    """Places of all images in a random order, in which every third, or more, is at the border or of the last image."""
+    """Places of all images in a random order, in which every third is at the border as long as there are any."""
+    rows, columns = (slice(1, length - 1) if length > 2 else slice(None) for length in (height, width))
     inner = np.zeros((batch, height, width), bool)
-    inner[: max(1, batch - 1), 1 : height - 1, 1 : width - 1] = True
+    inner[:, rows, columns] = True
     words, inner = draw(inner.size), inner.ravel()
     turn = np.empty(inner.size)
     for chosen, step in ((inner, 1.5), (~inner, 3.0)):
@@ -199,7 +203,7 @@ def taken_away(mask: Bools, sees: list[Floats], most: int, draw: Draw) -> Bools:
     draw : callable
     """
     down, across = sees
-    words = draw(mask.size)
+    words, plane = draw(mask.size), int(np.prod(mask.shape[-3:]))
     mask = mask.copy()
     while True:
         crowded = down @ mask.sum(axis=-3).astype(np.float64) @ across.T > most
@@ -207,7 +211,9 @@ def taken_away(mask: Bools, sees: list[Floats], most: int, draw: Draw) -> Bools:
             return mask
         touched = down.T @ crowded.astype(np.float64) @ across > 0
         among = np.flatnonzero(mask & touched[..., None, :, :])
-        mask.reshape(-1)[among[order(words[among])][::2]] = False
+        # of each image and group in turn, so that some stay of each
+        mixed = among[np.lexsort((words[among], among // plane))]
+        mask.reshape(-1)[mixed[::2]] = False
 
 
 def of_windows(problem: Problem, shape: tuple[int, ...], most: int, draw: Draw) -> Bools | None:

@@ -105,6 +105,7 @@ AVG_POOL2D = Operator(
     roundings=roundings,
     terms={"y": ("x",), "grad_input": ("grad_output",)},
     quantum=quantum,
+    least_divisor=lambda problem: min(divisors(problem)),
     fills=("lattice", "sparse", "real", "wide", "special", "huge", "tiny"),
     work=pool_work,
     axis_features=CEIL_AXES,

@@ -79,6 +79,8 @@ class Operator:
         Output to the arrays of which one entry each is multiplied to make one term of it.
     quantum : callable
         Problem to the integer that every lattice value is a multiple of, so that all results are integers.
+    least_divisor : callable
+        Problem to the least magnitude that a sum is divided by.
     fills : tuple of str
         The fills that say something about it.
     work : callable
@@ -115,6 +117,7 @@ class Operator:
     blocks: tuple[Block, ...]
     padding_shows: Callable[[Problem], bool]
     norms: Callable[[Problem, Arrays, Arrays], dict[str, Array]] | None = None
+    least_divisor: Callable[[Problem], int] = lambda _: 1
 
     @property
     def factors(self) -> int:
