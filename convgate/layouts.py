@@ -23,9 +23,9 @@ def fortran(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def transposed(values: NDArray[Any]) -> NDArray[Any]:
-    """Channels last: the second axis is the fastest in memory."""
-    if values.ndim < 2:
-        return np.array(values)
+    """Channels last: the second axis is the fastest in memory; of two axes the first."""
+    if values.ndim < 3:
+        return np.array(values, order="F")
     return np.moveaxis(np.array(np.moveaxis(values, 1, -1), order="C"), -1, 1)
 
 
@@ -50,6 +50,37 @@ def offset(values: NDArray[Any]) -> NDArray[Any]:
     return buffer[1:].reshape(values.shape)
 
 
+def window(values: NDArray[Any]) -> NDArray[Any]:
+    """The inside of a larger array: it starts inside its buffer, and on each axis its neighbours are nonsense."""
+    larger = np.full(tuple(length + 3 for length in values.shape), 77, values.dtype)
+    inside = tuple(slice(1, 1 + length) for length in values.shape)
+    larger[inside] = values
+    return larger[inside]
+
+
+def channel_slice(values: NDArray[Any]) -> NDArray[Any]:
+    """Some of the channels of a channels-last array: neighbours are one apart, pixels more than all of them.
+
+    Of two axes rows take the place of channels, and one axis is sliced as it is.
+    """
+    axis = 0 if values.ndim < 3 else 1
+    last = np.moveaxis(values, axis, -1)
+    larger = np.full((*last.shape[:-1], last.shape[-1] + 3), 77, values.dtype)
+    larger[..., 1:-2] = last
+    return np.moveaxis(larger[..., 1:-2], -1, axis)
+
+
+def odd_ones(values: NDArray[Any]) -> NDArray[Any]:
+    """Row-major, but axes of length 1 have strides that nobody may step by: negative, zero, or far too large."""
+    plain = np.array(values, order="C")
+    odd = (-plain.itemsize, 0, 2**40, -3 * plain.itemsize)
+    strides = tuple(
+        odd[axis % 4] if length == 1 else stride
+        for axis, (length, stride) in enumerate(zip(plain.shape, plain.strides, strict=True))
+    )
+    return np.lib.stride_tricks.as_strided(plain, plain.shape, strides)
+
+
 def broadcast(values: NDArray[Any]) -> NDArray[Any]:
     """Stride 0 on the first axis: every image is the first one."""
     return np.broadcast_to(np.array(values[:1]), values.shape)
@@ -69,6 +100,9 @@ LAYOUTS: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "sliced": sliced,
     "reversed": reversed_strides,
     "offset": offset,
+    "window": window,
+    "channelslice": channel_slice,
+    "oddones": odd_ones,
     "broadcast": broadcast,
     "readonly": read_only,
 }
