@@ -358,7 +358,11 @@ def specially_copied(operator: Operator, dtype: str, seed: int, values: Array) -
     without = np.flatnonzero(~planes.any(axis=1))
     if without.size:
         planes[without, (words[without] >> np.uint64(8)).astype(np.int64) % planes.shape[1]] = True
-    return np.where(planes.reshape(values.shape), chosen_from(strewn, words).reshape(values.shape), values)
+    found = np.where(planes.reshape(values.shape), chosen_from(strewn, words).reshape(values.shape), values)
+    if values.size and np.isfinite(found).all():
+        # by which these data are told from others
+        found.flat[np.flatnonzero(planes)[0]] = np.inf
+    return found
 
 
 FILLS: dict[str, Rule] = {
