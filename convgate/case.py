@@ -5,7 +5,7 @@ from math import isinf
 
 import numpy as np
 
-from convgate.fills import DTYPES, EXACT, FILLS, lattice_of
+from convgate.fills import DTYPES, EXACT, FILLS, Lattice, lattice_of
 from convgate.invalid import ARGUMENTS, calls_broken_by, rules_of
 from convgate.layouts import LAYOUTS
 from convgate.operators import OPERATORS, Array, Arrays, Call, Operator, Shape
@@ -20,6 +20,7 @@ __all__ = [
     "broken_rule",
     "case_rule",
     "invalid_calls",
+    "lattice_of_case",
     "lay_out",
     "values_of",
 ]
@@ -103,6 +104,12 @@ def invalid_calls(case: Case) -> tuple[Call, ...]:
     return calls_broken_by(case.problem, case.broken)
 
 
+def lattice_of_case(case: Case) -> Lattice:
+    """The lattice that a valid case's data are on."""
+    repeated = case.layout == "broadcast" and case.laid_out not in {"x", "bias"}
+    return lattice_of(case.problem, case.dtype, case.fill, repeated=repeated)
+
+
 def case_rule(case: Case) -> str | None:
     """The first rule that a case breaks beside those of its problem, in words, or None."""
     if case.seed < 0:
@@ -118,7 +125,7 @@ def case_rule(case: Case) -> str | None:
     # the data of a call that must be rejected are not added up
     added_up = case.operator.broken_rule(case.problem) is None and not case.broken
     on_lattice = added_up and (case.fill == "special" or case.fill in EXACT)
-    if on_lattice and lattice_of(case.problem, case.dtype, case.fill, case.layout).magnitude < 1:
+    if on_lattice and lattice_of_case(case).magnitude < 1:
         wider = "" if case.dtype == "f64" else "f64 or "
         return f"sums of lattice data would not be exact in {case.dtype}; use {wider}the fill real"
     return array_rule(case) or point_rule(case)
@@ -184,7 +191,7 @@ def values_of(case: Case) -> dict[str, Array]:
         found = {name: np.ones(shape, dtype) for name, shape in shapes.items()}
     else:
         rule_of_fill = FILLS[case.fill]
-        lattice = lattice_of(case.problem, case.dtype, case.fill, case.layout)
+        lattice = lattice_of_case(case)
         found = {
             name: rule_of_fill(case.operator, case.problem, case.dtype, case.seed, name, shape, lattice).astype(dtype)
             for name, shape in shapes.items()

@@ -79,16 +79,26 @@ Rule = Callable[[Operator, Problem, str, int, str, Shape, Lattice], Array]
 
 
 @lru_cache(maxsize=2**10)
-def lattice_of(problem: Problem, dtype: str, fill: str = "lattice", layout: str = "") -> Lattice:
+def lattice_of(problem: Problem, dtype: str, fill: str = "lattice", *, repeated: bool = False) -> Lattice:
     """The lattice that a fill's data are on.
 
     It has no zeros where magnitudes are large enough so; otherwise as few terms as keep them large meet, 16 at most.
-    Where one image is repeated, or one value, nothing can be left out; and zeros would make NaN of infinities, so
-    there magnitudes are smaller.
+    Where one filter, one image's gradient or one value is repeated, what is left out of one is left out of all, and
+    what stays meets itself; and zeros would make NaN of infinities. So magnitudes are smaller there.
+
+    Parameters
+    ----------
+    problem : Problem
+        A valid one.
+    dtype, fill : str
+        As in a case.
+    repeated : bool
+        Whether all entries of any array along its first axis are its first one.
     """
     operator = OPERATORS[problem.operator]
     dense = Lattice(magnitude(operator, problem, dtype, None))
-    repeated = layout == "broadcast" or fill == "equal"
+    # images of a pool never meet
+    repeated = fill == "equal" or (repeated and not operator.name.endswith("pool2d"))
     if dense.magnitude >= LEAST_MAGNITUDE or repeated or (fill == "special" and dense.magnitude):
         return dense
     for least in (LEAST_MAGNITUDE, dense.magnitude + 1):
@@ -167,6 +177,7 @@ def stream(seed: int, name: str, part: int) -> np.random.PCG64:
 
 def lattice(operator: Operator, problem: Problem, dtype: str, seed: int, name: str, shape: Shape, of: Lattice) -> Array:
     """Integers so small that every sum is exact; for the input of max, distinct and 4 apart."""
+    del dtype
     count = int(np.prod(shape))
     words = raw(seed, name, count)
     if operator.name == "max_pool2d" and name == "x":
@@ -275,8 +286,9 @@ def special(operator: Operator, problem: Problem, dtype: str, seed: int, name: s
     """The lattice with NaN and infinities in each array, or in some of them, and zeros and subnormals strewn about.
 
     Which arrays have NaN and infinities is a matter of the seed: all of them, one, or the weight and the bias. An array
-    that has them has one in each image and in each channel, but for a bias, of which some entries stay finite. Zero times NaN or infinity is NaN, so an implementation may
-    leave out nothing because it is zero. What it may do with its padding, says `convgate.determined`.
+    that has them has one in each image and in each channel, but for a bias, of which some entries stay finite. Zero
+    times NaN or infinity is NaN, so an implementation may leave out nothing because it is zero. What it may do with its
+    padding, says `convgate.determined`.
 
     Where an output is only copied or chosen (im2col, and y of max_pool2d) subnormals appear to the last bit and zeros
     with their sign; padding of im2col is 0 without a sign, and a maximum of zeros of both signs has either. Where

@@ -218,15 +218,15 @@ def taken_away(mask: Bools, sees: list[Floats], most: int, draw: Draw) -> Bools:
 
 def of_windows(problem: Problem, shape: tuple[int, ...], most: int, draw: Draw) -> Bools | None:
     """Pixels of a pool, so that no window has too many."""
-    return of_pools(problem, shape, most, draw, [sees.T for sees in windows(problem)])
+    return of_pools(shape, most, draw, [sees.T for sees in windows(problem)])
 
 
 def of_pixels(problem: Problem, shape: tuple[int, ...], most: int, draw: Draw) -> Bools | None:
     """Gradients of the output of a pool, so that no pixel gets too many."""
-    return of_pools(problem, shape, most, draw, windows(problem))
+    return of_pools(shape, most, draw, windows(problem))
 
 
-def of_pools(problem: Problem, shape: tuple[int, ...], most: int, draw: Draw, sees: list[Floats]) -> Bools | None:
+def of_pools(shape: tuple[int, ...], most: int, draw: Draw, sees: list[Floats]) -> Bools | None:
     """Entries of each channel alone, about as many at first as there may be."""
     seen = int(largest(sees[0].sum(axis=1)) * largest(sees[1].sum(axis=1)))
     if seen <= most:

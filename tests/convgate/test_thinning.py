@@ -172,9 +172,9 @@ def largest_sums(case: Case) -> dict[str, Fraction]:
     quantum = operator.quantum(problem)
     values = {name: abs(array.astype(np.float64)) for name, array in values_of(case).items()}
     found = {}
-    for name in values:
+    for name, array in values.items():
         if name != "grad_output":
-            moved = values | {name: values[name] + quantum}
+            moved = values | {name: array + quantum}
             (sums,) = perform(definition, operator.forward(problem), moved).values()
             found[name] = Fraction(float(sums.max(initial=0)))
     return found
