@@ -306,7 +306,8 @@ def special(operator: Operator, problem: Problem, dtype: str, seed: int, name: s
     alone = operator.factors == 1 or special_arrays(operator, theme) == {"x"}
     small = np.array([0.0, -0.0, subnormal, -subnormal] if alone and name in {"x", "columns"} else [0.0])
     if name != "bias":
-        values = np.where((words % np.uint64(6) == 0).reshape(shape), chosen_from(small, words).reshape(shape), values)
+        every = np.uint64(6 if name in {"x", "columns"} else 3)
+        values = np.where((words % every == 0).reshape(shape), chosen_from(small, words).reshape(shape), values)
     if not not_finite:
         return values
     kinds = SPECIAL[theme // 4 % len(SPECIAL)]
