@@ -238,6 +238,7 @@ ARGUMENTS = {
         operators=CONVOLUTION,
         spoil=other_dtype,
         among=2,
+        needs=lambda problem: problem.bias,
     ),
     "x.bias.dtype": ArgumentRule(
         words="x and bias must have the dtype of the other arrays",
@@ -255,6 +256,7 @@ ARGUMENTS = {
         operators=CONVOLUTION,
         spoil=other_dtype,
         among=2,
+        needs=lambda problem: problem.bias,
     ),
     "grad_output.both": ArgumentRule(
         words="grad_output must have the height and the width of the output",
@@ -303,12 +305,13 @@ def calls_broken_by(problem: Problem, name: str) -> tuple[Call, ...]:
 def is_broken(call: Call, rule: ArgumentRule) -> bool:
     """Whether a call takes an array that breaks a rule, and as many as it takes for it to be broken.
 
-    A dtype that several arrays share is only wrong beside an array that does not.
+    A dtype that arrays share is only wrong beside others that do not.
     """
     taken = [each for each in call.arguments if isinstance(each, str)]
     wrong = [each for each in taken if each in rule.arrays]
     if rule.spoil is other_dtype:
-        return 0 < len(wrong) < len(taken)
+        # as many beside them, as otherwise these are the ones that differ
+        return min(len(wrong), len(taken) - len(wrong)) >= len(rule.arrays)
     return bool(wrong) and len(taken) >= rule.among and (not rule.others or len(wrong) > 1)
 
 

@@ -23,9 +23,9 @@ def fortran(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def transposed(values: NDArray[Any]) -> NDArray[Any]:
-    """Channels last: the second axis is the fastest in memory; of two axes the first."""
-    if values.ndim < 3:
-        return np.array(values, order="F")
+    """Channels last: the second axis is the fastest in memory."""
+    if values.ndim < 2:
+        return np.array(values)
     return np.moveaxis(np.array(np.moveaxis(values, 1, -1), order="C"), -1, 1)
 
 
@@ -61,9 +61,9 @@ def window(values: NDArray[Any]) -> NDArray[Any]:
 def channel_slice(values: NDArray[Any]) -> NDArray[Any]:
     """Some of the channels of a channels-last array: neighbours are one apart, pixels more than all of them.
 
-    Of two axes rows take the place of channels, and one axis is sliced as it is.
+    Of two axes these are the columns, of one its entries.
     """
-    axis = 0 if values.ndim < 3 else 1
+    axis = min(1, values.ndim - 1)
     last = np.moveaxis(values, axis, -1)
     larger = np.full((*last.shape[:-1], last.shape[-1] + 3), 77, values.dtype)
     larger[..., 1:-2] = last
@@ -71,11 +71,13 @@ def channel_slice(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def odd_ones(values: NDArray[Any]) -> NDArray[Any]:
-    """Row-major, but axes of length 1 have strides that nobody may step by: negative, zero, or far too large."""
+    """Row-major, but axes of length 1 have strides that nobody may step by: zero, or far too large.
+
+    Negative ones they have where all strides are.
+    """
     plain = np.array(values, order="C")
-    odd = (-plain.itemsize, 0, 2**40, -3 * plain.itemsize)
     strides = tuple(
-        odd[axis % 4] if length == 1 else stride
+        (0, 2**40)[axis % 2] if length == 1 else stride
         for axis, (length, stride) in enumerate(zip(plain.shape, plain.strides, strict=True))
     )
     return np.lib.stride_tricks.as_strided(plain, plain.shape, strides)
