@@ -28,6 +28,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
 Draw = Callable[[int], Words]
+Step = Callable[[Floats], Floats]
 
 # Filters with fewer weights than this show too little: then gradients of the output make room.
 LEAST_OF_A_FILTER = 4
@@ -93,10 +94,9 @@ def terms_met(problem: Problem, values: dict[str, Bools]) -> dict[str, int]:
         return {"y": largest(columns.any(axis=2).sum(axis=1))}
     if problem.operator == "im2col":
         return {}
-    down, across = windows(problem)
     found = {"grad_input": largest(reaching(problem, values["grad_output"], together=False))}
     if problem.operator == "avg_pool2d":
-        found["y"] = largest(down.T @ values["x"].astype(np.float64) @ across)
+        found["y"] = largest(to_places(problem)(values["x"].astype(np.float64)))
     return found
 
 
@@ -107,25 +107,57 @@ def largest(counts: NDArray[np.generic]) -> int:
 
 def reaching(problem: Problem, gradient: Bools, *, together: bool = True) -> Floats:
     """How many gradients of the output reach each pixel, of a group's filters together or of each channel alone."""
-    down, across = windows(problem)
     batch, channels, *places = gradient.shape
     groups = problem.groups if together else channels
     grouped = gradient.reshape(batch, groups, channels // groups, *places)
-    counts: Floats = down @ grouped.sum(axis=2).astype(np.float64) @ across.T
-    return counts
+    return to_pixels(problem)(grouped.sum(axis=2).astype(np.float64))
 
 
-def windows(problem: Problem) -> list[Floats]:
-    """Which places see which pixels, along the height and along the width: 0 or 1, pixels x places."""
+def taps(problem: Problem, axis: int) -> list[tuple[slice, slice]]:
+    """For each tap along one axis the places at which it lies in the image, and the pixels that it lies on there."""
+    size, kernel, stride, padding, dilation, places = (
+        getattr(problem, name)[axis] for name in ("size", "kernel_size", "stride", "padding", "dilation", "output_size")
+    )
     found = []
-    axes = (problem.size, problem.kernel_size, problem.stride, problem.padding, problem.dilation, problem.output_size)
-    for size, kernel, stride, padding, dilation, places in zip(*axes, strict=True):
-        pixels = np.arange(places) * stride - padding + dilation * np.arange(kernel)[:, None]
-        inside = (pixels >= 0) & (pixels < size)
-        sees = np.zeros((size, places))
-        sees[pixels[inside], np.broadcast_to(np.arange(places), pixels.shape)[inside]] = 1
-        found.append(sees)
+    for tap in range(kernel):
+        offset = tap * dilation - padding
+        first = max(0, -(offset // stride))
+        end = max(first, min(places, (size - 1 - offset) // stride + 1))
+        start = offset + first * stride
+        found.append((slice(first, end), slice(start, start + (end - first) * stride, stride)))
     return found
+
+
+def to_pixels(problem: Problem) -> Step:
+    """Adds up, for each pixel, what all places have that see it."""
+    down, across = taps(problem, 0), taps(problem, 1)
+
+    def step(counts: Floats) -> Floats:
+        rows = np.zeros((*counts.shape[:-2], problem.size[0], counts.shape[-1]))
+        for places, pixels in down:
+            rows[..., pixels, :] += counts[..., places, :]
+        found = np.zeros((*counts.shape[:-2], *problem.size))
+        for places, pixels in across:
+            found[..., pixels] += rows[..., places]
+        return found
+
+    return step
+
+
+def to_places(problem: Problem) -> Step:
+    """Adds up, for each place, what all pixels have that it sees."""
+    down, across = taps(problem, 0), taps(problem, 1)
+
+    def step(counts: Floats) -> Floats:
+        rows = np.zeros((*counts.shape[:-2], problem.output_size[0], counts.shape[-1]))
+        for places, pixels in down:
+            rows[..., places, :] += counts[..., pixels, :]
+        found = np.zeros((*counts.shape[:-2], *problem.output_size))
+        for places, pixels in across:
+            found[..., places] += rows[..., pixels]
+        return found
+
+    return step
 
 
 def order(words: Words) -> Ints:
@@ -175,7 +207,7 @@ def gradients(problem: Problem, shape: tuple[int, ...], most: int, draw: Draw) -
     # otherwise no channel has more weights
     if of_each_filter(problem, most) * problem.out_channels > most * problem.channels:
         grouped = mask.reshape(batch, problem.groups, -1, height, width)
-        mask = taken_away(grouped, windows(problem), most, draw).reshape(shape)
+        mask = taken_away(grouped, to_pixels(problem), to_places(problem), most, draw).reshape(shape)
     return None if mask.all() else mask
 
 
@@ -191,49 +223,58 @@ def places_in_turn(batch: int, height: int, width: int, draw: Draw) -> Ints:
     return order(turn)  # type: ignore[arg-type]
 
 
-def taken_away(mask: Bools, sees: list[Floats], most: int, draw: Draw) -> Bools:
-    """Without so many entries that at most `most` are seen together: each time half of those that are seen too many.
+def taken_away(mask: Bools, forth: Step, back: Step, most: int, draw: Draw) -> Bools:
+    """Without so many entries that at most `most` are seen together.
+
+    Each time a quarter of those go that are seen from where too many are, until there is no such place.
 
     Parameters
     ----------
     mask : ndarray of bool, ... x entries that add up x height x width
-    sees : pair of ndarray
-        Which rows and columns of it are seen from where.
+        The entries that there are.
+    forth, back : callable
+        What adds up entries where they are seen from, and what adds up the points of view of each entry.
     most : int
+        How many may be seen together.
     draw : callable
+        Gives so many random words.
+
+    Returns
+    -------
+    ndarray of bool
+        The entries that stay.
     """
-    down, across = sees
     words, plane = draw(mask.size), int(np.prod(mask.shape[-3:]))
     mask = mask.copy()
     while True:
-        crowded = down @ mask.sum(axis=-3).astype(np.float64) @ across.T > most
+        crowded = forth(mask.sum(axis=-3).astype(np.float64)) > most
         if not crowded.any():
             return mask
-        touched = down.T @ crowded.astype(np.float64) @ across > 0
+        touched = back(crowded.astype(np.float64)) > 0
         among = np.flatnonzero(mask & touched[..., None, :, :])
         # of each image and group in turn, so that some stay of each
         mixed = among[np.lexsort((words[among], among // plane))]
-        mask.reshape(-1)[mixed[::2]] = False
+        mask.reshape(-1)[mixed[::4]] = False
 
 
 def of_windows(problem: Problem, shape: tuple[int, ...], most: int, draw: Draw) -> Bools | None:
     """Pixels of a pool, so that no window has too many."""
-    return of_pools(shape, most, draw, [sees.T for sees in windows(problem)])
+    return of_pools(shape, most, draw, to_places(problem), to_pixels(problem))
 
 
 def of_pixels(problem: Problem, shape: tuple[int, ...], most: int, draw: Draw) -> Bools | None:
     """Gradients of the output of a pool, so that no pixel gets too many."""
-    return of_pools(shape, most, draw, windows(problem))
+    return of_pools(shape, most, draw, to_pixels(problem), to_places(problem))
 
 
-def of_pools(shape: tuple[int, ...], most: int, draw: Draw, sees: list[Floats]) -> Bools | None:
+def of_pools(shape: tuple[int, ...], most: int, draw: Draw, forth: Step, back: Step) -> Bools | None:
     """Entries of each channel alone, about as many at first as there may be."""
-    seen = int(largest(sees[0].sum(axis=1)) * largest(sees[1].sum(axis=1)))
+    seen = largest(forth(np.ones((1, 1, *shape[2:]))))
     if seen <= most:
         return None
     share = np.uint64(2**32 * most // seen)
     mask = (draw(int(np.prod(shape))) >> np.uint64(32) < share).reshape(*shape[:2], 1, *shape[2:])
-    return taken_away(mask, sees, most, draw).reshape(shape)
+    return taken_away(mask, forth, back, most, draw).reshape(shape)
 
 
 def of_columns(problem: Problem, shape: tuple[int, ...], most: int, draw: Draw) -> Bools | None:

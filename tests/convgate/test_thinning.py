@@ -18,7 +18,7 @@ from convgate.operators import OPERATORS, perform
 from convgate.problem import Problem
 from convgate.spec import parse_spec
 from convgate.strategies import problems
-from convgate.thinning import kept, taken_away, terms_met, windows
+from convgate.thinning import kept, taken_away, terms_met, to_pixels, to_places
 from oracles import definition
 
 Array = NDArray[Any]
@@ -47,6 +47,32 @@ def zeros_and_ones(case: Case) -> dict[str, Array]:
     values = values_of(case)
     kept_as_it_is = {"x"} if case.problem.operator == "max_pool2d" else set()
     return {name: array if name in kept_as_it_is else (array != 0).astype(float) for name, array in values.items()}
+
+
+def windows(problem: Problem) -> list[Array]:
+    """Which pixels each place sees, along the height and along the width: 0 or 1, pixels x places."""
+    found = []
+    axes = zip(
+        problem.size, problem.kernel_size, problem.stride, problem.padding, problem.dilation, problem.output_size,
+        strict=True,
+    )  # fmt: skip
+    for size, kernel, stride, padding, dilation, places in axes:
+        sees = np.zeros((size, places))
+        for place in range(places):
+            for _, pixel in definition.taps(place, size, kernel, stride, padding, dilation=dilation):
+                sees[pixel, place] = 1
+        found.append(sees)
+    return found
+
+
+@light
+@given(st.sampled_from(sorted(OPERATORS)).flatmap(problems), st.integers(0, 2**16))
+def test_places_see_the_pixels_that_the_definition_says(problem: Problem, seed: int) -> None:
+    down, across = windows(problem)
+    stream = np.random.default_rng(seed)
+    pixels, places = stream.random((2, 3, *problem.size)), stream.random((2, 3, *problem.output_size))
+    assert np.allclose(to_pixels(problem)(places), down @ places @ across.T)
+    assert np.allclose(to_places(problem)(pixels), down.T @ pixels @ across)
 
 
 def met(case: Case) -> dict[str, int]:
@@ -146,7 +172,7 @@ def test_nothing_is_taken_away_where_nothing_is_crowded() -> None:
     stream = np.random.PCG64(0).random_raw
     assert kept(problem, "x", (1, 1, 6, 6), 16, stream) is None
     mask = np.ones((1, 1, 1, 6, 6), bool)
-    assert taken_away(mask, [sees.T for sees in windows(problem)], 16, stream).all()
+    assert taken_away(mask, to_places(problem), to_pixels(problem), 16, stream).all()
 
 
 @light
@@ -157,7 +183,8 @@ def test_taking_away_ends_with_no_window_too_full_and_not_with_nothing(
     assume(kernel <= size)
     problem = Problem(operator="avg_pool2d", size=(size, size), kernel_size=(kernel, kernel))
     sees = [axis.T for axis in windows(problem)]
-    mask = taken_away(np.ones((2, 3, 1, size, size), bool), sees, most, np.random.PCG64(seed).random_raw)
+    stream = np.random.PCG64(seed).random_raw
+    mask = taken_away(np.ones((2, 3, 1, size, size), bool), to_places(problem), to_pixels(problem), most, stream)
     counts = sees[0] @ mask.sum(axis=2).astype(float) @ sees[1].T
     assert counts.max() <= most
     assert mask.any(axis=(2, 3, 4)).all()
