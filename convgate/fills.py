@@ -297,7 +297,7 @@ def special(operator: Operator, problem: Problem, dtype: str, seed: int, name: s
     the data that infinities are multiplied by: flushed to zero these would make NaN.
     """
     values = lattice(operator, problem, dtype, seed, name, shape, of)
-    theme = int(raw(seed, "x", 1, part=3)[0])
+    theme = theme_of(seed)
     not_finite = name in special_arrays(operator, theme)
     if operator.name in {"im2col", "max_pool2d"} and name == "x":
         return specially_copied(operator, dtype, seed, values)
@@ -319,6 +319,12 @@ def special(operator: Operator, problem: Problem, dtype: str, seed: int, name: s
 
 # NaN hides infinities, and infinities of both signs give NaN: on most seeds there are infinities alone.
 SPECIAL = ((np.nan, np.inf, -np.inf), (np.inf, -np.inf), (np.nan,), (np.inf, -np.inf))
+
+
+@lru_cache(maxsize=2**10)
+def theme_of(seed: int) -> int:
+    """What the arrays of a case decide together."""
+    return int(raw(seed, "x", 1, part=3)[0])
 
 
 def special_arrays(operator: Operator, theme: int) -> set[str]:
