@@ -15,9 +15,9 @@ from pages import DOCS, fill_in, table
 from pictures import BLUE, GREEN, GREY, ORANGE, pyplot, saved
 
 import impl
-from convgate.case import Case, broken_rule, values_of
+from convgate.case import Case, broken_rule, lattice_of_case, values_of
 from convgate.compare import Bound, compare
-from convgate.fills import DTYPES, lattice_magnitude, unit_roundoff
+from convgate.fills import DTYPES, unit_roundoff
 from convgate.operators import OPERATORS, perform
 from convgate.oracle_list import torch_oracle
 from convgate.problem import Problem
@@ -164,26 +164,29 @@ def expected_first_caught(terms: int, dtype: str, kind: str) -> float:
     return float(BITS[dtype] - np.log2(0.25 * terms * (terms + 1) / share_of_u))
 
 
-def lattices() -> dict[str, tuple[int, int, int, int]]:
-    """What `lattice_of` says of each operator and dtype, over the random cases of profile pr."""
-    found: dict[str, tuple[int, int, int, int]] = {}
+def lattices() -> dict[str, tuple[int, int, int, int, int]]:
+    """What `lattices_of` says of each operator and dtype, over the random cases of profile pr."""
+    found: dict[str, tuple[int, int, int, int, int]] = {}
     for name in OPERATORS:
         shards = min(PROFILES["pr"].shards[name], MOST_SHARDS)
         cases = [case for part in range(shards) for case in draw_cases(name, 0, part, SHARD, impl)]
-        found |= {f"{name} {dtype}": lattice_of([case for case in cases if case.dtype == dtype]) for dtype in DTYPES}
+        found |= {f"{name} {dtype}": lattices_of([case for case in cases if case.dtype == dtype]) for dtype in DTYPES}
     return found
 
 
-def lattice_of(cases: Sequence[Case]) -> tuple[int, int, int, int]:
-    """Most terms, smallest and median magnitude, and number of the cases on the lattice.
+def lattices_of(cases: Sequence[Case]) -> tuple[int, int, int, int, int]:
+    """Most terms, smallest and median magnitude, and number of the cases on the lattice, and of the sparse ones.
 
     Of the fill lattice alone: the others are made from it, of fewer values or of as many. What must be rejected is left
-    out, as nothing of it is added up.
+    out, as nothing of it is added up, and so are arrays of which one image or filter is repeated.
     """
-    chosen = [case for case in cases if case.fill == "lattice" and broken_rule(case) is None]
+    chosen = [
+        case for case in cases if case.fill == "lattice" and case.layout != "broadcast" and broken_rule(case) is None
+    ]
     terms = [max(1, *case.operator.roundings(case.problem).values()) for case in chosen]
-    sizes = [lattice_magnitude(case.operator, case.problem, case.dtype) for case in chosen]
-    return max(terms), min(sizes), int(np.median(sizes)), len(sizes)
+    found = [lattice_of_case(case) for case in chosen]
+    sizes, sparse = [each.magnitude for each in found], [each for each in found if each.met is not None]
+    return max(terms), min(sizes), int(np.median(sizes)), len(sizes), len(sparse)
 
 
 def shares_table(shares: Mapping[tuple[str, str, int], float]) -> str:
@@ -204,17 +207,26 @@ def widths_table(widths: Mapping[tuple[str, str, int], int]) -> str:
     return table(("data", "dtype", *(f"n = {terms}" for terms in SHOWN)), rows)
 
 
-def lattice_table(found: Mapping[str, tuple[int, int, int, int]]) -> str:
+def lattice_table(found: Mapping[str, tuple[int, int, int, int, int]]) -> str:
     """Magnitudes on the lattice, and how often one wrong form in x and w may pass at one entry at worst."""
     rows = []
     for name in (f"{operator} {dtype}" for operator in OPERATORS for dtype in DTYPES):
-        terms, least, median, cases = found[name]
+        terms, least, median, cases, sparse = found[name]
         degree = OPERATORS[name.split()[0]].factors
         chances = [1 - (1 - 1 / (2 * a)) ** degree for a in (least, median)]
         rows.append(
-            (name, f"{cases}", f"{terms}", f"{least:,}", f"{chances[0]:.2g}", f"{median:,}", f"{chances[1]:.2g}")
+            (
+                name,
+                f"{cases}",
+                f"{sparse}",
+                f"{terms}",
+                f"{least:,}",
+                f"{chances[0]:.2g}",
+                f"{median:,}",
+                f"{chances[1]:.2g}",
+            )
         )
-    return table(("", "cases", "most terms", "least a", "chance", "median a", "chance"), rows)
+    return table(("", "cases", "sparse", "most terms", "least a", "chance", "median a", "chance"), rows)
 
 
 COLOURS = dict(zip(NAMES, (BLUE, "#8a63d2", ORANGE, "#b8860b", GREEN, "#c2508f", "#d64545"), strict=True))

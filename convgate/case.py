@@ -5,7 +5,7 @@ from math import isinf
 
 import numpy as np
 
-from convgate.fills import DTYPES, EXACT, FILLS, lattice_magnitude
+from convgate.fills import DTYPES, EXACT, FILLS, Lattice, lattice_of
 from convgate.invalid import ARGUMENTS, calls_broken_by, rules_of
 from convgate.layouts import LAYOUTS
 from convgate.operators import OPERATORS, Array, Arrays, Call, Operator, Shape
@@ -20,6 +20,7 @@ __all__ = [
     "broken_rule",
     "case_rule",
     "invalid_calls",
+    "lattice_of_case",
     "lay_out",
     "values_of",
 ]
@@ -103,6 +104,12 @@ def invalid_calls(case: Case) -> tuple[Call, ...]:
     return calls_broken_by(case.problem, case.broken)
 
 
+def lattice_of_case(case: Case) -> Lattice:
+    """The lattice that a valid case's data are on."""
+    repeated = case.layout == "broadcast" and case.laid_out not in {"x", "bias"}
+    return lattice_of(case.problem, case.dtype, case.fill, repeated=repeated)
+
+
 def case_rule(case: Case) -> str | None:
     """The first rule that a case breaks beside those of its problem, in words, or None."""
     if case.seed < 0:
@@ -112,12 +119,13 @@ def case_rule(case: Case) -> str | None:
     if case.points and case.fill != POINTS:
         return f"points are given, but the fill is {case.fill}; leave one of them out"
     counts = (case.problem.batch, case.problem.channels, case.problem.out_channels, *case.problem.size)
-    if min(counts) < 0:
+    # the image of col2im is a shape, and no array
+    if min(counts) < 0 and case.problem.operator != "col2im":
         return f"an array cannot have a negative size, got {min(counts)}"
     # the data of a call that must be rejected are not added up
     added_up = case.operator.broken_rule(case.problem) is None and not case.broken
     on_lattice = added_up and (case.fill == "special" or case.fill in EXACT)
-    if on_lattice and lattice_magnitude(case.operator, case.problem, case.dtype) < 1:
+    if on_lattice and lattice_of_case(case).magnitude < 1:
         wider = "" if case.dtype == "f64" else "f64 or "
         return f"sums of lattice data would not be exact in {case.dtype}; use {wider}the fill real"
     return array_rule(case) or point_rule(case)
@@ -183,13 +191,14 @@ def values_of(case: Case) -> dict[str, Array]:
         found = {name: np.ones(shape, dtype) for name, shape in shapes.items()}
     else:
         rule_of_fill = FILLS[case.fill]
+        lattice = lattice_of_case(case)
         found = {
-            name: rule_of_fill(case.operator, case.problem, case.dtype, case.seed, name, shape).astype(dtype)
+            name: rule_of_fill(case.operator, case.problem, case.dtype, case.seed, name, shape, lattice).astype(dtype)
             for name, shape in shapes.items()
         }
     if case.broken:
         spoiled = ARGUMENTS[case.broken]
-        found[spoiled.array] = spoiled.spoil(found[spoiled.array])
+        found |= {name: spoiled.spoil(found[name]) for name in spoiled.arrays if name in found}
     if case.layout == "broadcast":
         return {name: np.array(array) for name, array in lay_out(found, "broadcast", case.laid_out).items()}
     return found

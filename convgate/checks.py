@@ -10,6 +10,7 @@ import numpy as np
 
 from convgate.case import Case, invalid_calls
 from convgate.compare import Mismatch, compare, describe
+from convgate.determined import excused
 from convgate.norms import NormBound, believed, relations_may_round
 from convgate.operators import Array, Arrays, Call, ResultsError
 from convgate.oracle_list import Certified, finite_difference
@@ -197,6 +198,7 @@ def judge_values(trial: Trial, call: Call, output: str, actual: Any) -> tuple[Mi
     nearest integers decide, and the claim only where it allows for errors of more than half a step.
     """
     expected, dtype = trial.expected(call)[output], trial.case.dtype
+    actual = excused(actual, expected, trial.undetermined(output))
     mismatch = compare(actual, expected, dtype, trial.bound(call, output, dtype), step=trial.step(output))
     claimed = trial.norm_bound(output, trial.error_factor) if mismatch is not None else None
     if claimed is None:
@@ -219,8 +221,9 @@ def oracles_disagree(trial: Trial, call: Call, output: str) -> Mismatch | None:
     witness = trial.witness(call)
     if witness is None:
         return None
-    bound = trial.bound(call, output, "f64")
-    return compare(witness[output], trial.expected(call)[output], "f64", bound, step=trial.step(output))
+    bound, expected = trial.bound(call, output, "f64"), trial.expected(call)[output]
+    found = excused(witness[output], expected, trial.undetermined(output))
+    return compare(found, expected, "f64", bound, step=trial.step(output))
 
 
 def is_vacuous(expected: Certified | Array) -> bool:

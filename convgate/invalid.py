@@ -20,7 +20,14 @@ from numpy.typing import NDArray
 from convgate.operators import OPERATORS, Call, Shape
 from convgate.problem import Problem, span, with_axis
 
-__all__ = ["ARGUMENTS", "ArgumentRule", "calls_broken_by", "invalid_problems_near", "rules_of"]
+__all__ = [
+    "ARGUMENTS",
+    "ArgumentRule",
+    "calls_broken_by",
+    "invalid_problems_near",
+    "invalid_problems_on_both_axes",
+    "rules_of",
+]
 
 Array = NDArray[Any]
 POOLS = frozenset({"avg_pool2d", "max_pool2d"})
@@ -30,7 +37,7 @@ CONVOLUTION = frozenset({"conv2d"})
 
 @dataclass(frozen=True, kw_only=True)
 class ArgumentRule:
-    """A rule that an array must keep.
+    """A rule that an array must keep, or several.
 
     Parameters
     ----------
@@ -46,6 +53,8 @@ class ArgumentRule:
         How many arrays a call must take for it to be broken: a dtype can only differ from another one.
     needs : callable
         Whether a problem is such that it can be broken.
+    others : tuple of str
+        The arrays that break it together with the first, where the problem has them.
     """
 
     words: str
@@ -54,6 +63,12 @@ class ArgumentRule:
     spoil: Callable[[Array], Array]
     among: int = 1
     needs: Callable[[Problem], bool] = lambda _: True
+    others: tuple[str, ...] = ()
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """All arrays that break it."""
+        return self.array, *self.others
 
 
 def longer(axis: int) -> Callable[[Array], Array]:
@@ -64,6 +79,16 @@ def longer(axis: int) -> Callable[[Array], Array]:
 def shorter(axis: int) -> Callable[[Array], Array]:
     """One entry less along an axis."""
     return lambda array: array.take(range(array.shape[axis] - 1), axis)
+
+
+def longer_on_both(array: Array) -> Array:
+    """One entry more along each of the last two axes."""
+    return longer(array.ndim - 2)(longer(array.ndim - 1)(array))
+
+
+def wider_and_lower(array: Array) -> Array:
+    """One entry more along the last axis, and one less along the one before."""
+    return longer(array.ndim - 1)(shorter(array.ndim - 2)(array))
 
 
 def first(array: Array) -> Array:
@@ -190,6 +215,67 @@ ARGUMENTS = {
         operators=frozenset({"col2im"}),
         spoil=longer(0),
     ),
+    # of several arrays, or on both axes: what is wrong twice must not be right
+    "images.rank": ArgumentRule(
+        words="x and grad_output must have 4 axes",
+        array="x",
+        others=("grad_output",),
+        operators=CONVOLUTION | POOLS,
+        spoil=first,
+        among=2,
+    ),
+    "all.rank": ArgumentRule(
+        words="x, weight and grad_output must have 4 axes",
+        array="x",
+        others=("weight", "grad_output"),
+        operators=CONVOLUTION,
+        spoil=first,
+    ),
+    "x.weight.dtype": ArgumentRule(
+        words="x and weight must have the dtype of the other arrays",
+        array="x",
+        others=("weight",),
+        operators=CONVOLUTION,
+        spoil=other_dtype,
+        among=2,
+        needs=lambda problem: problem.bias,
+    ),
+    "x.bias.dtype": ArgumentRule(
+        words="x and bias must have the dtype of the other arrays",
+        array="x",
+        others=("bias",),
+        operators=CONVOLUTION,
+        spoil=other_dtype,
+        among=2,
+        needs=lambda problem: problem.bias,
+    ),
+    "x.grad_output.dtype": ArgumentRule(
+        words="x and grad_output must have the dtype of the other arrays",
+        array="x",
+        others=("grad_output",),
+        operators=CONVOLUTION,
+        spoil=other_dtype,
+        among=2,
+        needs=lambda problem: problem.bias,
+    ),
+    "grad_output.both": ArgumentRule(
+        words="grad_output must have the height and the width of the output",
+        array="grad_output",
+        operators=CONVOLUTION | POOLS,
+        spoil=longer_on_both,
+    ),
+    "grad_output.reshaped": ArgumentRule(
+        words="grad_output must have the height of the output as well as its width",
+        array="grad_output",
+        operators=CONVOLUTION | POOLS,
+        spoil=wider_and_lower,
+    ),
+    "columns.both": ArgumentRule(
+        words="columns must have as many rows and columns as there are taps and places",
+        array="columns",
+        operators=frozenset({"col2im"}),
+        spoil=longer_on_both,
+    ),
 }
 
 
@@ -213,12 +299,20 @@ def calls_broken_by(problem: Problem, name: str) -> tuple[Call, ...]:
     """
     if not name:
         return tuple(calls_of(problem))
-    rule = ARGUMENTS[name]
-    return tuple(
-        call
-        for call in calls_of(problem)
-        if rule.array in call.arguments and sum(isinstance(each, str) for each in call.arguments) >= rule.among
-    )
+    return tuple(call for call in calls_of(problem) if is_broken(call, ARGUMENTS[name]))
+
+
+def is_broken(call: Call, rule: ArgumentRule) -> bool:
+    """Whether a call takes an array that breaks a rule, and as many as it takes for it to be broken.
+
+    A dtype that arrays share is only wrong beside others that do not.
+    """
+    taken = [each for each in call.arguments if isinstance(each, str)]
+    wrong = [each for each in taken if each in rule.arrays]
+    if rule.spoil is other_dtype:
+        # as many beside them, as otherwise these are the ones that differ
+        return min(len(wrong), len(taken) - len(wrong)) >= len(rule.arrays)
+    return bool(wrong) and len(taken) >= rule.among and (not rule.others or len(wrong) > 1)
 
 
 def rules_of(problem: Problem, shapes: dict[str, Shape]) -> tuple[str, ...]:
@@ -231,6 +325,42 @@ def rules_of(problem: Problem, shapes: dict[str, Shape]) -> tuple[str, ...]:
         and 0 not in shapes[rule.array]
         and rule.needs(problem)
     )
+
+
+def invalid_problems_on_both_axes(problem: Problem) -> Iterator[Problem]:
+    """Problems that break a rule on both axes at once, made from a valid one: products of two such can look right."""
+    options = OPERATORS[problem.operator].options
+    padded = [size + 2 * padding for size, padding in zip(problem.size, problem.padding, strict=True)]
+    bare = replace(problem, dilation=(1, 1), ceil_mode=False)
+    # -1, -2 and -3 windows an axis, and none: a product of two is a positive number, or nothing
+    for fewer in (0, 1, 2, 3):
+        height, width = (n + 1 + fewer * stride for n, stride in zip(padded, problem.stride, strict=True))
+        yield replace(bare, kernel_size=(height, width))
+        if "dilation" in options:
+            yield replace(bare, kernel_size=(2, 2), dilation=(height - 1, width - 1))
+    for value in (0, -1):
+        yield replace(problem, stride=(value, value))
+        yield replace(problem, kernel_size=(value, value))
+        if "dilation" in options:
+            yield replace(problem, dilation=(value, value))
+    yield replace(problem, padding=(-1, -1))
+    yield replace(problem, size=(0, 0))
+    # room for the kernel all the same
+    roomy = tuple(kernel // 2 if problem.operator in POOLS else kernel for kernel in problem.kernel_size)
+    yield replace(problem, size=(0, 0), padding=(roomy[0], roomy[1]))
+    yield replace(problem, stride=(0, 0), padding=(-1, -1), kernel_size=(0, 0), size=(0, 0))
+    if problem.operator in POOLS:
+        yield replace(problem, padding=(problem.kernel_size[0] // 2 + 1, problem.kernel_size[1] // 2 + 1))
+    if problem.operator == "col2im":
+        # its image is no array, but a shape that it is given
+        yield replace(problem, size=(-1, -1))
+        yield replace(problem, size=(-problem.size[0], -problem.size[1]), padding=problem.size)
+        yield replace(problem, batch=-1, channels=-1)
+        yield replace(problem, batch=-1)
+        yield replace(problem, channels=-1, size=(-1, problem.size[1]))
+    if "groups" in options:
+        yield replace(problem, groups=0, channels=0, out_channels=0)
+        yield replace(problem, groups=2, channels=3, out_channels=3)
 
 
 def invalid_problems_near(problem: Problem, axis: int) -> Iterator[Problem]:

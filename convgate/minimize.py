@@ -17,7 +17,19 @@ from convgate.steps import steps
 
 __all__ = ["Minimum", "complexity", "minimize", "simpler"]
 
-FILLS_BY_SIMPLICITY = (POINTS, "lattice", "negative", "equal", "ties", "huge", "tiny", "real", "wide", "special")
+FILLS_BY_SIMPLICITY = (
+    POINTS,
+    "lattice",
+    "sparse",
+    "negative",
+    "equal",
+    "ties",
+    "huge",
+    "tiny",
+    "real",
+    "wide",
+    "special",
+)
 
 ARRAYS = ("", "x", "columns", "weight", "bias", "grad_output")
 

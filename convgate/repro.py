@@ -228,9 +228,19 @@ def value_body(trial: Trial, result: Result) -> tuple[list[str], list[Callable[.
     if claimed is not None:
         tolerance = f"np.maximum({tolerance}, {literal(bounds_of(claimed, expected))})"
     dtype = np.dtype(DTYPES[trial.case.dtype]).name
+    either = trial.undetermined(result.output)
+    holes = []
+    if either is not None:
+        holes = [
+            f"holes = np.zeros({expected.shape}, bool)",
+            f"holes[{tuple(index.tolist() for index in np.nonzero(np.broadcast_to(either, expected.shape)))}] = True",
+            "# a number that is not finite meets padding there, so NaN is as right",
+            "expected[holes & np.isnan(actual)] = np.nan",
+        ]
     return [
         actual,
         f"expected = {literal(np.asarray(expected, np.float64))}",
+        *holes,
         f"require(actual, expected, {dtype!r}, {tolerance})",
         *signs,
     ], [require]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from convgate.case import Case, array_shapes, case_rule
 from convgate.fills import DTYPES
-from convgate.invalid import invalid_problems_near, rules_of
+from convgate.invalid import invalid_problems_near, invalid_problems_on_both_axes, rules_of
 from convgate.layouts import LAYOUTS
 from convgate.operators import OPERATORS
 from convgate.problem import Problem, span
@@ -172,7 +172,9 @@ def fewer_pixels(problem: Problem) -> Problem:
 def invalid_problems(draw: st.DrawFn, operator: str) -> Problem:
     """Problems that break one rule, which every implementation must reject."""
     problem = replace(draw(problems(operator)), batch=draw(st.integers(1, 3)))
-    found = draw(st.sampled_from(list(invalid_problems_near(problem, draw(st.integers(0, 1))))))
+    axis = draw(st.integers(0, 2))
+    near = invalid_problems_near(problem, axis) if axis < 2 else invalid_problems_on_both_axes(problem)
+    found = draw(st.sampled_from(list(near)))
     assume(OPERATORS[operator].broken_rule(found) is not None)
     return found
 

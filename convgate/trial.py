@@ -10,7 +10,8 @@ import numpy as np
 
 from convgate.case import POINTS, Case, broken_rule, lay_out, values_of
 from convgate.compare import Bound, Copied
-from convgate.fills import DTYPES, EXACT, MOST_VALUES, lattice_magnitude, smallest_normal, step_of, unit_roundoff
+from convgate.determined import undetermined
+from convgate.fills import DTYPES, EXACT, MOST_VALUES, magnitude_of_points, smallest_normal, step_of, unit_roundoff
 from convgate.norms import NormBound, norm_bound
 from convgate.operators import Array, Arrays, Call, Operator, perform
 from convgate.oracle_list import Certified, real, torch_oracle, vectorized
@@ -98,6 +99,7 @@ class Trial:
         self._calls: dict[str, Called] = {}
         self._definitions: dict[str, Mapping[str, Array | Certified]] = {}
         self._witnesses: dict[str, Mapping[str, Any] | None] = {}
+        self._undetermined: dict[str, Array | None] = {}
 
     def before(self, subject: Any, *, witnessed: bool = True) -> "Trial":
         """The same case before another subject, with all that the oracles have said of it by now."""
@@ -299,6 +301,14 @@ class Trial:
         both: Array = (with_either[0] == 0) & (with_either[1] == 0)
         return both
 
+    def undetermined(self, output: str) -> Array | None:
+        """The entries of an output that may also be NaN, as a number that is not finite meets padding there."""
+        if self.finite:
+            return None
+        if output not in self._undetermined:
+            self._undetermined[output] = undetermined(self.problem, self.values, output)
+        return self._undetermined[output]
+
     def copies(self, call: Call) -> bool:
         """Whether a call only copies or chooses: nothing of what it returns is ever rounded."""
         return not any(self._roundings[output] for output in call.outputs)
@@ -348,7 +358,7 @@ class Trial:
 
     def _points_on_lattice(self) -> bool:
         quantum = self.operator.quantum(self.problem)
-        most = quantum * lattice_magnitude(self.operator, self.problem, self.case.dtype)
+        most = quantum * magnitude_of_points(self.operator, self.problem, self.case.dtype, self.values)
         return all(
             # the input of a max pool is not added up, but moved by a step or two, and so must not be large either
             not (array % quantum).any()

@@ -80,6 +80,8 @@ class Operator:
         Output to the arrays of which one entry each is multiplied to make one term of it.
     quantum : callable
         Problem to the integer that every lattice value is a multiple of, so that all results are integers.
+    least_divisor : callable
+        Problem to the least magnitude that a sum is divided by.
     fills : tuple of str
         The fills that say something about it.
     work : callable
@@ -119,6 +121,7 @@ class Operator:
     padding_shows: Callable[[Problem], bool]
     norms: Callable[[Problem, Arrays, Arrays], dict[str, Array]] | None = None
     ceiling: Callable[[Problem], dict[str, float]] | None = None
+    least_divisor: Callable[[Problem], int] = lambda _: 1
 
     @property
     def factors(self) -> int:

@@ -154,7 +154,7 @@ CONV2D = Operator(
         "grad_bias": ("grad_output",),
     },
     quantum=lambda _: 1,
-    fills=("lattice", "real", "wide", "special", "huge", "tiny"),
+    fills=("lattice", "sparse", "real", "wide", "special", "huge", "tiny"),
     work=work,
     axis_features=DILATED_AXES,
     axis_mode="bias",

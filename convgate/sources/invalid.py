@@ -1,11 +1,11 @@
-"""Cases that every implementation must reject: each rule on each axis, whatever the seed."""
+"""Cases that every implementation must reject: each rule on each axis and on both, whatever the seed."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 
 from convgate.case import Case, array_shapes
 from convgate.fills import DTYPES
-from convgate.invalid import invalid_problems_near, rules_of
+from convgate.invalid import invalid_problems_near, invalid_problems_on_both_axes, rules_of
 from convgate.operators import OPERATORS
 from convgate.problem import Problem
 
@@ -31,13 +31,13 @@ def bases(operator: str) -> Iterator[Problem]:
 
 
 def invalid_cases(operator: str) -> list[Case]:
-    """Every rule of an operator broken, on either axis and by each array, for each of three problems."""
+    """Every rule of an operator broken, on either axis, on both, and by each array, for each of three problems."""
     found: dict[Case, None] = {}
     for problem in bases(operator):
-        for axis in (0, 1):
-            for each in invalid_problems_near(problem, axis):
-                if OPERATORS[operator].broken_rule(each) is not None:
-                    found[Case(problem=each)] = None
+        near = [*invalid_problems_near(problem, 0), *invalid_problems_near(problem, 1)]
+        for each in (*near, *invalid_problems_on_both_axes(problem)):
+            if OPERATORS[operator].broken_rule(each) is not None:
+                found[Case(problem=each)] = None
         for name in rules_of(problem, array_shapes(problem)):
             for dtype in DTYPES:
                 found[Case(problem=problem, dtype=dtype, broken=name)] = None

@@ -54,11 +54,42 @@ def test_every_rule_of_an_axis_is_broken_on_both_axes_in_every_run(operator: str
 
 
 @pytest.mark.parametrize("case", [each for each in EVERY if each.values[0].broken])  # type: ignore[union-attr]
-def test_one_array_breaks_its_rule_and_all_others_are_as_they_were(case: Case) -> None:
+def test_the_arrays_of_a_rule_break_it_and_all_others_are_as_they_were(case: Case) -> None:
     sound = values_of(Case(problem=case.problem, dtype=case.dtype))
     for name, array in values_of(case).items():
         same = array.shape == sound[name].shape and array.dtype == sound[name].dtype
-        assert same == (name != ARGUMENTS[case.broken].array)
+        assert same == (name not in ARGUMENTS[case.broken].arrays)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_rules_are_broken_on_both_axes_at_once_in_every_run(operator: str) -> None:
+    problems = [case.problem for case in invalid_cases(operator) if not case.broken]
+    for name, value in (("stride", 0), ("stride", -1), ("padding", -1), ("kernel_size", 0), ("size", 0)):
+        assert any(getattr(problem, name) == (value, value) for problem in problems)
+    negative = [problem for problem in problems if max(problem.output_size) < 0 < min(problem.stride)]
+    assert {problem.places > 0 for problem in negative} == {True}
+    assert len({problem.output_size for problem in negative}) >= 3
+    if "dilation" in OPERATORS[operator].options:
+        assert any(problem.dilation == (0, 0) for problem in problems)
+        assert any(max(problem.dilation) > 1 for problem in negative)
+    if operator.endswith("pool2d"):
+        assert any(all(p > k // 2 > 0 for p, k in zip(q.padding, q.kernel_size, strict=True)) for q in problems)
+
+
+def test_sizes_below_zero_are_asked_of_the_one_that_is_given_a_shape() -> None:
+    problems = [case.problem for case in invalid_cases("col2im") if not case.broken]
+    assert any(max(problem.size) < 0 for problem in problems)
+    assert any(max(problem.size) < 0 and min(problem.output_size) > 0 for problem in problems)
+    assert any(problem.batch < 0 and problem.channels < 0 for problem in problems)
+
+
+def test_two_arrays_of_another_dtype_are_wrong_beside_two_of_the_first() -> None:
+    """Beside one it would be that one which differs; a forward call has three arrays at most."""
+    for names in ("x.weight", "x.bias", "x.grad_output"):
+        (call,) = invalid_calls(parse_spec(f"conv2d:+bias:broken@{names}.dtype"))
+        assert call.function == "conv2d_backward"
+        with pytest.raises(SpecError):
+            parse_spec(f"conv2d:broken@{names}.dtype")
 
 
 def subject(**changed: Callable[..., Any]) -> SimpleNamespace:
@@ -114,6 +145,35 @@ def test_an_error_of_another_kind_is_no_rejection() -> None:
     assert (result.symptom, result.actual) == ("raised", "KeyError")
 
 
+def one_product(x: Array, weight: Array, bias: Array | None = None, **options: Any) -> Array:
+    """A convolution that asks of its output only how many numbers it has: -1 times -1 is 1."""
+    if options["padding"] != (0, 0) or x.ndim != 4 or x.shape[2] * x.shape[3] == 0:
+        return impl.conv2d(x, weight, bias, **options)
+    sizes = [n - k + 1 for n, k in zip(x.shape[2:], weight.shape[2:], strict=True)]
+    return np.zeros((len(x), len(weight), *map(abs, sizes))) if sizes[0] * sizes[1] > 0 else impl.conv2d(x, weight)
+
+
+def one_image(g: Array, x: Array, *arguments: Any, **options: Any) -> Any:
+    """Gradients that take one image without its batch axis, as long as both arrays lack it."""
+    if g.ndim == x.ndim == 3:
+        return impl.avg_pool2d_backward(g[None], x[None], *arguments, **options)[0]
+    return impl.avg_pool2d_backward(g, x, *arguments, **options)
+
+
+@pytest.mark.parametrize(
+    ("spec", "wrong"),
+    [
+        ("conv2d:h1w1k3", subject(conv2d=one_product)),
+        ("avg_pool2d:h2w2k2:broken@images.rank", subject(avg_pool2d_backward=one_image)),
+    ],
+)
+def test_what_is_wrong_twice_is_still_wrong(spec: str, wrong: Any) -> None:
+    assert result_of(spec, impl).verdict == "passed"
+    assert result_of(spec, wrong).symptom == "accepted invalid"
+    alone = {"conv2d:h1w1k3": "conv2d:h1w5k3x2", "avg_pool2d:h2w2k2:broken@images.rank": "avg_pool2d:broken@x.rank"}
+    assert result_of(alone[spec], wrong).verdict == "passed"
+
+
 def test_without_a_backward_function_its_rules_are_unsupported() -> None:
     judged = subject()
     del judged.conv2d_backward
@@ -128,7 +188,7 @@ def test_integers_are_exact_numbers_to_the_definition_and_break_no_rule() -> Non
 
 def test_a_call_that_must_be_rejected_needs_no_data_that_fit_the_lattice() -> None:
     """The divisors of these windows have a common multiple that float32 sums cannot hold; a rejection sums nothing."""
-    spec = "avg_pool2d:n3h8w8k5s2p2+nopad:f32"
+    spec = "avg_pool2d:n3h14w14k13p6+nopad:f32"
     with pytest.raises(SpecError, match="not be exact"):
         parse_spec(spec)
     results = judge(parse_spec(f"{spec}:broken@grad_output.narrow"), impl)

@@ -65,9 +65,19 @@ MEMORY: dict[str, Callable[[Array], bool]] = {
     "sliced": strides_of(960, 160, 20, 2),
     "reversed": strides_of(-60, -20, -5, -1),
     "offset": lambda array: array.flags.c_contiguous and address(array) == address(whole(array)) + array.itemsize,
+    "window": lambda array: strides_of(336, 56, 8, 1)(array) and starts_inside(array),
+    "channelslice": lambda array: strides_of(120, 1, 30, 6)(array) and starts_inside(array),
+    "oddones": strides_of(60, 20, 5, 1),
     "broadcast": strides_of(0, 20, 5, 1),
     "readonly": lambda array: array.flags.c_contiguous,
 }
+
+
+def starts_inside(array: Array) -> bool:
+    """Whether memory of the same buffer lies before the first element and behind the last."""
+    buffer = whole(array)
+    last = array[tuple(slice(-1, None) for _ in array.shape)]
+    return address(buffer) < address(array) and address(last) < address(buffer) + buffer.nbytes - buffer.itemsize
 
 
 def address(array: Array) -> int:
@@ -96,13 +106,47 @@ def test_only_readonly_and_broadcast_memory_cannot_be_written_to(layout: str) ->
     assert found.flags.writeable == (layout not in {"readonly", "broadcast"})
 
 
-@pytest.mark.parametrize("layout", ["sliced", "offset"])
+@pytest.mark.parametrize("layout", ["sliced", "offset", "window", "channelslice"])
 def test_what_lies_between_is_not_zero(layout: str) -> None:
     """So that reading past an edge, or with a wrong stride, changes the result."""
     found = LAYOUTS[layout](np.zeros((2, 3, 4, 5)))
     memory = whole(found)
     assert memory.size > found.size
     assert np.count_nonzero(memory) == memory.size - found.size
+
+
+COLUMNS: dict[str, Callable[[Array], bool]] = {
+    "contiguous": strides_of(8, 1),
+    "fortran": strides_of(1, 6),
+    "transposed": strides_of(8, 1),
+    "sliced": strides_of(32, 2),
+    "reversed": strides_of(-8, -1),
+    "offset": strides_of(8, 1),
+    "window": strides_of(11, 1),
+    "channelslice": strides_of(11, 1),
+    "oddones": strides_of(8, 1),
+    "broadcast": strides_of(0, 1),
+    "readonly": strides_of(8, 1),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_columns_have_layouts_of_their_own(layout: str) -> None:
+    assert COLUMNS[layout](LAYOUTS[layout](numbered((6, 8), "f8")))
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_axes_of_length_1_have_strides_that_are_no_use(dtype: str) -> None:
+    for shape in ((1, 1, 1, 1), (1, 2, 1, 3), (2, 1, 3, 1), (1, 8), (1,)):
+        found = LAYOUTS["oddones"](numbered(shape, dtype))
+        plain = numbered(shape, dtype).strides
+        for length, stride, usual in zip(shape, found.strides, plain, strict=True):
+            assert (stride == usual) == (length > 1)
+        assert found.flags.c_contiguous
+        assert found.flags.aligned
+        assert np.array_equal(found + 0, numbered(shape, dtype))
+    strides = LAYOUTS["oddones"](numbered((1, 1, 1, 1), dtype)).strides
+    assert strides == (0, 2**40, 0, 2**40)
 
 
 def test_lay_out_puts_every_array_into_the_layout() -> None:

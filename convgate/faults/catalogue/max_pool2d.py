@@ -334,7 +334,7 @@ FAULTS = (
         when=(
             "input > 1 on either axis",
             "channels > 1",
-            "layout transposed",
+            "(layout transposed or layout channelslice)",
             "not fill equal",
         ),
     ),
