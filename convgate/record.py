@@ -50,11 +50,14 @@ class JudgedCase:
         of the values did; that it is vacuous, if a check was made but shows nothing; otherwise that it is unsupported.
     seconds : float
         How long its checks took; where they killed or blocked the process, how long it was until that was seen.
+    layer : str
+        The layer of a network that the case is of, if it is one.
     """
 
     spec: str
     verdict: str
     seconds: float
+    layer: str = ""
 
 
 @dataclass
@@ -85,7 +88,14 @@ class Tally:
     disagreements: list[tuple[str, Result]] = field(default_factory=list)
 
     def add(
-        self, operator: str, spec: str, results: Sequence[Result], primary: Result | None, seconds: float = 0.0
+        self,
+        operator: str,
+        spec: str,
+        results: Sequence[Result],
+        primary: Result | None,
+        seconds: float = 0.0,
+        *,
+        layer: str = "",
     ) -> None:
         """Count one case."""
         self.cases[operator] += 1
@@ -95,7 +105,7 @@ class Tally:
                 self.disagreements.append((spec, result))
         verdict = verdict_of_case(results, primary)
         self.verified[operator] += verified(results)
-        self.judged.append(JudgedCase(spec=spec, verdict=verdict, seconds=round(seconds, 5)))
+        self.judged.append(JudgedCase(spec=spec, verdict=verdict, seconds=round(seconds, 5), layer=layer))
         if primary is not None:
             self.failing.append((spec, primary))
 
