@@ -27,7 +27,10 @@ from convgate.repro import repro_source
 from convgate.sources.blocks import block_cases
 from convgate.sources.corpus import read_corpus
 from convgate.sources.invalid import invalid_cases
+from convgate.sources.large_options import large_option_cases
+from convgate.sources.large_work import large_work_cases
 from convgate.sources.networks import network_cases
+from convgate.sources.whole_blocks import whole_block_cases
 from convgate.spec import format_spec, parse_spec
 from convgate.subjects.isolation import Dead, Workers, open_workers
 from convgate.subjects.loader import SubjectError, operators_of
@@ -228,13 +231,19 @@ def seconds_of(shard: Shard) -> float:
 def list_shards(workers: Workers, plan: Plan, operators: Sequence[str], given: Sequence[Case] = ()) -> list[Shard]:
     """All cases of a run, the plain and most telling ones first, and random ones last.
 
-    First those given; then those of every run, networks, and what covers all combinations of shape classes.
+    First those given; then those of every run, the layers of networks, whole blocks and large options, much work, and
+    what covers all combinations of shape classes.
     """
+    profile = PROFILES[plan.profile]
     always = [case for name in operators for case in cases_of_every_run(name)]
+    jointly = [case for name in operators for case in joint_cases(name, profile.rounds)]
+    large = [case for name in operators for case in large_work_cases(name, profile.large_work)]
     return [
         *shards_of_cases(given, operators),
         *shards_of_cases(always, operators),
         *shards_of_networks(plan, operators),
+        *shards_of_cases(jointly, operators),
+        *shards_of_cases(large, operators),
         *covering_shards(workers, plan, operators),
         *shards_of_profile(plan, operators),
     ]
@@ -246,6 +255,11 @@ def cases_of_every_run(operator: str) -> list[Case]:
     One pixel and one tap are where an implementation may find that there is nothing to do.
     """
     return [Case(problem=Problem(operator=operator)), *invalid_cases(operator), *block_cases(operator)]
+
+
+def joint_cases(operator: str, rounds: int) -> list[Case]:
+    """Whole blocks and tails, and large options, each together with all others."""
+    return [*whole_block_cases(operator, rounds), *large_option_cases(operator, rounds)]
 
 
 def covering_shards(workers: Workers, plan: Plan, operators: Sequence[str]) -> list[Shard]:

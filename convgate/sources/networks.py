@@ -69,7 +69,9 @@ def network_cases(operator: str, extent: Extent) -> list[LayerCase]:
     operator : str
         Name of the operator.
     extent : Extent
-        How many of them.
+        ``EACH`` is each layer once, channels, sizes and outputs pairwise over the layers. ``MOST`` is each with all
+        channels up to 16 and all sizes, and with more channels pairwise over the layers. ``ALL`` is each with all
+        channels, sizes and outputs, but for what would be too large, and at its full size.
     """
     found = []
     for number, (layer, problem) in enumerate(problems_of(operator, extent)):

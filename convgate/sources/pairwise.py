@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["pairwise"]
+__all__ = ["Choice", "pairwise"]
 
 # Candidates for each choice: more make fewer choices, and take longer to find.
 CANDIDATES = 32
@@ -29,7 +29,7 @@ def pairwise(factors: Mapping[str, Sequence[Any]], usable: Callable[[Choice], bo
     Parameters
     ----------
     factors : dict
-        The values of each factor, at least one each.
+        The values of each factor, at least one each. The first is to be the one that goes with most of the others.
     usable : callable
         Whether the values of a choice go together.
     entropy : int
@@ -49,9 +49,11 @@ def pairwise(factors: Mapping[str, Sequence[Any]], usable: Callable[[Choice], bo
         while missing[number].any():
             values = divmod(int(np.argmax(missing[number])), int(sizes[second]))
             best = None
-            for _ in range(TRIES):
+            for tried in range(TRIES):
                 words = stream.random_raw(CANDIDATES * len(names)).reshape(CANDIDATES, len(names))
                 rows = (words % sizes.astype(np.uint64)).astype(np.int64)
+                # where little goes with a pair, others take their first value more and more often
+                rows[(words >> np.uint64(32)) % np.uint64(TRIES) < tried] = 0
                 rows[:, [first, second]] = values
                 gains = np.sum([missing[k][rows[:, i], rows[:, j]] for k, (i, j) in enumerate(pairs)], axis=0)
                 fitting = (row for row in rows[np.argsort(-gains, kind="stable")] if usable(values_of(row)))

@@ -168,6 +168,8 @@ LACKED: dict[str, Callable[[Problem], bool]] = {
         (p.groups, p.kernel_size, p.stride, p.padding, p.dilation) == (1, (3, 3), (1, 1), (1, 1), (1, 1))
     ),
     "3x3, stride 2, padding 1": lambda p: (p.kernel_size, p.stride, p.padding) == ((3, 3), (2, 2), (1, 1)),
+    "7x7, stride 2, padding 3": lambda p: (p.kernel_size, p.stride, p.padding) == ((7, 7), (2, 2), (3, 3)),
+    "3x3, dilation 2, padding 2": lambda p: (p.kernel_size, p.dilation, p.padding) == ((3, 3), (2, 2), (2, 2)),
     "5x5, padding 2": lambda p: (p.kernel_size, p.padding) == ((5, 5), (2, 2)),
     **{
         f"channels in and out multiples of {block}": lambda p, block=block: (  # type: ignore[misc]
