@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from convgate.case import Case, invalid_calls
+from convgate.case import Case, broken_rule, invalid_calls
 from convgate.compare import Mismatch, compare, describe
 from convgate.determined import excused
 from convgate.norms import NormBound, believed, relations_may_round
@@ -460,6 +460,19 @@ CHECKS: dict[str, Callable[[Trial], Result | None]] = {
 }
 
 
+# Terms of a forward pass beyond which relations cost more than they tell: purity and identities make some sixty calls,
+# which together then take longer than all else. What they look for does not need large data, and is seen on small ones.
+MOST_RELATION_WORK = 250_000
+# On large cases these are left: the comparison with the oracles, and four calls beside it.
+CHEAP = frozenset({*OUTPUTS, "special_values", "adjoint", "invalid_arguments"})
+
+
+def checks_for(case: Case) -> frozenset[str]:
+    """The checks that a case is worth: all, but on a large one only those that make few calls."""
+    large = broken_rule(case) is None and case.operator.work(case.problem) > MOST_RELATION_WORK
+    return CHEAP if large else frozenset(CHECKS)
+
+
 def judge(case: Case, subject: Any, checks: Iterable[str] = tuple(CHECKS)) -> tuple[Result, ...]:
     """Run the checks that apply to a case.
 
@@ -470,7 +483,7 @@ def judge(case: Case, subject: Any, checks: Iterable[str] = tuple(CHECKS)) -> tu
     subject : Any
         A module or object with the functions of the subject protocol.
     checks : iterable of str
-        Names of checks, of which those that apply are run.
+        Names of checks, of which those that apply and that the case is worth are run.
 
     Returns
     -------
@@ -482,7 +495,7 @@ def judge(case: Case, subject: Any, checks: Iterable[str] = tuple(CHECKS)) -> tu
 
 def judge_trial(trial: Trial, checks: Iterable[str] = tuple(CHECKS)) -> tuple[Result, ...]:
     """Run the checks that apply to a trial's case, as `judge` does."""
-    asked = frozenset(checks)
+    asked = checks_for(trial.case).intersection(checks)
     results = []
     for name, check in CHECKS.items():
         if name in asked and (name == "invalid_arguments") == (trial.rule is not None):

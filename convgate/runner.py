@@ -6,13 +6,13 @@ workers there are, and their tallies are added in the order of the shards.
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from convgate.case import Case
+from convgate.case import Case, broken_rule
 from convgate.checks import CHECKS, Result
 from convgate.distinct import EXERCISE_SECONDS, distinct_failures, groups_of
 from convgate.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
@@ -27,6 +27,10 @@ from convgate.repro import repro_source
 from convgate.sources.blocks import block_cases
 from convgate.sources.corpus import read_corpus
 from convgate.sources.invalid import invalid_cases
+from convgate.sources.large_options import large_option_cases
+from convgate.sources.large_work import large_work_cases
+from convgate.sources.networks import network_cases
+from convgate.sources.whole_blocks import whole_block_cases
 from convgate.spec import format_spec, parse_spec
 from convgate.subjects.isolation import Dead, Workers, open_workers
 from convgate.subjects.loader import SubjectError, operators_of
@@ -47,6 +51,11 @@ CASE_SECONDS = 5.0
 # For a case that did not come back in time although each of its calls does: the machine may have stood still.
 SECOND_TRY_SECONDS = 20.0
 SHARD_SECONDS = 20.0
+# A large case has its own time beside that: some tens of calls of a subject that takes a microsecond for each term, as
+# loops of an interpreter do.
+SECONDS_A_TERM = 2e-5
+# Terms of the forward passes of a task: of larger cases fewer go into one, so that tasks take about as long.
+MOST_SHARD_WORK = 5_000_000
 LOADING_SECONDS = 60.0
 COVERING_SECONDS = 120.0
 DEATHS = {"crashed", "timed_out"}
@@ -185,24 +194,61 @@ def planned_cases(shard: Shard) -> int:
 
 
 def shards_of_cases(cases: Sequence[Case], operators: Sequence[str]) -> Iterator[Shard]:
-    """Cases that are the same in every run: the corpus, those that must be rejected, and those at edges of blocks."""
+    """Cases that are the same in every run, without those that come twice."""
     for operator in operators:
-        specs = dict.fromkeys(format_spec(case) for case in cases if case.problem.operator == operator)
-        yield from shards_of_specs(operator, tuple(specs))
+        yield from shards_of(operator, dict.fromkeys((case, "") for case in cases if case.problem.operator == operator))
 
 
-def shards_of_specs(operator: str, specs: tuple[str, ...]) -> Iterator[Shard]:
-    """Cases of one operator, so many a shard."""
-    return (Shard(operator, specs=specs[i : i + SHARD]) for i in range(0, len(specs), SHARD))
+def shards_of_networks(plan: Plan, operators: Sequence[str]) -> Iterator[Shard]:
+    """The layers of real networks, as many cases of each as the profile says."""
+    for operator in operators:
+        cases = network_cases(operator, PROFILES[plan.profile].networks)
+        yield from shards_of(operator, dict.fromkeys((each.case, each.layer) for each in cases))
+
+
+def shards_of(operator: str, cases: Iterable[tuple[Case, str]]) -> Iterator[Shard]:
+    """Cases of one operator with the layers that they are of: so many a shard, or fewer where they are large."""
+    some: list[tuple[str, str]] = []
+    work = 0
+    for case, layer in cases:
+        each = case.operator.work(case.problem) if broken_rule(case) is None else 0
+        if some and (len(some) == SHARD or work + each > MOST_SHARD_WORK):
+            yield shard_of(operator, some, work)
+            some, work = [], 0
+        some.append((format_spec(case), layer))
+        work += each
+    if some:
+        yield shard_of(operator, some, work)
+
+
+def shard_of(operator: str, cases: Sequence[tuple[str, str]], work: int) -> Shard:
+    """A shard of specs and the layers that they are of, with the work that they come to."""
+    specs, layers = zip(*cases, strict=True)
+    return Shard(operator, specs=specs, layers=layers if any(layers) else (), work=work)
+
+
+def seconds_of(shard: Shard) -> float:
+    """How long the cases of a shard may take beyond what small ones may."""
+    return shard.work * SECONDS_A_TERM
 
 
 def list_shards(workers: Workers, plan: Plan, operators: Sequence[str], given: Sequence[Case] = ()) -> list[Shard]:
-    """All cases of a run: those given, then covering ones, then those of every run, and random ones last."""
+    """All cases of a run, the plain and most telling ones first, and random ones last.
+
+    First those given; then those of every run, the layers of networks, whole blocks and large options, much work, and
+    what covers all combinations of shape classes.
+    """
+    profile = PROFILES[plan.profile]
     always = [case for name in operators for case in cases_of_every_run(name)]
+    jointly = [case for name in operators for case in joint_cases(name, profile.rounds)]
+    large = [case for name in operators for case in large_work_cases(name, profile.large_work)]
     return [
         *shards_of_cases(given, operators),
-        *covering_shards(workers, plan, operators),
         *shards_of_cases(always, operators),
+        *shards_of_networks(plan, operators),
+        *shards_of_cases(jointly, operators),
+        *shards_of_cases(large, operators),
+        *covering_shards(workers, plan, operators),
         *shards_of_profile(plan, operators),
     ]
 
@@ -213,6 +259,11 @@ def cases_of_every_run(operator: str) -> list[Case]:
     One pixel and one tap are where an implementation may find that there is nothing to do.
     """
     return [Case(problem=Problem(operator=operator)), *invalid_cases(operator), *block_cases(operator)]
+
+
+def joint_cases(operator: str, rounds: int) -> list[Case]:
+    """Whole blocks and tails, and large options, each together with all others."""
+    return [*whole_block_cases(operator, rounds), *large_option_cases(operator, rounds)]
 
 
 def covering_shards(workers: Workers, plan: Plan, operators: Sequence[str]) -> list[Shard]:
@@ -227,14 +278,14 @@ def covering_shards(workers: Workers, plan: Plan, operators: Sequence[str]) -> l
         specs = workers.answer(future)
         if isinstance(specs, Dead):
             raise SubjectError(f"subject {plan.subject!r}: its supports() did not come back ({specs.message})")
-        shards += shards_of_specs(operator, specs)
+        shards += shards_of_cases([parse_spec(spec) for spec in specs], [operator])
     return shards
 
 
 def shards_of_profile(plan: Plan, operators: Sequence[str]) -> Iterator[Shard]:
     """Random cases, as many as the profile says."""
     for operator in operators:
-        for part in range(PROFILES[plan.profile].shards[operator]):
+        for part in range(PROFILES[plan.profile].shards.get(operator, 0)):
             yield Shard(operator, plan.seed, part, SHARD)
 
 
@@ -247,7 +298,9 @@ def judge_shards(workers: Workers, subject: str, shards: Sequence[Shard]) -> Ite
         while pending and len(running) < AHEAD * workers.jobs:
             shard = pending.popleft()
             if dead[shard.operator] < MOST_DEAD:
-                running.append((shard, workers.submit(judge_shard, subject, shard, seconds=SHARD_SECONDS)))
+                running.append(
+                    (shard, workers.submit(judge_shard, subject, shard, seconds=SHARD_SECONDS + seconds_of(shard)))
+                )
         if not running:
             return
         shard, future = running.popleft()
@@ -269,19 +322,20 @@ def judge_one_by_one(workers: Workers, subject: str, shard: Shard, most_dead: in
     specs = workers.call(specs_of, subject, shard, seconds=SHARD_SECONDS)
     if isinstance(specs, Dead):
         raise SubjectError(f"subject {subject!r}: its supports() did not come back ({specs.message})")
-    deaths = 0
+    deaths, layer_of = 0, shard.layer_of
     for spec in specs:
         started = time.monotonic()
-        one = Shard(shard.operator, specs=(spec,))
-        answer = workers.call(judge_shard, subject, one, seconds=CASE_SECONDS)
+        layer = layer_of.get(spec, "")
+        (one,) = shards_of(shard.operator, [(parse_spec(spec), layer)])
+        answer = workers.call(judge_shard, subject, one, seconds=CASE_SECONDS + seconds_of(one))
         # with the wait for a new process, if the case before took the last one with it
         seconds = time.monotonic() - started
         primary = first_dead_check(workers, subject, spec) if isinstance(answer, Dead) else None
         if isinstance(answer, Dead) and answer.verdict == "timed_out" and primary is None:
-            answer = workers.call(judge_shard, subject, one, seconds=SECOND_TRY_SECONDS)
+            answer = workers.call(judge_shard, subject, one, seconds=SECOND_TRY_SECONDS + seconds_of(one))
         if isinstance(answer, Dead):
             primary = primary or dead_result("forward", answer)
-            tally.add(shard.operator, spec, [primary], primary, seconds)
+            tally.add(shard.operator, spec, [primary], primary, seconds, layer=layer)
             deaths += 1
             if deaths >= most_dead:
                 break

@@ -25,6 +25,8 @@ Member = TypeVar("Member")
 # Subjects that share the oracles' work: more save little, and take the others with them if one dies.
 TOGETHER = 32
 SHARED_SECONDS, SECONDS_EACH = 20.0, 1.0
+# Beside that, for the terms of large cases.
+SECONDS_A_TERM = 1e-6
 
 
 class CorrectFailsError(Exception):
@@ -101,7 +103,7 @@ def in_groups(several: Sequence[Member]) -> list[list[Member]]:
 
 def submit(workers: Workers, correct: str, several: Sequence[Asked], shard: Shard) -> Future[Part]:
     """Start to judge subjects on the cases of a shard, beside a correct one."""
-    seconds = SHARED_SECONDS + SECONDS_EACH * len(several)
+    seconds = SHARED_SECONDS + (SECONDS_EACH + shard.work * SECONDS_A_TERM) * (1 + len(several))
     return workers.submit(judge_together, correct, several, shard, seconds=seconds)
 
 

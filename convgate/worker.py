@@ -53,13 +53,34 @@ NOTHING_NEW = 3
 
 @dataclass(frozen=True)
 class Shard:
-    """Cases of one operator: `count` drawn ones, or those of the given specs."""
+    """Cases of one operator: `count` drawn ones, or those of the given specs.
+
+    Parameters
+    ----------
+    operator : str
+        Name of the operator.
+    seed, part, count : int
+        Of random cases.
+    specs : tuple of str
+        The others.
+    layers : tuple of str
+        The layer of a network that each of these is of, if they are of some.
+    work : int
+        Terms that their forward passes add up together, where that is no small matter.
+    """
 
     operator: str
     seed: int = 0
     part: int = 0
     count: int = 0
     specs: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    work: int = 0
+
+    @property
+    def layer_of(self) -> dict[str, str]:
+        """The layer of a network by spec, where the cases are of some."""
+        return dict(zip(self.specs, self.layers, strict=True)) if self.layers else {}
 
 
 @dataclass(frozen=True)
@@ -122,11 +143,13 @@ def judge_shard(subject_name: str, shard: Shard) -> Tally:
     """Judge the cases of a shard."""
     subject = load_subject(subject_name)
     tally = Tally()
+    layer_of = shard.layer_of
     for case in cases_of(shard, subject):
         started = time.perf_counter()
         results = judge_trial(Trial(case, subject, sampled=True))
         seconds = time.perf_counter() - started
-        tally.add(shard.operator, format_spec(case), results, primary_failure(results), seconds)
+        spec = format_spec(case)
+        tally.add(shard.operator, spec, results, primary_failure(results), seconds, layer=layer_of.get(spec, ""))
     return tally
 
 

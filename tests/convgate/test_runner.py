@@ -6,14 +6,18 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from convgate.case import Case, broken_rule
 from convgate.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
 from convgate.failures import load_failure
-from convgate.profiles import PROFILES, SHARD
+from convgate.profiles import PROFILES, SHARD, Extent
 from convgate.record import RunRecord
-from convgate.runner import Plan, cases_of_every_run, run_gate
+from convgate.runner import MOST_SHARD_WORK, Plan, cases_of_every_run, joint_cases, run_gate, shards_of
 from convgate.sources.covering import covering_cases
-from convgate.spec import SpecError, parse_spec
+from convgate.sources.networks import network_cases
+from convgate.spec import SpecError, format_spec, parse_spec
 from convgate.subjects.loader import SubjectError
 
 SUBJECT = """
@@ -50,17 +54,70 @@ def record_of(events: list[Event]) -> RunRecord:
     return last.record
 
 
-def test_a_run_tells_of_its_start_its_shards_and_its_end(tmp_path: Path) -> None:
-    events = list(run_gate(plan(tmp_path)))
-    always = [cases_of_every_run("col2im"), covering_cases("col2im", 2, 0)]
-    planned = PROFILES["smoke"].shards["col2im"] * SHARD + sum(map(len, always))
+def planned_sources(operator: str) -> list[list[Case]]:
+    """The cases of the quick profile that are not random, by source."""
+    return [
+        cases_of_every_run(operator),
+        [each.case for each in network_cases(operator, Extent.EACH)],
+        joint_cases(operator, 0),
+        covering_cases(operator, 2, 0),
+    ]
+
+
+@pytest.fixture(scope="module")
+def passing(tmp_path_factory: pytest.TempPathFactory) -> list[Event]:
+    """A run of a subject that is right."""
+    return list(run_gate(plan(tmp_path_factory.mktemp("passing"))))
+
+
+def test_a_run_tells_of_its_start_its_shards_and_its_end(passing: list[Event]) -> None:
+    events = passing
+    sources = planned_sources("col2im")
+    planned = PROFILES["smoke"].shards["col2im"] * SHARD + sum(map(len, sources))
     assert events[0] == RunStarted("impl", ("col2im",), planned)
     judged = [event for event in events[1:-1] if isinstance(event, ShardJudged)]
-    shards = PROFILES["smoke"].shards["col2im"] + sum(-(-len(cases) // SHARD) for cases in always)
+    shards = PROFILES["smoke"].shards["col2im"] + sum(-(-len(cases) // SHARD) for cases in sources)
     assert len(judged) == len(events) - 2 == shards
     assert sum(event.planned for event in judged) == planned
     assert sum(event.cases for event in judged) == record_of(events).cases
     assert not any(event.failing for event in judged)
+
+
+def test_the_layer_of_each_case_of_a_network_stands_in_the_record(passing: list[Event]) -> None:
+    judged = record_of(passing).judged
+    of_layers = [each for each in judged if each.layer]
+    expected = [(format_spec(each.case), each.layer) for each in network_cases("col2im", Extent.EACH)]
+    assert [(each.spec, each.layer) for each in of_layers] == expected
+    # they come before what is random
+    assert judged.index(of_layers[-1]) < len(judged) - PROFILES["smoke"].shards["col2im"] * SHARD
+
+
+def test_the_plainest_case_comes_first_and_then_what_must_be_rejected(passing: list[Event]) -> None:
+    judged = record_of(passing).judged
+    first = [format_spec(case) for case in cases_of_every_run("col2im")]
+    assert [each.spec for each in judged[: len(first)]] == first
+    assert first[0] == "col2im"
+
+
+@settings(deadline=None, database=None, max_examples=30)
+@given(st.lists(st.sampled_from(["conv2d", "conv2d:c64h14w14o64k3p1", "conv2d:s0", "conv2d:c64h14w14o64"])))
+def test_shards_are_cut_by_number_and_by_work_and_leave_no_case_out(specs: list[str]) -> None:
+    cases = [(parse_spec(f"{spec}:{number}"), f"layer {number}") for number, spec in enumerate(specs, 1)]
+    shards = list(shards_of("conv2d", cases))
+    assert [spec for shard in shards for spec in shard.specs] == [format_spec(case) for case, _ in cases]
+    assert [layer for shard in shards for layer in shard.layers] == [layer for _, layer in cases]
+    for shard in shards:
+        each = [parse_spec(spec) for spec in shard.specs]
+        work = [case.operator.work(case.problem) if broken_rule(case) is None else 0 for case in each]
+        assert shard.work == sum(work)
+        assert len(each) <= SHARD
+        assert len(each) == 1 or shard.work <= MOST_SHARD_WORK
+
+
+def test_cases_without_a_layer_make_shards_without_layers() -> None:
+    (shard,) = shards_of("conv2d", [(parse_spec("conv2d"), ""), (parse_spec("conv2d:w3"), "")])
+    assert shard.layers == ()
+    assert shard.layer_of == {}
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +146,8 @@ def test_a_failing_case_lies_within_what_the_subject_supports(failing: list[Even
     record = record_of(failing)
     problem = parse_spec(record.failures[0].found).problem
     assert (problem.batch, problem.dilation) == (2, (1, 1))
-    always = len(cases_of_every_run("col2im") + covering_cases("col2im", 2, 0))
-    assert 0 < record.cases < PROFILES["smoke"].shards["col2im"] * SHARD + always
+    planned = PROFILES["smoke"].shards["col2im"] * SHARD + sum(map(len, planned_sources("col2im")))
+    assert 0 < record.cases < planned
 
 
 def test_only_operators_that_the_subject_has_are_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

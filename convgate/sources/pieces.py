@@ -1,0 +1,67 @@
+"""What the joint sources are put together from: problems given by their output, and cases of them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+from convgate.case import Case, array_shapes, case_rule
+from convgate.operators import OPERATORS
+from convgate.problem import Pair, Problem, output_size, span
+
+__all__ = ["counted", "entries", "numbered", "shaped", "usable"]
+
+
+def shaped(problem: Problem, output: Pair, rest: Pair) -> Problem:
+    """A problem with the size that gives so many places, and so many pixels after the last whole window.
+
+    Where padding alone has room for them the size is below 1, which no operator takes, and so it is where ceil_mode
+    makes more or fewer of them.
+    """
+    axes = zip(output, rest, problem.kernel_size, problem.stride, problem.padding, problem.dilation, strict=True)
+    height, width = (size_for(*axis, ceil_mode=problem.ceil_mode) for axis in axes)
+    return replace(problem, size=(height, width))
+
+
+def size_for(places: int, rest: int, kernel: int, stride: int, padding: int, dilation: int, *, ceil_mode: bool) -> int:
+    """The size of one axis; 0 if there is none."""
+    # with ceil_mode the pixels that are left over may make the last place
+    for whole in (places, places - 1):
+        size = (whole - 1) * stride + span(kernel, dilation) - 2 * padding + rest
+        if size > 0 and output_size(size, kernel, stride, padding, dilation, ceil_mode=ceil_mode) == places:
+            return size
+    return 0
+
+
+def counted(operator: str, channels: int, outputs: int, groups: int | str) -> dict[str, int]:
+    """Channels and groups: so many channels and outputs of each group, or one channel in each if depthwise.
+
+    Depthwise layers have as many groups as channels are asked for, and twice as many outputs if more outputs than
+    channels are. Operators without groups have that many channels.
+    """
+    if "groups" not in OPERATORS[operator].options:
+        return {"channels": channels}
+    if groups == "depthwise":
+        return {"channels": channels, "groups": channels, "out_channels": channels * (1 + (outputs > channels))}
+    return {"channels": int(groups) * channels, "out_channels": int(groups) * outputs, "groups": int(groups)}
+
+
+def entries(problem: Problem) -> int:
+    """Entries of the largest array of a problem."""
+    return max(map(prod, array_shapes(problem).values()))
+
+
+def usable(problem: Problem, most_work: int, most_entries: int) -> bool:
+    """Whether a problem is valid, and not too large."""
+    found = OPERATORS[problem.operator]
+    valid = min(problem.size) > 0 and found.broken_rule(problem) is None
+    return valid and found.work(problem) <= most_work and entries(problem) <= most_entries
+
+
+def numbered(problems: Sequence[tuple[Problem, dict[str, Any]]]) -> list[Case]:
+    """Cases of some problems, each with its dtype, layout and fill, and its number as seed.
+
+    Where sums on the lattice would not be exact in float32 it is float64.
+    """
+    cases = (Case(problem=problem, seed=number, **data) for number, (problem, data) in enumerate(problems))
+    return [case if case_rule(case) is None else replace(case, dtype="f64") for case in cases]
