@@ -1,8 +1,8 @@
 """What a process of its own measures of the gate's speed on one core, as JSON on its standard output.
 
 ``python benchmarks/rates.py plan PROFILE MOST BESIDE``, ``rates FILE``, ``shares FILE``, ``beside FILE`` or
-``large SECONDS``; benchmarks/throughput.py starts these. Each pins itself to one core and starts with nothing cached but what loading
-PyTorch and a first call leave behind, as a worker of the gate does.
+``large SECONDS``; benchmarks/throughput.py starts these. Each pins itself to one core and starts with nothing cached
+but what loading PyTorch and a first call leave behind, as a worker of the gate does.
 """
 
 import json
@@ -264,7 +264,7 @@ class Wrapped(Function):
         return torch.from_numpy(forward_of_subject(problem, ctx.arrays))
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator] # PyTorch's
+    @once_differentiable
     def backward(ctx: Any, *grad_outputs: torch.Tensor) -> Any:
         """Call its backward function."""
         found = gradients_of_subject(ctx.problem, ctx.arrays, grad_outputs[0].numpy())
@@ -310,7 +310,7 @@ def asserted_close(case: Case) -> None:
     expected = output_of_pytorch(case.problem, data)
     torch.testing.assert_close(torch.from_numpy(y), expected.detach())
     gradient = arrays.get("grad_output", y)  # im2col and col2im have none of their own
-    expected.backward(torch.from_numpy(gradient))
+    torch.autograd.backward(expected, torch.from_numpy(gradient))
     gradients = gradients_of_subject(case.problem, inputs, gradient)
     for ours, tensor in zip(gradients, data.values(), strict=True):
         torch.testing.assert_close(torch.from_numpy(ours), tensor.grad)
