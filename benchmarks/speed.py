@@ -62,10 +62,10 @@ TARGETS: dict[str, tuple[Callable[[Figures], float], float]] = {
 }
 
 
-def measured(what: Iterable[str], threads: int, allocator: str = "default") -> Any:
+def measured(what: Iterable[str], threads: int, allocator: str = "default", *, script: str = "stopwatch.py") -> Any:
     """What a process of its own measures."""
     environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)) | ALLOCATORS[allocator]
-    command = [sys.executable, str(Path(__file__).with_name("stopwatch.py")), *what]
+    command = [sys.executable, str(Path(__file__).with_name(script)), *what]
     return json.loads(subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout)
 
 
