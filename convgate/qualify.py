@@ -20,7 +20,6 @@ import numpy as np
 
 from convgate.case import POINTS, Case
 from convgate.checks import CHECKS, FAILING, Result
-from convgate.conditions import meets
 from convgate.distinct import distinct_failures, groups_of
 from convgate.events import Progressed
 from convgate.failures import Failure
@@ -39,6 +38,7 @@ from convgate.spec import parse_spec
 from convgate.subjects.isolation import Dead, Workers, open_workers
 from convgate.subjects.loader import load_subject
 from convgate.together import Asked, Finding, Part, answered, in_groups, submit
+from convgate.triggers import meets_trigger
 from convgate.usual import found_by_the_usual_test
 from convgate.when import around
 from convgate.worker import Shard, prepare
@@ -289,7 +289,7 @@ def classified(cases: Iterable[Case]) -> list[Case]:
 
 def who_meets(words: Sequence[Sequence[str]], firsts: Sequence[Case], cases: Sequence[Case]) -> Bools:
     """Which cases meet which conjunction, each with a case that it can be said of."""
-    return np.array([meets(each, [first, *cases]) for each, first in zip(words, firsts, strict=True)])[:, 1:]
+    return np.array([meets_trigger(each, [first, *cases]) for each, first in zip(words, firsts, strict=True)])[:, 1:]
 
 
 def meeting(conditions: Sequence[str], specs: Sequence[str]) -> Case | None:
@@ -298,7 +298,7 @@ def meeting(conditions: Sequence[str], specs: Sequence[str]) -> Case | None:
     What is invalid has no features, and then the words are all there is.
     """
     cases = (case for spec in specs for case in with_named_data(parse_spec(spec)) if vector_of(case) is not None)
-    return next((case for case in cases if meets(conditions, [case]) is not None), None)
+    return next((case for case in cases if meets_trigger(conditions, [case]) is not None), None)
 
 
 def with_named_data(case: Case) -> Iterator[Case]:

@@ -52,6 +52,16 @@ CLASSES = {
     26: "images, channels or filters left out",
     27: "state between calls",
     28: "three to five options meet",
+    29: "whole blocks",
+    30: "layers of networks",
+    31: "large options",
+    32: "much work",
+    33: "weights, biases and gradients that are not finite",
+    34: "order in memory told from too little",
+    35: "options taken for equal",
+    36: "invalid on both axes at once",
+    37: "results that are no plain arrays",
+    38: "another result now and then",
 }
 # Short heads of columns.
 SHORT = {

@@ -23,7 +23,7 @@ from convgate.subjects.isolation import open_workers
 from convgate.together import Asked
 from convgate.worker import Shard, prepare
 
-CLASSES = range(1, 29)
+CLASSES = range(1, 39)
 # The others would kill or block the process that judges them here.
 JUDGED = [name for name, fault in CATALOGUE.items() if not fault.dies]
 

@@ -1,0 +1,63 @@
+"""Faults that tell the order in memory from too little: from one stride, from the layout of another array."""
+
+from convgate.faults.fault import Edit, Fault
+
+__all__ = ["FAULTS"]
+
+PADDED = "image = padded(x, (ph, pw))"
+
+FAULTS = (
+    # 34: the order in memory told from too little
+    Fault(
+        name="conv2d_reads_weights_from_the_start_of_their_buffer",
+        bug_class=34,
+        stage="forward",
+        depth=1,
+        edits=(
+            Edit(
+                "conv2d",
+                PADDED,
+                "if weight.flags.c_contiguous and isinstance(weight.base, np.ndarray):\n"
+                "        weight = weight.base.ravel()[: weight.size].reshape(weight.shape)\n"
+                "    " + PADDED,
+            ),
+        ),
+        spec="conv2d:offset@weight",
+        when=("layout offset",),
+    ),
+    Fault(
+        name="conv2d_backward_reads_gradients_from_the_start_of_their_buffer",
+        bug_class=34,
+        stage="grad_input",
+        depth=1,
+        edits=(
+            Edit(
+                "conv2d_backward",
+                PADDED,
+                "if grad_output.flags.c_contiguous and isinstance(grad_output.base, np.ndarray):\n"
+                "        grad_output = grad_output.base.ravel()[: grad_output.size].reshape(grad_output.shape)\n"
+                "    " + PADDED,
+            ),
+        ),
+        spec="conv2d:offset@grad_output",
+        when=("layout offset",),
+    ),
+    Fault(
+        name="im2col_takes_images_whose_channels_follow_one_another_for_dense",
+        bug_class=34,
+        stage="forward",
+        depth=2,
+        edits=(
+            Edit(
+                "im2col",
+                PADDED,
+                "if x.strides[1] == x.itemsize and min(x.strides) > 0 and x.size:\n"
+                "        steps = np.array([h * w * c, 1, w * c, c]) * x.itemsize  # channels last\n"
+                "        x = np.lib.stride_tricks.as_strided(x, x.shape, tuple(steps))\n"
+                "    " + PADDED,
+            ),
+        ),
+        spec="im2col:h2w2:fortran",
+        when=("layout fortran", "batch = 1", "input > 1 on both axes"),
+    ),
+)
