@@ -4,9 +4,9 @@ A failure has a fixed list of conditions. What somebody got wrong need not be in
 a comparison of sizes and options. Where both say the same, qualification sees that they do by the cases that they hold
 for.
 
-A formula compares sums and products of `NUMBERS`: ``channels + out_channels >= 256``, ``padding = dilation on both
-axes``, ``output_w is a multiple of 8``, ``kernel odd and stride = 2 on the same axis``. ``(A or B)`` is met by who meets
-either. ``NaN in weight`` asks for the data of one array.
+A formula compares sums and products of sizes and options: ``channels + out_channels >= 256``, ``padding = dilation on
+both axes``, ``output_w is a multiple of 8``, ``kernel odd and stride = 2 on the same axis``. ``(A or B)`` is met by
+whatever meets either. ``NaN in weight`` asks for the data of one array.
 """
 
 import ast
@@ -49,7 +49,7 @@ SPECIAL: dict[str, Callable[[Array], Bools]] = {
     "zero": lambda array: array == 0,
 }
 IN_ARRAY = re.compile(rf"({'|'.join(SPECIAL)}) in (\w+)")
-OPERATORS: dict[type[ast.AST], Callable[[int, int], int]] = {
+SIGNS: dict[type[ast.AST], Callable[[int, int], int]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
@@ -131,22 +131,22 @@ def compared(text: str, numbers: Mapping[str, int]) -> bool:
     Raises
     ------
     KeyError, SyntaxError
-        If it is none.
+        If it compares nothing, or what has no name here.
     """
     for words, python in WORDS:
         text = words.sub(python, text)
     tree = ast.parse(text.strip(), mode="eval").body
     if not isinstance(tree, ast.Compare):
-        raise SyntaxError(f"{text} compares nothing")
+        raise KeyError(text)
     sides = [number(each, numbers) for each in (tree.left, *tree.comparators)]
-    signs = (OPERATORS[type(sign)] for sign in tree.ops)
+    signs = (SIGNS[type(sign)] for sign in tree.ops)
     return all(sign(left, right) for sign, left, right in zip(signs, sides, sides[1:], strict=False))
 
 
 def number(tree: ast.expr, numbers: Mapping[str, int]) -> int:
     """What an expression comes to."""
     if isinstance(tree, ast.BinOp):
-        return OPERATORS[type(tree.op)](number(tree.left, numbers), number(tree.right, numbers))
+        return SIGNS[type(tree.op)](number(tree.left, numbers), number(tree.right, numbers))
     if isinstance(tree, ast.Constant) and isinstance(tree.value, int):
         return tree.value
     return numbers[tree.id if isinstance(tree, ast.Name) else ast.unparse(tree)]

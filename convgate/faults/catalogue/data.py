@@ -21,7 +21,7 @@ FAULTS = (
         when=("NaN in weight",),
     ),
     Fault(
-        name="conv2d_limits_weights_to_the_largest_number",
+        name="conv2d_takes_infinite_weights_for_1e30",
         bug_class=33,
         stage="forward",
         depth=1,
@@ -29,7 +29,7 @@ FAULTS = (
             Edit(
                 "conv2d",
                 PADDED,
-                "most = np.finfo(x.dtype).max\n    weight = np.clip(weight, -most, most)\n    " + PADDED,
+                "weight = np.where(np.isinf(weight), np.copysign(1e30, weight), weight)\n    " + PADDED,
             ),
         ),
         spec="conv2d:points@x.0.0.0.0@weight.0.0.0.0=inf",
@@ -69,7 +69,9 @@ FAULTS = (
                 "conv2d_backward",
                 GRAD_WEIGHT,
                 "known = np.where(np.isnan(grads), 0, grads)\n"
-                '                grad_filters[:, :, i, j] = np.einsum("nohw,nchw->oc", known, pixels[:, :, rows, columns])',
+                "                grad_filters[:, :, i, j] = np.einsum(\n"
+                '                    "nohw,nchw->oc", known, pixels[:, :, rows, columns]\n'
+                "                )",
             ),
         ),
         spec="conv2d:points@grad_output.0.0.0.0=nan",

@@ -1,4 +1,4 @@
-"""Faults of who looks at the height alone because most options are the same on both axes, or takes equal for the same."""
+"""Faults that look at the height alone where most options are equal, or take what is equal for the same."""
 
 from convgate.faults.fault import Edit, Fault
 
@@ -133,6 +133,6 @@ FAULTS = (
             ),
         ),
         spec="im2col:n2c2",
-        when=("batch = channels", "channels > 1", "not layout broadcast"),
+        when=("batch = channels", "channels > 1"),
     ),
 )

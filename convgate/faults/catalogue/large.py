@@ -61,8 +61,9 @@ FAULTS = (
             Edit(
                 "conv2d",
                 PADDED,
-                PADDED
-                + "\n    if pw > 3:  # moved to the left by what is too much\n        image = np.roll(image, 3 - pw, axis=3)",
+                PADDED + "\n"
+                "    if pw > 3:  # moved to the left by what is too much\n"
+                "        image = np.roll(image, 3 - pw, axis=3)",
             ),
         ),
         spec="conv2d:p0x4",

@@ -158,7 +158,8 @@ FAULTS = (
             Edit(
                 "max_pool2d",
                 "    image = padded(",
-                "    if kernel_size == stride == (2, 2) and padding == (0, 0) and dilation == (1, 1) and not ceil_mode:\n"
+                "    halves = kernel_size == stride == (2, 2) and padding == (0, 0) and dilation == (1, 1)\n"
+                "    if halves and not ceil_mode:\n"
                 "        pixels = x.reshape(n, c, h * w)[..., : 4 * oh * ow]\n"
                 "        return pixels.reshape(n, c, oh, 2, ow, 2).max(axis=(3, 5))\n"
                 "    image = padded(",
@@ -175,28 +176,26 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="max_pool2d_backward_finds_nothing_in_the_first_row_of_3x3_windows_with_a_border",
+        name="max_pool2d_backward_takes_the_first_row_and_column_of_3x3_windows_for_padding",
         bug_class=30,
         stage="grad_input",
         depth=3,
         edits=(
             Edit(
                 "max_pool2d_backward",
-                "    for i in range(kh):\n"
-                "        for j in range(kw):\n"
-                "            rows = slice(i * dh, i * dh + (oh - 1) * sh + 1, sh)\n"
-                "            columns = slice(j * dw, j * dw + (ow - 1) * sw + 1, sw)\n"
-                "            grad_image",
-                "    border = kernel_size == (3, 3) and stride == (2, 2) and padding == (1, 1)\n"
-                "    for i in range(1 if border else 0, kh):  # the first row is padding\n"
-                "        for j in range(kw):\n"
-                "            rows = slice(i * dh, i * dh + (oh - 1) * sh + 1, sh)\n"
-                "            columns = slice(j * dw, j * dw + (ow - 1) * sw + 1, sw)\n"
-                "            grad_image",
+                "            grad_image[:, :, rows, columns] +=",
+                "            if kernel_size == (3, 3) and stride == (2, 2) and padding == (1, 1) and not (i and j):\n"
+                "                continue  # it is padding\n"
+                "            grad_image[:, :, rows, columns] +=",
             ),
         ),
-        spec="max_pool2d:h4k3s2p1",
-        when=("kernel = 3 on both axes", "stride = 2 on both axes", "padding = 1 on both axes", "output_h > 1"),
+        spec="max_pool2d:h4w4k3s2p1",
+        when=(
+            "kernel = 3 on both axes",
+            "stride = 2 on both axes",
+            "padding = 1 on both axes",
+            "output > 1 on either axis",
+        ),
     ),
     Fault(
         name="avg_pool2d_divides_by_all_pixels_where_a_window_is_the_image",
