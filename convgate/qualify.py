@@ -4,21 +4,26 @@ Faults are judged together on the cases that the gate would judge each of them o
 many: up to the first case that shows a fault, and on some hundreds more, to see which checks find it and in how many
 ways it shows. What it comes to is what the gate comes to (a test compares them), but for what shows first after that.
 
+What is judged can be kept in a file as it goes (`convgate.checkpoint`), and a run that was interrupted goes on from it.
+
 The regression corpus is left out. It belongs to a reports folder, not to the gate, and repeats cases that broke
 something once: that known bugs are found by heart says nothing of those to come.
 """
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import compress
+from pathlib import Path
 
 import numpy as np
 
 from convgate.case import POINTS, Case
+from convgate.checkpoint import add_line, key_of, read_lines
 from convgate.checks import CHECKS, FAILING, Result
 from convgate.distinct import distinct_failures, groups_of
 from convgate.events import Progressed
@@ -92,7 +97,14 @@ def functions_of(fault: Fault) -> frozenset[str]:
 
 
 def qualify(
-    faults: Sequence[Fault], *, profile: str, seed: int, jobs: int, quick: bool = False, names: Sequence[str] = ()
+    faults: Sequence[Fault],
+    *,
+    profile: str,
+    seed: int,
+    jobs: int,
+    quick: bool = False,
+    names: Sequence[str] = (),
+    resume: Path | None = None,
 ) -> Iterator[Progressed | Qualification]:
     """Judge faults.
 
@@ -110,6 +122,9 @@ def qualify(
         Whether to stop at the first case that shows a fault, and to minimise and explain nothing.
     names : sequence of str
         How the faults were asked for, if not all.
+    resume : Path or None
+        A file that judged faults are added to, one by one. Those that it has are not judged again, if nothing has
+        changed that a judgement depends on.
 
     Yields
     ------
@@ -120,28 +135,27 @@ def qualify(
     ------
     CorrectFailsError
         If the correct base fails, so that nothing can be learnt from the faults.
+    CheckpointError
+        If there is no going on from the file.
     """
     started, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
-    suspects = [Suspect(fault, Asked(subject_name(fault), functions_of(fault), quick)) for fault in faults]
-    shards: dict[str, list[Shard]] = {}
-    with open_workers(jobs, prepare, CORRECT) as workers, open_workers(jobs, tasks_each=1) as fresh:
-        for operator in OPERATORS:
-            own = [suspect for suspect in suspects if suspect.fault.operator == operator]
-            if own:
-                plan = Plan(subject=CORRECT, operators=(operator,), profile=profile, seed=seed, jobs=jobs)
-                shards[operator] = list_shards(workers, plan, (operator,))
-                yield from judge_operator(workers, own, shards[operator])
-        judged = []
-        with ThreadPoolExecutor(jobs + 1) as threads:
-            futures = [threads.submit(conclusion, workers, fresh, suspect, shards) for suspect in suspects]
-            for done, _ in enumerate(as_completed(futures), 1):
-                yield Progressed("explaining", done, len(futures))
-            judged = [future.result() for future in futures]
+    keys = {fault.name: key_of(fault, profile=profile, seed=seed, quick=quick) for fault in faults}
+    judged = {} if resume is None else read_lines(resume, keys)
+    left = [fault for fault in faults if fault.name not in judged]
+    yield Progressed("faults", len(judged), len(faults))
+    for event in judge_faults(left, profile=profile, seed=seed, jobs=jobs, quick=quick):
+        if isinstance(event, Progressed):
+            yield event
+            continue
+        judged[event.name] = event
+        if resume is not None:
+            add_line(resume, keys[event.name], event)
+        yield Progressed("faults", len(judged), len(faults))
     yield Qualification(
         profile=profile,
         seed=seed,
         names=tuple(names),
-        faults=tuple(judged),
+        faults=tuple(judged[fault.name] for fault in faults),
         started_at=started_at,
         seconds=round(time.monotonic() - started, 1),
         jobs=jobs,
@@ -150,10 +164,55 @@ def qualify(
     )
 
 
-def judge_operator(workers: Workers, suspects: Sequence[Suspect], shards: Sequence[Shard]) -> Iterator[Progressed]:
-    """Judge the faults of one operator on its cases, each until enough is known of it."""
+def judge_faults(
+    faults: Sequence[Fault], *, profile: str, seed: int, jobs: int, quick: bool
+) -> Iterator[Progressed | JudgedFault]:
+    """Judge faults, and conclude what the gate makes of each as soon as enough is known of it, while others go on."""
+    suspects = [Suspect(fault, Asked(subject_name(fault), functions_of(fault), quick)) for fault in faults]
+    shards: dict[str, list[Shard]] = {}
+    with (
+        open_workers(jobs, prepare, CORRECT) as workers,
+        open_workers(jobs, tasks_each=1) as fresh,
+        threads_that_end(jobs + 1) as threads,
+    ):
+        concluding: set[Future[JudgedFault]] = set()
+        for operator in OPERATORS:
+            own = [suspect for suspect in suspects if suspect.fault.operator == operator]
+            if not own:
+                continue
+            plan = Plan(subject=CORRECT, operators=(operator,), profile=profile, seed=seed, jobs=jobs)
+            shards[operator] = list_shards(workers, plan, (operator,))
+            for event in judge_operator(workers, own, shards[operator]):
+                if isinstance(event, Suspect):
+                    concluding.add(threads.submit(conclusion, workers, fresh, event, shards[operator]))
+                else:
+                    yield event
+                done = {future for future in concluding if future.done()}
+                concluding -= done
+                yield from (future.result() for future in done)
+        for future in as_completed(concluding):
+            yield future.result()
+
+
+@contextmanager
+def threads_that_end(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads of which none begins anything once the block is left by an exception."""
+    threads = ThreadPoolExecutor(count)
+    try:
+        yield threads
+    except BaseException:
+        threads.shutdown(wait=False, cancel_futures=True)
+        raise
+    threads.shutdown()
+
+
+def judge_operator(
+    workers: Workers, suspects: Sequence[Suspect], shards: Sequence[Shard]
+) -> Iterator[Progressed | Suspect]:
+    """Judge the faults of one operator on its cases, and give each once enough is known of it."""
     pending = deque(enumerate(shards))
     running = deque[tuple[int, list[Suspect], Future[Part]]]()
+    given: set[str] = set()
     before, seconds, now = 0, 0.0, 0
     part: Part | None = None
     while pending or running:
@@ -162,7 +221,7 @@ def judge_operator(workers: Workers, suspects: Sequence[Suspect], shards: Sequen
             for group in in_groups([suspect for suspect in suspects if suspect.wanted(number)]):
                 running.append((number, group, submit(workers, CORRECT, [each.asked for each in group], shard)))
         if not running:
-            return
+            break
         number, group, future = running.popleft()
         if number > now and part is not None:
             now, before, seconds = number, before + len(part.seconds), seconds + sum(part.seconds)
@@ -173,18 +232,20 @@ def judge_operator(workers: Workers, suspects: Sequence[Suspect], shards: Sequen
             for finding in part.findings.get(suspect.asked.subject, ()):
                 upto = seconds + sum(part.seconds[: finding.number + 1])
                 suspect.take(finding, number, before, upto)
-        yield Progressed(f"judging {suspects[0].fault.operator}", number, len(shards))
+            if suspect.asked.subject not in given and (number + 1 == len(shards) or not suspect.wanted(number + 1)):
+                given.add(suspect.asked.subject)
+                yield suspect
+        yield Progressed(f"judging {suspects[0].fault.operator}", number + 1, len(shards))
+    yield Progressed(f"judging {suspects[0].fault.operator}", len(shards), len(shards))
 
 
-def conclusion(
-    workers: Workers, fresh: Workers, suspect: Suspect, shards: Mapping[str, Sequence[Shard]]
-) -> JudgedFault:
+def conclusion(workers: Workers, fresh: Workers, suspect: Suspect, shards: Sequence[Shard]) -> JudgedFault:
     """What the gate makes of a fault; if asked for, minimised and explained."""
     fault = suspect.fault
     usual = workers.call(usual_test, fault, seconds=USUAL_SECONDS)
     if suspect.dead:
         with open_workers(1, prepare, suspect.asked.subject) as own:
-            judge_dying(own, suspect, shards[fault.operator])
+            judge_dying(own, suspect, shards)
             told = tuple(told_by_the_gate(own, fresh, suspect))
     else:
         told = tuple(told_by_the_gate(workers, fresh, suspect))

@@ -152,11 +152,14 @@ def follow_kills(events: Iterable[Progressed | Outcome], console: Console, *, sh
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     found = None
     with Progress(*columns, console=console, disable=not show_progress, transient=True) as progress:
-        task = progress.add_task("loading", total=None)
+        rows = {"": progress.add_task("loading", total=None)}
         for event in events:
             match event:
                 case Progressed(phase=phase, done=done, total=total):
-                    progress.update(task, description=phase, completed=done, total=total)
+                    if phase not in rows:
+                        # the first one takes the place of what is shown until there is one
+                        rows[phase] = rows.pop("", None) or progress.add_task(phase)
+                    progress.update(rows[phase], description=phase, completed=done, total=total)
                 case _:
                     found = event
     if found is None:
