@@ -52,6 +52,7 @@ __all__ = ["CASES_MORE", "qualify", "says_the_same"]
 
 CORRECT = "convgate.faults:correct"
 USUAL_SECONDS = 30.0
+COMPARING_SECONDS = 120.0
 # Shards that are judged after the one in which a fault is found, to see which other checks find it; and their cases.
 MORE = 16
 CASES_MORE = MORE * SHARD
@@ -184,7 +185,8 @@ def judge_faults(
             shards[operator] = list_shards(workers, plan, (operator,))
             for event in judge_operator(workers, own, shards[operator]):
                 if isinstance(event, Suspect):
-                    concluding.add(threads.submit(conclusion, workers, fresh, event, shards[operator]))
+                    diff = diff_of(event.fault)  # here, as Python's parser is not made for several threads
+                    concluding.add(threads.submit(conclusion, workers, fresh, event, shards[operator], diff))
                 else:
                     yield event
                 done = {future for future in concluding if future.done()}
@@ -239,7 +241,7 @@ def judge_operator(
     yield Progressed(f"judging {suspects[0].fault.operator}", len(shards), len(shards))
 
 
-def conclusion(workers: Workers, fresh: Workers, suspect: Suspect, shards: Sequence[Shard]) -> JudgedFault:
+def conclusion(workers: Workers, fresh: Workers, suspect: Suspect, shards: Sequence[Shard], diff: str) -> JudgedFault:
     """What the gate makes of a fault; if asked for, minimised and explained."""
     fault = suspect.fault
     usual = workers.call(usual_test, fault, seconds=USUAL_SECONDS)
@@ -249,6 +251,7 @@ def conclusion(workers: Workers, fresh: Workers, suspect: Suspect, shards: Seque
             told = tuple(told_by_the_gate(own, fresh, suspect))
     else:
         told = tuple(told_by_the_gate(workers, fresh, suspect))
+    exact = None if suspect.asked.quick else workers.call(says_the_same, fault, told, seconds=COMPARING_SECONDS)
     smallest = complexity(parse_spec(fault.spec))[0]
     small = any(complexity(parse_spec(each.minimal))[0] <= smallest for each in told)
     return JudgedFault(
@@ -257,7 +260,7 @@ def conclusion(workers: Workers, fresh: Workers, suspect: Suspect, shards: Seque
         operator=fault.operator,
         stage=fault.stage,
         depth=fault.depth,
-        diff=diff_of(fault),
+        diff=diff,
         smallest=fault.spec,
         after=fault.after,
         trigger=fault.when,
@@ -265,7 +268,7 @@ def conclusion(workers: Workers, fresh: Workers, suspect: Suspect, shards: Seque
         without_torch=tuple(check for check in CHECKS if check in suspect.without_torch),
         usual=isinstance(usual, Dead) or usual,
         failures=told,
-        exact=None if suspect.asked.quick else says_the_same(fault, told),
+        exact=False if isinstance(exact, Dead) else exact,
         small=None if suspect.asked.quick else small,
     )
 
