@@ -234,4 +234,43 @@ FAULTS = (
             "batch > 0",
         ),
     ),
+    Fault(
+        name="conv2d_forgets_the_dilation_of_whole_blocks_of_4_depthwise_filters",
+        bug_class=29,
+        stage="forward",
+        depth=4,
+        edits=(
+            Edit(
+                "conv2d",
+                "top, left = i * dh, j * dw",
+                "top, left = i * dh, j * (1 if cg == og == 1 and groups % 4 == 0 else dw)",
+            ),
+        ),
+        spec="conv2d:c4w3o4k1x2d1x2g4",
+        when=(
+            "channels_per_group = 1",
+            "outputs_per_group = 1",
+            "groups is a multiple of 4",
+            "kernel_w > 1",
+            "dilation_w > 1",
+        ),
+    ),
+    Fault(
+        name="col2im_takes_whole_blocks_of_4_images_for_channels",
+        bug_class=29,
+        stage="forward",
+        depth=2,
+        edits=(
+            Edit(
+                "col2im",
+                "    return image",
+                "    if n and n % 4 == 0 and c % 4 == 0:  # a block of 4 x 4 in registers\n"
+                "        blocks = image.reshape(n // 4, 4, c // 4, 4, *image.shape[2:])\n"
+                "        image = blocks.swapaxes(1, 3).reshape(image.shape)\n"
+                "    return image",
+            ),
+        ),
+        spec="col2im:n4c4",
+        when=("batch is a multiple of 4", "batch > 0", "channels is a multiple of 4", "not layout broadcast"),
+    ),
 )

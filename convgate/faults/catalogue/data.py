@@ -107,4 +107,29 @@ FAULTS = (
         spec="max_pool2d:w2k1x2:points@grad_output.0.0.0.0=inf",
         when=("(NaN in grad_output or infinity in grad_output)", "kernel_h * kernel_w > 1"),
     ),
+    Fault(
+        name="conv2d_backward_leaves_out_gradients_that_are_zero",
+        bug_class=33,
+        stage="grad_weight",
+        depth=2,
+        edits=(
+            Edit(
+                "conv2d_backward",
+                GRAD_WEIGHT,
+                "each, seen = grads[:, :, None], pixels[:, None, :, rows, columns]\n"
+                "                grad_filters[:, :, i, j] = np.where(each == 0, 0, each * seen).sum(axis=(0, 3, 4))",
+            ),
+        ),
+        spec="conv2d:points@x.0.0.0.0=nan",
+        when=("zero in grad_output", "(NaN in x or infinity in x)"),
+    ),
+    Fault(
+        name="max_pool2d_finds_no_nan_in_more_than_nine_pixels",
+        bug_class=33,
+        stage="forward",
+        depth=2,
+        edits=(Edit("max_pool2d", "| np.isnan(patch)", "| (np.isnan(patch) & (kh * kw < 10))"),),
+        spec="max_pool2d:w10k1x10:points@x.0.0.0.0=nan",
+        when=("NaN in x", "kernel_h * kernel_w > 9"),
+    ),
 )

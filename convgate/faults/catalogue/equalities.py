@@ -135,4 +135,40 @@ FAULTS = (
         spec="im2col:n2c2",
         when=("batch = channels", "channels > 1"),
     ),
+    Fault(
+        name="avg_pool2d_backward_makes_square_gradients_of_square_images_and_kernels",
+        bug_class=35,
+        stage="grad_input",
+        depth=4,
+        edits=(
+            Edit(
+                "avg_pool2d_backward",
+                "ow = places(w, kw, sw, pw, 1, ceil_mode=ceil_mode)",
+                "ow = oh if (h, kh, sh) == (w, kw, sw) else places(w, kw, sw, pw, 1, ceil_mode=ceil_mode)",
+            ),
+        ),
+        spec="avg_pool2d:k2p0x1",
+        when=("input_h = input_w", "kernel_h = kernel_w", "stride_h = stride_w", "output_h != output_w"),
+    ),
+    Fault(
+        name="max_pool2d_takes_the_height_of_windows_for_their_width_where_all_else_is_equal",
+        bug_class=35,
+        stage="forward",
+        depth=4,
+        edits=(
+            Edit(
+                "max_pool2d",
+                "for j in range(kw):",
+                "for j in range(min(kh, kw) if (h, sh, ph, dh) == (w, sw, pw, dw) else kw):",
+            ),
+        ),
+        spec="max_pool2d:h2w2k1x2:1",
+        when=(
+            "input_h = input_w",
+            "stride_h = stride_w",
+            "padding_h = padding_w",
+            "dilation_h = dilation_w",
+            "kernel_h < kernel_w",
+        ),
+    ),
 )

@@ -126,4 +126,42 @@ FAULTS = (
         spec="col2im:d-1",
         when=(DILATION,),
     ),
+    Fault(
+        name="avg_pool2d_asks_for_an_output_of_positive_area",
+        bug_class=36,
+        stage="forward",
+        depth=2,
+        edits=(
+            UNCHECKED,
+            Edit(
+                "avg_pool2d",
+                "    image = padded(",
+                "    if oh * ow < 1:\n"
+                '        raise ValueError(f"an output of {oh} x {ow}")\n'
+                "    if oh < 1:  # no place to go to\n"
+                "        return np.zeros((n, c, abs(oh), abs(ow)), x.dtype)\n"
+                "    image = padded(",
+            ),
+        ),
+        spec="avg_pool2d:k3",
+        when=(DOES_NOT_FIT,),
+    ),
+    Fault(
+        name="max_pool2d_asks_for_dilations_whose_product_is_positive",
+        bug_class=36,
+        stage="forward",
+        depth=2,
+        edits=(
+            Edit(
+                "max_pool2d",
+                "oh = places(",
+                "if dh * dw < 1:\n"
+                '        raise ValueError(f"a dilation of {dilation}")\n'
+                "    dh, dw = abs(dh), abs(dw)\n"
+                "    oh = places(",
+            ),
+        ),
+        spec="max_pool2d:d-1",
+        when=(DILATION,),
+    ),
 )

@@ -185,4 +185,118 @@ FAULTS = (
         spec="avg_pool2d:n65536",
         when=("batch > 65535",),
     ),
+    Fault(
+        name="im2col_counts_columns_in_16_bits",
+        bug_class=32,
+        stage="forward",
+        depth=1,
+        edits=(
+            Edit(
+                "im2col",
+                "return columns.reshape(c * kh * kw, oh * ow * n)",
+                "columns = columns.reshape(c * kh * kw, oh * ow * n)\n    columns[:, 2**16 :] = 0\n    return columns",
+            ),
+        ),
+        spec="im2col:w65537",
+        when=("output_h * output_w * batch > 65536",),
+    ),
+    Fault(
+        name="max_pool2d_backward_counts_pixels_in_15_bits",
+        bug_class=32,
+        stage="grad_input",
+        depth=1,
+        edits=(
+            Edit(
+                "max_pool2d_backward",
+                "return grad_image[:, :, ph : ph + h, pw : pw + w].copy()",
+                "found = grad_image[:, :, ph : ph + h, pw : pw + w].copy()\n"
+                "    found.reshape(n, c, h * w)[:, :, 2**15 :] = 0\n"
+                "    return found",
+            ),
+        ),
+        spec="max_pool2d:w32769",
+        when=("input_h * input_w > 32768",),
+    ),
+    Fault(
+        name="conv2d_backward_adds_up_whole_blocks_of_1024_places",
+        bug_class=32,
+        stage="grad_weight",
+        depth=1,
+        edits=(
+            Edit(
+                "conv2d_backward",
+                GRAD_WEIGHT,
+                "whole = n * oh * ow if n * oh * ow < 1024 else n * oh * ow // 1024 * 1024\n"
+                "                left = grads.swapaxes(0, 1).reshape(og, n * oh * ow)[:, :whole]\n"
+                "                seen = pixels[:, :, rows, columns].swapaxes(0, 1)\n"
+                "                right = seen.reshape(cg, n * oh * ow)[:, :whole]\n"
+                "                grad_filters[:, :, i, j] = left @ right.T",
+            ),
+        ),
+        spec="conv2d:n1025",
+        when=(
+            "batch * output_h * output_w > 1024",
+            "batch * output_h * output_w is no multiple of 1024",
+        ),
+    ),
+    Fault(
+        name="conv2d_backward_has_room_for_strides_up_to_three",
+        bug_class=31,
+        stage="grad_input",
+        depth=1,
+        edits=(
+            Edit(
+                "conv2d_backward",
+                "grad_pixels[:, :, rows, columns] +=",
+                "step = min(sh, 3)\n"
+                "                upright = slice(i * dh, i * dh + (oh - 1) * step + 1, step)\n"
+                "                grad_pixels[:, :, upright, columns] +=",
+            ),
+        ),
+        spec="conv2d:h5s4x1",
+        when=("stride_h > 3", "output_h > 1"),
+    ),
+    Fault(
+        name="conv2d_backward_takes_padding_and_stride_beyond_three_for_a_smaller_padding",
+        bug_class=31,
+        stage="grad_input",
+        depth=2,
+        edits=(
+            Edit(
+                "conv2d_backward",
+                "grad_input = grad_image[:, :, ph : ph + h, pw : pw + w].copy()",
+                "first = pw if min(sw, pw) < 4 else pw % sw\n"
+                "    grad_input = grad_image[:, :, ph : ph + h, first : first + w].copy()",
+            ),
+        ),
+        spec="conv2d:k1x4s1x4p0x4",
+        when=("stride_w > 3", "padding_w > 3", "padding_w >= stride_w"),
+    ),
+    Fault(
+        name="max_pool2d_dilates_by_three_at_most",
+        bug_class=31,
+        stage="forward",
+        depth=2,
+        edits=(Edit("max_pool2d", "top, left = i * dh, j * dw", "top, left = i * dh, j * min(dw, 3)"),),
+        spec="max_pool2d:w5k1x2d1x4:1",
+        when=("kernel_w > 1", "dilation_w > 3"),
+    ),
+    Fault(
+        name="avg_pool2d_keeps_the_area_of_a_window_in_8_bits",
+        bug_class=31,
+        stage="forward",
+        depth=2,
+        edits=(Edit("avg_pool2d", "(high[:, None] * wide).astype(x.dtype)", "(high[:, None] * wide).astype(np.int8)"),),
+        spec="avg_pool2d:h2w64k2x64",
+        when=("kernel_h * kernel_w > 127", "no divisor_override"),
+    ),
+    Fault(
+        name="col2im_adds_up_sixteen_rows_of_long_kernels",
+        bug_class=31,
+        stage="forward",
+        depth=1,
+        edits=(Edit("col2im", "for i in range(kh):", "for i in range(min(kh, 16)):"),),
+        spec="col2im:h17k17x1",
+        when=("kernel_h > 16",),
+    ),
 )

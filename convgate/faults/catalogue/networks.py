@@ -214,4 +214,70 @@ FAULTS = (
         spec="avg_pool2d:+divisor2",
         when=("kernel = input on both axes", "padding = 0 on both axes", "divisor_override"),
     ),
+    Fault(
+        name="conv2d_backward_has_no_seventh_row_of_depthwise_7x7",
+        bug_class=30,
+        stage="grad_weight",
+        depth=3,
+        edits=(
+            Edit(
+                "conv2d_backward",
+                "grad_bias = None",
+                "if cg == 1 < groups and (kh, kw) == (7, 7) and padding == (3, 3):\n"
+                "        grad_weight[:, :, 6] = 0  # six rows are unrolled\n"
+                "    grad_bias = None",
+            ),
+        ),
+        spec="conv2d:c2h4o2k7p3g2",
+        when=(
+            "kernel = 7 on both axes",
+            "padding = 3 on both axes",
+            "groups = channels > 1",
+            "input_h + padding_h > 6 * dilation_h",
+        ),
+    ),
+    Fault(
+        name="max_pool2d_keeps_four_rows_of_5x5_windows_that_move_by_one",
+        bug_class=30,
+        stage="forward",
+        depth=3,
+        edits=(
+            Edit(
+                "max_pool2d",
+                "for i in range(kh):",
+                "for i in range(4 if kernel_size == (5, 5) and stride == (1, 1) and padding == (2, 2) else kh):",
+            ),
+        ),
+        spec="max_pool2d:h5k5p2",
+        when=(
+            "kernel = 5 on both axes",
+            "stride = 1 on both axes",
+            "padding = 2 on both axes",
+            "input_h + padding_h > 4 * dilation_h",
+        ),
+    ),
+    Fault(
+        name="avg_pool2d_has_4_6_or_9_pixels_in_3x3_windows_with_a_border",
+        bug_class=30,
+        stage="forward",
+        depth=5,
+        edits=(
+            Edit(
+                "avg_pool2d",
+                "        y /= (high",
+                "        if kernel_size == (3, 3) and stride == padding == (1, 1) and not count_include_pad:\n"
+                "            high, wide = (np.array([2, *[3] * (length - 2), 2][:length]) for length in (oh, ow))\n"
+                "        y /= (high",
+            ),
+        ),
+        spec="avg_pool2d:k3p1+nopad",
+        when=(
+            "kernel = 3 on both axes",
+            "stride = 1 on both axes",
+            "padding = 1 on both axes",
+            "no count_include_pad",
+            "no divisor_override",
+            "input = 1 on either axis",
+        ),
+    ),
 )
