@@ -58,6 +58,8 @@ MORE = 16
 CASES_MORE = MORE * SHARD
 # Cases on which two triggers must say the same: drawn at random, and around those that meet one of them.
 SAMPLED, AROUND = 200, 3000
+# Enough that each array has each kind of value that is not finite, beside others that have none.
+SPECIAL_SEEDS = 32
 
 
 @dataclass
@@ -366,7 +368,11 @@ def meeting(conditions: Sequence[str], specs: Sequence[str]) -> Case | None:
 
 
 def with_named_data(case: Case) -> Iterator[Case]:
-    """The case, and the same problem with all data that have a name."""
+    """The case, and the same problem with all data that have a name; what is special, with several seeds.
+
+    Which arrays have which values that are not finite is a matter of the seed.
+    """
     if case.fill != POINTS:
         yield case
     yield from (replace(case, fill=fill, points=()) for fill in case.operator.fills)
+    yield from (replace(case, fill="special", points=(), seed=seed) for seed in range(SPECIAL_SEEDS))

@@ -147,7 +147,7 @@ FAULTS = (
                 "ow = oh if (h, kh, sh) == (w, kw, sw) else places(w, kw, sw, pw, 1, ceil_mode=ceil_mode)",
             ),
         ),
-        spec="avg_pool2d:k2p0x1",
+        spec="avg_pool2d:h2w2k2p0x1",
         when=("input_h = input_w", "kernel_h = kernel_w", "stride_h = stride_w", "output_h != output_w"),
     ),
     Fault(

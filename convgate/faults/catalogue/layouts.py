@@ -17,7 +17,7 @@ FAULTS = (
             Edit(
                 "conv2d",
                 PADDED,
-                "if weight.flags.c_contiguous and isinstance(weight.base, np.ndarray):\n"
+                "if weight.flags.c_contiguous and getattr(weight.base, 'ndim', 0) == 1:\n"
                 "        weight = weight.base.ravel()[: weight.size].reshape(weight.shape)\n"
                 "    " + PADDED,
             ),
@@ -34,7 +34,7 @@ FAULTS = (
             Edit(
                 "conv2d_backward",
                 PADDED,
-                "if grad_output.flags.c_contiguous and isinstance(grad_output.base, np.ndarray):\n"
+                "if grad_output.flags.c_contiguous and getattr(grad_output.base, 'ndim', 0) == 1:\n"
                 "        grad_output = grad_output.base.ravel()[: grad_output.size].reshape(grad_output.shape)\n"
                 "    " + PADDED,
             ),
@@ -51,7 +51,7 @@ FAULTS = (
             Edit(
                 "im2col",
                 PADDED,
-                "if x.strides[1] == x.itemsize and min(x.strides) > 0 and x.size:\n"
+                "if x.strides[1] == x.itemsize and x.flags.f_contiguous and x.size:\n"
                 "        steps = np.array([h * w * c, 1, w * c, c]) * x.itemsize  # channels last\n"
                 "        x = np.lib.stride_tricks.as_strided(x, x.shape, tuple(steps))\n"
                 "    " + PADDED,
@@ -123,7 +123,7 @@ FAULTS = (
             Edit(
                 "avg_pool2d_backward",
                 "    if divisor_override is not None:",
-                "    if grad_output.flags.c_contiguous and isinstance(grad_output.base, np.ndarray):\n"
+                "    if grad_output.flags.c_contiguous and getattr(grad_output.base, 'ndim', 0) == 1:\n"
                 "        grad_output = grad_output.base.ravel()[: grad_output.size].reshape(grad_output.shape)\n"
                 "    if divisor_override is not None:",
             ),
