@@ -42,7 +42,7 @@ FAULTS = (
         bug_class=37,
         stage="forward",
         depth=1,
-        edits=(Edit("conv2d", "return y", "return y if np.isfinite(y).all() else np.ma.masked_invalid(y)"),),
+        edits=(Edit("conv2d", "return y", "return y if np.isfinite(x).all() else np.ma.masked_invalid(y)"),),
         spec="conv2d:points@x.0.0.0.0=nan",
         when=("(NaN in x or infinity in x)",),
     ),
