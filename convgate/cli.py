@@ -5,7 +5,7 @@ import re
 import shlex
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -18,9 +18,10 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from convgate.checkpoint import CheckpointError
 from convgate.coverage import coverage_of, shortfalls
 from convgate.failures import FailureFileError, list_failures, unreadable_failures
-from convgate.faults import CATALOGUE
+from convgate.faults import CATALOGUE, Fault
 from convgate.files import writable, write_text
 from convgate.merge import MergeError, merge
 from convgate.operators import OPERATORS
@@ -426,6 +427,11 @@ def coverage(
 @click.option("--quick", is_flag=True, help="Stop at the first case that shows a fault; explain nothing.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures as JSON.")
 @click.option("--markdown", "markdown_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the page.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep what is judged in this file, and go on from what it has.",
+)
 def qualify_command(
     names: tuple[str, ...],
     profile: str,
@@ -434,37 +440,55 @@ def qualify_command(
     quick: bool,
     json_file: Path | None,
     markdown_file: Path | None,
+    resume: Path | None,
 ) -> None:
     """Judge the planted faults and show which check finds which; FAULT can have wildcards, as in 'conv2d_*'.
+
+    All faults take most of an hour. With --resume FILE the same command goes on where it was interrupted: what has been
+    judged is not judged again, unless the fault, the options, the engine or the versions of its libraries have changed.
 
     Exit code 0: all are found; 1: some survive; 2: wrong usage, the base itself fails, or a file cannot be written.
     """
     console = Console()
-    require_writable_files({"json": json_file, "markdown": markdown_file})
-    faults = [fault for name, fault in CATALOGUE.items() if not names or any(fnmatchcase(name, each) for each in names)]
+    require_writable_files({"json": json_file, "markdown": markdown_file, "resume": resume})
+    faults = faults_called(names)
+    show_progress = sys.stderr.isatty() and not os.environ.get("CI")
+    events = qualify(faults, profile=profile, seed=seed, jobs=jobs, quick=quick, names=names, resume=resume)
+    try:
+        found = follow_kills(events, Console(stderr=True), show_progress=show_progress)
+    except (CorrectFailsError, CheckpointError, OSError) as error:
+        give_up(error)
+    except KeyboardInterrupt:
+        if resume is not None:
+            Console(stderr=True).print(f"{resume} has what is judged; the same command goes on", soft_wrap=True)
+        raise
+    show_kills(found, console)
+    write_all({json_file: kills_as_json(found), markdown_file: kills_as_markdown(found)}, console)
+    sys.exit(1 if found.survivors else 0)
+
+
+def faults_called(names: Sequence[str]) -> list[Fault]:
+    """The faults that match one of some names, which can have wildcards; all if there are no names."""
     for each in names:
         if not any(fnmatchcase(name, each) for name in CATALOGUE):
             like = ", ".join(get_close_matches(each, CATALOGUE)) or ", ".join(list(CATALOGUE)[:3])
             give_up(ValueError(f"no fault is called {each}; there are {like}, and others in docs/kill-matrix.md"))
-    show_progress = sys.stderr.isatty() and not os.environ.get("CI")
-    events = qualify(faults, profile=profile, seed=seed, jobs=jobs, quick=quick, names=names)
-    try:
-        found = follow_kills(events, Console(stderr=True), show_progress=show_progress)
-    except CorrectFailsError as error:
-        give_up(error)
-    show_kills(found, console)
+    return [fault for name, fault in CATALOGUE.items() if not names or any(fnmatchcase(name, each) for each in names)]
+
+
+def write_all(texts: Mapping[Path | None, str], console: Console) -> None:
+    """Write the files that are asked for, each of them although another one cannot be written."""
     unwritten = None
-    for path, text in ((json_file, kills_as_json(found)), (markdown_file, kills_as_markdown(found))):
+    for path, text in texts.items():
         if path is not None:
             try:
                 write_text(path, text)
-            except OSError as error:  # the other may be written all the same
+            except OSError as error:
                 unwritten = error
             else:
                 console.print(f"wrote {path}", soft_wrap=True)
     if unwritten is not None:
         give_up(unwritten)
-    sys.exit(1 if found.survivors else 0)
 
 
 @main.command("mutants")

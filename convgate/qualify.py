@@ -4,23 +4,27 @@ Faults are judged together on the cases that the gate would judge each of them o
 many: up to the first case that shows a fault, and on some hundreds more, to see which checks find it and in how many
 ways it shows. What it comes to is what the gate comes to (a test compares them), but for what shows first after that.
 
+What is judged can be kept in a file as it goes (`convgate.checkpoint`), and a run that was interrupted goes on from it.
+
 The regression corpus is left out. It belongs to a reports folder, not to the gate, and repeats cases that broke
 something once: that known bugs are found by heart says nothing of those to come.
 """
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import compress
+from pathlib import Path
 
 import numpy as np
 
 from convgate.case import POINTS, Case
+from convgate.checkpoint import add_line, key_of, read_lines
 from convgate.checks import CHECKS, FAILING, Result
-from convgate.conditions import meets
 from convgate.distinct import distinct_failures, groups_of
 from convgate.events import Progressed
 from convgate.failures import Failure
@@ -39,6 +43,7 @@ from convgate.spec import parse_spec
 from convgate.subjects.isolation import Dead, Workers, open_workers
 from convgate.subjects.loader import load_subject
 from convgate.together import Asked, Finding, Part, answered, in_groups, submit
+from convgate.triggers import meets_trigger
 from convgate.usual import found_by_the_usual_test
 from convgate.when import around
 from convgate.worker import Shard, prepare
@@ -47,11 +52,14 @@ __all__ = ["CASES_MORE", "qualify", "says_the_same"]
 
 CORRECT = "convgate.faults:correct"
 USUAL_SECONDS = 30.0
+COMPARING_SECONDS = 120.0
 # Shards that are judged after the one in which a fault is found, to see which other checks find it; and their cases.
 MORE = 16
 CASES_MORE = MORE * SHARD
 # Cases on which two triggers must say the same: drawn at random, and around those that meet one of them.
 SAMPLED, AROUND = 200, 3000
+# Enough that each array has each kind of value that is not finite, beside others that have none.
+SPECIAL_SEEDS = 32
 
 
 @dataclass
@@ -92,7 +100,14 @@ def functions_of(fault: Fault) -> frozenset[str]:
 
 
 def qualify(
-    faults: Sequence[Fault], *, profile: str, seed: int, jobs: int, quick: bool = False, names: Sequence[str] = ()
+    faults: Sequence[Fault],
+    *,
+    profile: str,
+    seed: int,
+    jobs: int,
+    quick: bool = False,
+    names: Sequence[str] = (),
+    resume: Path | None = None,
 ) -> Iterator[Progressed | Qualification]:
     """Judge faults.
 
@@ -110,6 +125,9 @@ def qualify(
         Whether to stop at the first case that shows a fault, and to minimise and explain nothing.
     names : sequence of str
         How the faults were asked for, if not all.
+    resume : Path or None
+        A file that judged faults are added to, one by one. Those that it has are not judged again, if nothing has
+        changed that a judgement depends on.
 
     Yields
     ------
@@ -120,28 +138,27 @@ def qualify(
     ------
     CorrectFailsError
         If the correct base fails, so that nothing can be learnt from the faults.
+    CheckpointError
+        If there is no going on from the file.
     """
     started, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
-    suspects = [Suspect(fault, Asked(subject_name(fault), functions_of(fault), quick)) for fault in faults]
-    shards: dict[str, list[Shard]] = {}
-    with open_workers(jobs, prepare, CORRECT) as workers, open_workers(jobs, tasks_each=1) as fresh:
-        for operator in OPERATORS:
-            own = [suspect for suspect in suspects if suspect.fault.operator == operator]
-            if own:
-                plan = Plan(subject=CORRECT, operators=(operator,), profile=profile, seed=seed, jobs=jobs)
-                shards[operator] = list_shards(workers, plan, (operator,))
-                yield from judge_operator(workers, own, shards[operator])
-        judged = []
-        with ThreadPoolExecutor(jobs + 1) as threads:
-            futures = [threads.submit(conclusion, workers, fresh, suspect, shards) for suspect in suspects]
-            for done, _ in enumerate(as_completed(futures), 1):
-                yield Progressed("explaining", done, len(futures))
-            judged = [future.result() for future in futures]
+    keys = {fault.name: key_of(fault, profile=profile, seed=seed, quick=quick) for fault in faults}
+    judged = {} if resume is None else read_lines(resume, keys)
+    left = [fault for fault in faults if fault.name not in judged]
+    yield Progressed("faults", len(judged), len(faults))
+    for event in judge_faults(left, profile=profile, seed=seed, jobs=jobs, quick=quick):
+        if isinstance(event, Progressed):
+            yield event
+            continue
+        judged[event.name] = event
+        if resume is not None:
+            add_line(resume, keys[event.name], event)
+        yield Progressed("faults", len(judged), len(faults))
     yield Qualification(
         profile=profile,
         seed=seed,
         names=tuple(names),
-        faults=tuple(judged),
+        faults=tuple(judged[fault.name] for fault in faults),
         started_at=started_at,
         seconds=round(time.monotonic() - started, 1),
         jobs=jobs,
@@ -150,10 +167,56 @@ def qualify(
     )
 
 
-def judge_operator(workers: Workers, suspects: Sequence[Suspect], shards: Sequence[Shard]) -> Iterator[Progressed]:
-    """Judge the faults of one operator on its cases, each until enough is known of it."""
+def judge_faults(
+    faults: Sequence[Fault], *, profile: str, seed: int, jobs: int, quick: bool
+) -> Iterator[Progressed | JudgedFault]:
+    """Judge faults, and conclude what the gate makes of each as soon as enough is known of it, while others go on."""
+    suspects = [Suspect(fault, Asked(subject_name(fault), functions_of(fault), quick)) for fault in faults]
+    shards: dict[str, list[Shard]] = {}
+    with (
+        open_workers(jobs, prepare, CORRECT) as workers,
+        open_workers(jobs, tasks_each=1) as fresh,
+        threads_that_end(jobs + 1) as threads,
+    ):
+        concluding: set[Future[JudgedFault]] = set()
+        for operator in OPERATORS:
+            own = [suspect for suspect in suspects if suspect.fault.operator == operator]
+            if not own:
+                continue
+            plan = Plan(subject=CORRECT, operators=(operator,), profile=profile, seed=seed, jobs=jobs)
+            shards[operator] = list_shards(workers, plan, (operator,))
+            for event in judge_operator(workers, own, shards[operator]):
+                if isinstance(event, Suspect):
+                    diff = diff_of(event.fault)  # here, as Python's parser is not made for several threads
+                    concluding.add(threads.submit(conclusion, workers, fresh, event, shards[operator], diff))
+                else:
+                    yield event
+                done = {future for future in concluding if future.done()}
+                concluding -= done
+                yield from (future.result() for future in done)
+        for future in as_completed(concluding):
+            yield future.result()
+
+
+@contextmanager
+def threads_that_end(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads of which none begins anything once the block is left by an exception."""
+    threads = ThreadPoolExecutor(count)
+    try:
+        yield threads
+    except BaseException:
+        threads.shutdown(wait=False, cancel_futures=True)
+        raise
+    threads.shutdown()
+
+
+def judge_operator(
+    workers: Workers, suspects: Sequence[Suspect], shards: Sequence[Shard]
+) -> Iterator[Progressed | Suspect]:
+    """Judge the faults of one operator on its cases, and give each once enough is known of it."""
     pending = deque(enumerate(shards))
     running = deque[tuple[int, list[Suspect], Future[Part]]]()
+    given: set[str] = set()
     before, seconds, now = 0, 0.0, 0
     part: Part | None = None
     while pending or running:
@@ -162,7 +225,7 @@ def judge_operator(workers: Workers, suspects: Sequence[Suspect], shards: Sequen
             for group in in_groups([suspect for suspect in suspects if suspect.wanted(number)]):
                 running.append((number, group, submit(workers, CORRECT, [each.asked for each in group], shard)))
         if not running:
-            return
+            break
         number, group, future = running.popleft()
         if number > now and part is not None:
             now, before, seconds = number, before + len(part.seconds), seconds + sum(part.seconds)
@@ -173,21 +236,24 @@ def judge_operator(workers: Workers, suspects: Sequence[Suspect], shards: Sequen
             for finding in part.findings.get(suspect.asked.subject, ()):
                 upto = seconds + sum(part.seconds[: finding.number + 1])
                 suspect.take(finding, number, before, upto)
-        yield Progressed(f"judging {suspects[0].fault.operator}", number, len(shards))
+            if suspect.asked.subject not in given and (number + 1 == len(shards) or not suspect.wanted(number + 1)):
+                given.add(suspect.asked.subject)
+                yield suspect
+        yield Progressed(f"judging {suspects[0].fault.operator}", number + 1, len(shards))
+    yield Progressed(f"judging {suspects[0].fault.operator}", len(shards), len(shards))
 
 
-def conclusion(
-    workers: Workers, fresh: Workers, suspect: Suspect, shards: Mapping[str, Sequence[Shard]]
-) -> JudgedFault:
+def conclusion(workers: Workers, fresh: Workers, suspect: Suspect, shards: Sequence[Shard], diff: str) -> JudgedFault:
     """What the gate makes of a fault; if asked for, minimised and explained."""
     fault = suspect.fault
     usual = workers.call(usual_test, fault, seconds=USUAL_SECONDS)
     if suspect.dead:
         with open_workers(1, prepare, suspect.asked.subject) as own:
-            judge_dying(own, suspect, shards[fault.operator])
+            judge_dying(own, suspect, shards)
             told = tuple(told_by_the_gate(own, fresh, suspect))
     else:
         told = tuple(told_by_the_gate(workers, fresh, suspect))
+    exact = None if suspect.asked.quick else workers.call(says_the_same, fault, told, seconds=COMPARING_SECONDS)
     smallest = complexity(parse_spec(fault.spec))[0]
     small = any(complexity(parse_spec(each.minimal))[0] <= smallest for each in told)
     return JudgedFault(
@@ -196,7 +262,7 @@ def conclusion(
         operator=fault.operator,
         stage=fault.stage,
         depth=fault.depth,
-        diff=diff_of(fault),
+        diff=diff,
         smallest=fault.spec,
         after=fault.after,
         trigger=fault.when,
@@ -204,7 +270,7 @@ def conclusion(
         without_torch=tuple(check for check in CHECKS if check in suspect.without_torch),
         usual=isinstance(usual, Dead) or usual,
         failures=told,
-        exact=None if suspect.asked.quick else says_the_same(fault, told),
+        exact=False if isinstance(exact, Dead) else exact,
         small=None if suspect.asked.quick else small,
     )
 
@@ -289,7 +355,7 @@ def classified(cases: Iterable[Case]) -> list[Case]:
 
 def who_meets(words: Sequence[Sequence[str]], firsts: Sequence[Case], cases: Sequence[Case]) -> Bools:
     """Which cases meet which conjunction, each with a case that it can be said of."""
-    return np.array([meets(each, [first, *cases]) for each, first in zip(words, firsts, strict=True)])[:, 1:]
+    return np.array([meets_trigger(each, [first, *cases]) for each, first in zip(words, firsts, strict=True)])[:, 1:]
 
 
 def meeting(conditions: Sequence[str], specs: Sequence[str]) -> Case | None:
@@ -298,11 +364,15 @@ def meeting(conditions: Sequence[str], specs: Sequence[str]) -> Case | None:
     What is invalid has no features, and then the words are all there is.
     """
     cases = (case for spec in specs for case in with_named_data(parse_spec(spec)) if vector_of(case) is not None)
-    return next((case for case in cases if meets(conditions, [case]) is not None), None)
+    return next((case for case in cases if meets_trigger(conditions, [case]) is not None), None)
 
 
 def with_named_data(case: Case) -> Iterator[Case]:
-    """The case, and the same problem with all data that have a name."""
+    """The case, and the same problem with all data that have a name; what is special, with several seeds.
+
+    Which arrays have which values that are not finite is a matter of the seed.
+    """
     if case.fill != POINTS:
         yield case
     yield from (replace(case, fill=fill, points=()) for fill in case.operator.fills)
+    yield from (replace(case, fill="special", points=(), seed=seed) for seed in range(SPECIAL_SEEDS))

@@ -52,6 +52,16 @@ CLASSES = {
     26: "images, channels or filters left out",
     27: "state between calls",
     28: "three to five options meet",
+    29: "whole blocks",
+    30: "layers of networks",
+    31: "large options",
+    32: "much work",
+    33: "weights, biases and gradients that are not finite",
+    34: "order in memory told from too little",
+    35: "options taken for equal",
+    36: "invalid on both axes at once",
+    37: "results that are no plain arrays",
+    38: "another result now and then",
 }
 # Short heads of columns.
 SHORT = {
@@ -142,11 +152,14 @@ def follow_kills(events: Iterable[Progressed | Outcome], console: Console, *, sh
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     found = None
     with Progress(*columns, console=console, disable=not show_progress, transient=True) as progress:
-        task = progress.add_task("loading", total=None)
+        rows = {"": progress.add_task("loading", total=None)}
         for event in events:
             match event:
                 case Progressed(phase=phase, done=done, total=total):
-                    progress.update(task, description=phase, completed=done, total=total)
+                    if phase not in rows:
+                        # the first one takes the place of what is shown until there is one
+                        rows[phase] = rows.pop("", None) or progress.add_task(phase)
+                    progress.update(rows[phase], description=phase, completed=done, total=total)
                 case _:
                     found = event
     if found is None:

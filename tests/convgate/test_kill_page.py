@@ -11,8 +11,15 @@ PAGE = (ROOT / "docs" / "kill-matrix.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+ON_PAGE = re.findall(r"^### (\w+)$", PAGE, re.MULTILINE)
+MAKE_IT = "run convgate qualify --resume FILE --markdown docs/kill-matrix.md"
+
+
 def test_the_page_has_every_fault_of_the_catalogue_and_no_others() -> None:
-    assert set(re.findall(r"^### (\w+)$", PAGE, re.MULTILINE)) == set(CATALOGUE)
+    missing = [name for name in CATALOGUE if name not in ON_PAGE]
+    assert not missing, f"{len(missing)} faults are not on the page yet; {MAKE_IT}"
+    gone = [name for name in ON_PAGE if name not in CATALOGUE]
+    assert not gone, f"{len(gone)} faults of the page are not in the catalogue; {MAKE_IT}"
 
 
 def test_nothing_survives_profile_pr() -> None:
@@ -23,7 +30,7 @@ def test_nothing_survives_profile_pr() -> None:
 
 def test_the_page_says_what_is_written_in_the_catalogue() -> None:
     """Other edits, triggers or smallest cases: make the page anew."""
-    for fault in CATALOGUE.values():
+    for fault in (CATALOGUE[name] for name in ON_PAGE if name in CATALOGUE):
         entry = PAGE.split(f"### {fault.name}\n")[1].split("\n### ")[0]
         assert fault.spec in entry, fault.name
         assert " and ".join(fault.when) in entry, fault.name

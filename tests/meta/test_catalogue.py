@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from convgate import faults as planted
 from convgate.checks import judge, primary_failure
-from convgate.events import RunFinished
+from convgate.events import Progressed, RunFinished
 from convgate.faults import CATALOGUE, STAGES, Edit, Fault, FaultError, diff_of, subject_name, subject_of
 from convgate.operators import OPERATORS
 from convgate.qualification import Explained, Qualification
@@ -23,7 +24,7 @@ from convgate.subjects.isolation import open_workers
 from convgate.together import Asked
 from convgate.worker import Shard, prepare
 
-CLASSES = range(1, 29)
+CLASSES = range(1, 39)
 # The others would kill or block the process that judges them here.
 JUDGED = [name for name, fault in CATALOGUE.items() if not fault.dies]
 
@@ -121,6 +122,42 @@ def test_qualify_finds_what_the_gate_finds(tmp_path: Path) -> None:
             if failure.minimal.partition(":")[0] == judged.operator
         ]
         assert [(each.check, each.symptom, each.minimal, each.conditions) for each in judged.failures] == told
+
+
+RESUMED = ("im2col_steps_by_three_columns_at_most", "im2col_widens_in_its_buffer", "col2im_assigns_overlapping_windows")
+
+
+def qualified(resume: Path | None, *, interrupted: bool = False) -> Qualification:
+    """The judgement of some faults, of a run that was interrupted after the first of them or of one that was not."""
+    faults = [CATALOGUE[name] for name in RESUMED]
+    events = qualify(faults, profile="smoke", seed=0, jobs=1, quick=True, resume=resume)
+    if interrupted:
+        with closing(events):
+            next(event for event in events if event == Progressed("faults", 1, len(faults)))
+        events = qualify(faults, profile="smoke", seed=0, jobs=1, quick=True, resume=resume)
+        assert next(events) == Progressed("faults", 1, len(faults))
+    *_, found = events
+    assert isinstance(found, Qualification)
+    return found
+
+
+def without_times(found: Qualification) -> Qualification:
+    """The same without what depends on how fast it went."""
+    faults = (
+        replace(each, kills={check: replace(kill, seconds=0.0) for check, kill in each.kills.items()})
+        for each in found.faults
+    )
+    return replace(found, faults=tuple(faults), started_at="", seconds=0.0)
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped_and_comes_to_the_same(tmp_path: Path) -> None:
+    """And once more it judges nothing at all."""
+    whole = qualified(None)
+    path = tmp_path / "run.jsonl"
+    resumed = qualified(path, interrupted=True)
+    assert without_times(resumed) == without_times(whole)
+    assert path.read_text().count("\n") == len(RESUMED)
+    assert qualified(path).faults == resumed.faults
 
 
 def test_a_fault_that_kills_its_process_is_found_by_the_case_and_the_check_in_which_it_dies() -> None:

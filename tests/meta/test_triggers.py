@@ -21,7 +21,6 @@ import pytest
 from convgate import faults
 from convgate.case import Case, broken_rule, case_rule, invalid_calls, lay_out, values_of
 from convgate.compare import Bound, compare
-from convgate.conditions import meets
 from convgate.faults import CATALOGUE, Fault, subject_of
 from convgate.features import vector_of
 from convgate.fills import EXACT, step_of
@@ -32,6 +31,7 @@ from convgate.qualify import functions_of, with_named_data
 from convgate.sources.fuzz import draw_cases, draw_invalid
 from convgate.spec import format_spec, parse_spec
 from convgate.trial import RAISED
+from convgate.triggers import meets_trigger
 from convgate.when import MOST_WORK, around, rule_of
 
 # Cases around the smallest one, cases drawn anywhere, and invalid ones.
@@ -39,14 +39,14 @@ NEAR, FAR, INVALID = 80, 80, 80
 RULE = "the problem breaks the rule: "
 ASKED = {name: fault for name, fault in CATALOGUE.items() if not fault.dies}
 OF_ARGUMENTS = [name for name, fault in ASKED.items() if fault.when and fault.when[0].startswith(RULE)]
-# Class 27 is what is carried from call to call: the data of one case are not enough to show it.
-STATE = 27
+# What is carried from call to call, or comes out otherwise now and then: one case is not enough to show it.
+STATE = {27, 38}
 # In how many of the cases inside of its trigger a fault shows, at the least: nearly all, but for those with an empty
 # batch or without a bias, with outputs that are all zero, and with as few places as do not tell. (Measured: 96 % at the
 # median, 73 % at the least.) Where it takes certain numbers among the data, not many may have them: in classes 18
-# (values that are not finite, or stand for them), 20 (ties) and 21 (what is tiny).
+# and 33 (values that are not finite, or stand for them), 20 (ties) and 21 (what is tiny).
 MOST_CASES, SOME_CASES = 0.7, 0.15
-OF_VALUES = {18, 20, 21}
+OF_VALUES = {18, 20, 21, 33}
 
 
 @cache
@@ -127,7 +127,7 @@ def differ(case: Case, call: Call, output: str, found: Any, right: Any) -> bool:
     each other (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., lemma 3.3); one rounding more makes up
     for those of the magnitude.
     """
-    if right is None or not isinstance(found, np.ndarray):
+    if right is None or type(found) is not np.ndarray:
         return found is not right
     if same(found, right):
         return False
@@ -146,7 +146,7 @@ def told(fault: Fault) -> tuple[list[Case], Array]:
     """The smallest case that shows a fault, with data that have a name, and others; and who meets its trigger."""
     for first in with_named_data(parse_spec(fault.spec)):
         cases = sample(first)
-        met = meets(fault.when, cases)
+        met = meets_trigger(fault.when, cases)
         if met is not None:
             return cases, met
     raise AssertionError(f"no case like {fault.spec} meets {fault.when}: are these the words of conditions?")
@@ -198,7 +198,7 @@ def test_a_fault_shows_inside_its_trigger_and_nowhere_else(name: str) -> None:
     outside, inside = shown(fault)
     assert outside == []
     least = SOME_CASES if fault.bug_class in OF_VALUES else MOST_CASES
-    assert inside >= least or fault.bug_class == STATE
+    assert inside >= least or fault.bug_class in STATE
     assert inside > 0 or not fault.after
 
 
