@@ -26,6 +26,7 @@ from convgate.relations import (
     finite_differences,
     identity,
     layout,
+    one_identity,
     one_purity_relation,
     purity_relations,
     whole_layout,
@@ -442,7 +443,7 @@ def judge_rejection(call: Call, trial: Trial) -> Result:
 RELATIONS: dict[str, Relations] = {
     "finite_difference": Relations(finite_differences, all_differences, all_differences),
     "adjoint": Relations(adjoint, adjoint, adjoint),
-    "identity": Relations(identity, identity, identity),
+    "identity": Relations(identity, identity, one_identity),
     "layout": Relations(layout, whole_layout, whole_layout),
     "purity": Relations(purity_relations, purity_relations, one_purity_relation),
 }

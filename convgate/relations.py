@@ -33,6 +33,7 @@ __all__ = [
     "finite_differences",
     "identity",
     "layout",
+    "one_identity",
     "one_purity_relation",
     "other_problems",
     "purity_relations",
@@ -381,6 +382,19 @@ def identity(case: Case) -> Iterator[Relation]:
         yield from padding_by_hand(case)
 
 
+def one_identity(case: Case) -> Iterator[Relation]:
+    """One of these, which the case's seed and sizes choose."""
+    listed = list(identity(case))
+    if listed:
+        yield listed[turn(case) % len(listed)]
+
+
+def turn(case: Case) -> int:
+    """A number by which one case after the other takes another of some relations."""
+    problem = case.problem
+    return case.seed + problem.batch + problem.channels + sum(problem.size)
+
+
 def of_images(case: Case, forward: Call) -> Iterator[Relation]:
     """A batch is its images, and a shifted image has shifted outputs."""
     problem = case.problem
@@ -543,8 +557,7 @@ def one_purity_relation(case: Case) -> Iterator[Relation]:
         if make is not None:
             made.append(partial(kept_alone, case, make))
             made += [partial(kept_beside, case, make, what) for what in other_problems(case)]
-    problem = case.problem
-    yield made[(case.seed + problem.batch + problem.channels + sum(problem.size)) % len(made)]()
+    yield made[turn(case) % len(made)]()
 
 
 def kept_alone(case: Case, make: Callable[[Problem], Call]) -> Relation:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import impl
 from convgate.case import Case, broken_rule, case_rule, values_of
-from convgate.checks import RELATIONS, judge
+from convgate.checks import RELATIONS, judge, judge_trial
 from convgate.operators import OPERATORS
 from convgate.relations import Relation, agree, evaluate, other_problems, purity_relations
 from convgate.spec import parse_spec
@@ -438,3 +438,78 @@ def test_state_shows_in_a_subject_that_supports_only_some_of_the_other_problems(
     judged = SimpleNamespace(conv2d=conv2d, supports=lambda problem: problem.kernel_size == (3, 3))
     results = judge(parse_spec("conv2d:h5w5k3p1"), judged, ["purity"])
     assert [(each.verdict, each.symptom) for each in results] == [("failed", "not deterministic")]
+
+
+# What is asked of a case of a run
+
+
+def counting(calls: list[str]) -> Any:
+    """`impl`, with the functions noted that are called."""
+
+    def noted(name: str) -> Callable[..., Any]:
+        def function(*arguments: Any, **options: Any) -> Any:
+            calls.append(name)
+            return getattr(impl, name)(*arguments, **options)
+
+        return function
+
+    names = [*OPERATORS, "conv2d_backward", "avg_pool2d_backward", "max_pool2d_backward"]
+    return SimpleNamespace(**{name: noted(name) for name in names})
+
+
+@pytest.mark.parametrize("check", ["purity", "identity"])
+@pytest.mark.parametrize("spec", ["conv2d:n2c4h4w5o4k2p1g2+bias", "avg_pool2d:n2h4w4k2", "max_pool2d:n2h4w4k2p1"])
+def test_each_case_asks_for_one_relation_and_the_cases_of_a_run_for_all(check: str, spec: str) -> None:
+    case = parse_spec(spec)
+    sampled = [list(RELATIONS[check].sample(replace(case, seed=seed))) for seed in range(40)]
+    assert {len(each) for each in sampled} == {1}
+    listed = {relation.name for relation in RELATIONS[check].each(case)}
+    assert {relation.name for each in sampled for relation in each} == listed
+
+
+def test_calls_on_the_case_s_own_data_are_made_once() -> None:
+    calls: list[str] = []
+    trial = Trial(parse_spec("conv2d:n2c4h5w5o4k2g2+bias"), counting(calls))
+    results = judge_trial(trial, ["forward", "grad_input", "grad_weight", "grad_bias", "adjoint"])
+    assert {result.verdict for result in results} == {"passed"}
+    assert calls == ["conv2d", "conv2d_backward"]
+
+
+def test_one_difference_is_asked_for_all_gradients_and_a_wrong_one_is_named() -> None:
+    case = parse_spec("conv2d:n2c2h5w5o2k3+bias")
+    calls: list[str] = []
+    (passed,) = judge_trial(Trial(case, counting(calls)), ["finite_difference"])
+    assert passed.verdict == "passed"
+    assert calls.count("conv2d") == 2
+
+    def wrong(*arguments: Any, **options: Any) -> Any:
+        grad_input, grad_weight, grad_bias = impl.conv2d_backward(*arguments, **options)
+        return grad_input, 2 * grad_weight, grad_bias
+
+    (failed,) = judge(case, SimpleNamespace(conv2d=impl.conv2d, conv2d_backward=wrong), ["finite_difference"])
+    assert failed.verdict == "failed"
+    assert "along weight" in failed.relation
+
+
+def test_a_layout_is_compared_for_all_outputs_at_once_and_the_wrong_one_is_named() -> None:
+    def reads_memory(grad_output: Array, x: Array, *arguments: Any, **options: Any) -> Any:
+        grad_input, grad_weight, grad_bias = impl.conv2d_backward(grad_output, x, *arguments, **options)
+        return grad_input, grad_weight * (1 + (not x.flags.c_contiguous)), grad_bias
+
+    subject = SimpleNamespace(conv2d=impl.conv2d, conv2d_backward=reads_memory)
+    (failed,) = judge(parse_spec("conv2d:n2c2h3w3o2k2:fortran"), subject, ["layout"])
+    assert failed.relation == "grad_weight of fortran arrays = grad_weight of contiguous arrays"
+
+
+def test_what_a_call_does_to_the_data_is_not_blamed_on_the_calls_after_it() -> None:
+    """They are made on data as they were; a relation that makes two calls itself may see it."""
+
+    def changes_weight(x: Array, weight: Array, *arguments: Any, **options: Any) -> Array:
+        y = impl.conv2d(x, weight, *arguments, **options)
+        weight *= 3
+        return y
+
+    subject = SimpleNamespace(conv2d=changes_weight, conv2d_backward=impl.conv2d_backward)
+    results = judge(parse_spec("conv2d:n2c2h4w4o2k2p1"), subject)
+    failed = {result.check for result in results if result.verdict == "failed"}
+    assert failed - {"identity"} == {"purity"}
