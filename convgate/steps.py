@@ -7,8 +7,10 @@ from math import copysign, frexp, isqrt, ldexp, prod
 
 import numpy as np
 
+from convgate.block_sizes import BLOCKS
 from convgate.case import POINTS, Case, Point, array_shapes, as_points, broken_rule
 from convgate.layouts import LAYOUTS
+from convgate.operators import OPERATORS
 from convgate.problem import PAIRS, Problem, output_size, swap_axes, with_axis
 
 __all__ = ["LEAST", "steps"]
@@ -61,13 +63,14 @@ def simpler_problems(problem: Problem) -> Iterator[Problem]:
         yield from fewer_groups(problem)
     # whole groups where there are groups
     unit = max(1, problem.groups)
-    yield from (replace(problem, out_channels=unit * fewer) for fewer in smaller(problem.out_channels // unit, 1))
+    yield from in_blocks(problem, unit)
+    yield from (replace(problem, out_channels=unit * fewer) for fewer in fewer_than(problem.out_channels // unit))
     if problem.out_channels % unit or problem.channels % unit:
         # groups that do not divide need not be whole
         yield from (replace(problem, out_channels=fewer) for fewer in smaller(problem.out_channels, 1))
         yield from (replace(problem, channels=fewer) for fewer in smaller(problem.channels, 1))
-    yield from (replace(problem, channels=unit * fewer) for fewer in smaller(problem.channels // unit, 1))
-    yield from (replace(problem, batch=fewer) for fewer in smaller(problem.batch, 1))
+    yield from (replace(problem, channels=unit * fewer) for fewer in fewer_than(problem.channels // unit))
+    yield from (replace(problem, batch=fewer) for fewer in fewer_than(problem.batch))
     # side by side in place of one after the other
     yield replace(problem, batch=1, size=(problem.size[0], problem.size[1] * problem.batch))
     yield replace(problem, bias=False)
@@ -94,6 +97,18 @@ def simpler_problems(problem: Problem) -> Iterator[Problem]:
         yield from (with_axis(swapped, axis, size=problem.size[axis] - 1) for axis in (0, 1))
 
 
+def in_blocks(problem: Problem, unit: int) -> Iterator[Problem]:
+    """As many channels out as in a group, both a block: what takes both in blocks fails on no smaller one alone."""
+    if "out_channels" in OPERATORS[problem.operator].options:
+        for block in BLOCKS:
+            yield replace(problem, channels=unit * block, out_channels=unit * block)
+
+
+def fewer_than(count: int) -> Iterator[int]:
+    """Fewer of what is counted: the least, steps towards it, and the sizes of blocks, which are no step away."""
+    yield from dict.fromkeys((*smaller(count, 1), *(block for block in BLOCKS if block < count)))
+
+
 def pick(options: dict[str, int], names: tuple[str, ...]) -> dict[str, int]:
     """Some of the options."""
     return {name: options[name] for name in names}
@@ -116,7 +131,7 @@ def as_many_places(problem: Problem) -> Iterator[Problem]:
 def fewer_groups(problem: Problem) -> Iterator[Problem]:
     """Fewer groups with as many channels each; and one group with the channels of all."""
     per_group, multiplier = problem.channels // problem.groups, problem.out_channels // problem.groups
-    for groups in smaller(problem.groups, 1):
+    for groups in fewer_than(problem.groups):
         yield replace(problem, groups=groups, channels=groups * per_group, out_channels=groups * multiplier)
     yield replace(problem, groups=1)
 
@@ -130,7 +145,7 @@ def simpler_axis(problem: Problem, axis: int) -> Iterator[Problem]:
     yield put(**LEAST)
     yield put(**{**LEAST, "size": size})
     if stride > 0:
-        yield from (put(size=size - stride * (places - fewer)) for fewer in smaller(places, 1))
+        yield from (put(size=size - stride * (places - fewer)) for fewer in fewer_than(places))
     pixels_by = {
         "dilation": now["kernel_size"] - 1,
         "padding": -2,

@@ -267,6 +267,39 @@ def test_a_single_trigger_has_the_minimum_that_a_person_would_write(
     check()
 
 
+def whole(problem: Problem, block: int) -> bool:
+    """Whether a group's channels, in and out, are whole blocks."""
+    return (problem.channels // problem.groups) % block == (problem.out_channels // problem.groups) % block == 0
+
+
+# From the case that was found to the smallest one: what shows in whole blocks, or with large options, alone.
+BLOCKS_AND_LARGE: list[tuple[str, str, Predicate]] = [
+    ("conv2d:n2c24h5w9o16k3p1", "conv2d:c4o4", lambda c: whole(c.problem, 4)),
+    ("conv2d:c64h7w7o32k3", "conv2d:c8o8", lambda c: whole(c.problem, 8)),
+    ("conv2d:c32h4w4o64k1+bias", "conv2d:c16o16", lambda c: whole(c.problem, 16)),
+    ("conv2d:c48h4w4o48k1g2", "conv2d:c8o8", lambda c: whole(c.problem, 8)),
+    ("conv2d:n24h5w5k3", "conv2d:n8", lambda c: c.problem.batch % 8 == 0 < c.problem.batch),
+    ("conv2d:c48h4w4o48k1g48", "conv2d:c16o16g16", lambda c: c.problem.groups % 16 == 0),
+    ("avg_pool2d:n2c40h9w9k3s2", "avg_pool2d:c8", lambda c: c.problem.channels % 8 == 0),
+    ("im2col:c3h7w26k3", "im2col:w8", lambda c: c.problem.output_size[1] % 8 == 0),
+    ("conv2d:c2h14w15k9x11s2", "conv2d:h6w6k6", lambda c: min(c.problem.kernel_size) >= 6),
+    ("conv2d:c2h30w31k3d6", "conv2d:d1x4", lambda c: max(c.problem.dilation) >= 4),
+    ("max_pool2d:c3h31w33k7s6", "max_pool2d:s1x5", lambda c: max(c.problem.stride) >= 5),
+    ("conv2d:h31w9k1x7", "conv2d:w7k1x7", lambda c: max(c.problem.kernel_size) >= 7),
+]
+
+
+@pytest.mark.parametrize(("found", "expected", "fails"), BLOCKS_AND_LARGE)
+def test_what_shows_in_whole_blocks_or_with_large_options_alone_shrinks_to_the_least_of_them(
+    found: str, expected: str, fails: Predicate
+) -> None:
+    def still(candidate: Case) -> bool:
+        return valid(candidate) and fails(candidate)
+
+    assert still(parse_spec(found))
+    assert format_spec(minimize(parse_spec(found), still, data=False).case) == expected
+
+
 # The data
 
 
