@@ -161,6 +161,12 @@ def test_sums_of_lattice_terms_fit_the_significand(case: Case) -> None:
     assert (n + 2) * Fraction(unit_roundoff(case.dtype)) * divided <= Fraction(1, 8)
 
 
+def test_sums_are_exact_before_they_are_divided_by_much() -> None:
+    """The division takes the error away, but not what float32 cannot hold."""
+    case = parse_spec("avg_pool2d:h4w4k2+divisor1000:f32")
+    assert 2 * rounded(case) * lattice_of_case(case).magnitude * 1000 <= 2**24
+
+
 @light
 @given(filled("lattice"))
 def test_the_lattice_is_as_large_as_it_can_be(case: Case) -> None:

@@ -36,6 +36,7 @@ SPARSE = {
     "many images": "conv2d:n40h2w2o3k2+bias:f32",
     "few channels a pixel": "conv2d:n3h3w3o40:f32",
     "average of windows of many sizes": "avg_pool2d:c2h9w9k5s1p2+nopad:f32",
+    "average with many divisors": "avg_pool2d:h8w8k5s2p2+nopad:f32",
     "large average": "avg_pool2d:c2h24w20k19:f32",
     "large maximum": "max_pool2d:n2h20w20k15s1p7:f32",
     "large columns": "col2im:n2c2h17w17k15:f32",
@@ -226,6 +227,19 @@ def test_all_checks_pass_on_sparse_data_of_a_right_subject(spec: str, fill: str)
     results = judge(parse_spec(f"{spec}:{fill}"), impl)
     assert {result.verdict for result in results} <= {"passed", "vacuous"}, results
     assert {"forward", "passed"} == {results[0].check, results[0].verdict}
+
+
+@pytest.mark.parametrize("spec", SPARSE.values(), ids=SPARSE)
+def test_magnitudes_leave_room_for_what_finite_differences_move(spec: str) -> None:
+    """The rule of docs/numerics.md: m terms of up to (a + 1) a^(f - 1) q, and the others of a^(f - 1) q."""
+    case = parse_spec(spec)
+    operator, problem = case.operator, case.problem
+    found, n = lattice_of(problem, case.dtype), max(operator.roundings(problem).values())
+    a, m, q, u = found.magnitude, found.met or 0, operator.quantum(problem), Fraction(unit_roundoff(case.dtype))
+    total = (m * (a + 1) + n) * a ** (operator.factors - 1) * q
+    assert total <= 2**23
+    if operator.factors == 1:
+        assert (n + 4) * u * total / operator.least_divisor(problem) <= Fraction(1, 4)
 
 
 def test_points_that_few_others_meet_may_be_as_large_as_sparse_data() -> None:
