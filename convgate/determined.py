@@ -74,7 +74,8 @@ def of_y(problem: Problem, special: Array, oracle: Any) -> Array:
     small = reduced(problem, channels=problem.groups)
     ones = np.ones((1, problem.groups, *problem.size))
     partners = perform(oracle, OPERATORS["conv2d"].forward(small), {"x": ones, "weight": each})["y"]
-    return each.sum(axis=(1, 2, 3))[:, None, None] - partners
+    holes: Array = each.sum(axis=(1, 2, 3))[:, None, None] - partners
+    return holes
 
 
 def of_grad_input(problem: Problem, special: Array, oracle: Any) -> Array:
@@ -88,7 +89,8 @@ def of_grad_input(problem: Problem, special: Array, oracle: Any) -> Array:
         "grad_output": np.ones((1, groups, *problem.output_size)),
     }
     partners = gradients(small, arrays, oracle)["grad_input"]
-    return each.sum(axis=(2, 3)).reshape(1, -1, 1, 1) - partners
+    holes: Array = each.sum(axis=(2, 3)).reshape(1, -1, 1, 1) - partners
+    return holes
 
 
 def of_grad_weight(problem: Problem, special: Array, oracle: Any) -> Array:
@@ -101,7 +103,8 @@ def of_grad_weight(problem: Problem, special: Array, oracle: Any) -> Array:
         "grad_output": each,
     }
     partners = gradients(small, arrays, oracle)["grad_weight"]
-    return each.sum(axis=(0, 2, 3))[:, None, None, None] - partners
+    holes: Array = each.sum(axis=(0, 2, 3))[:, None, None, None] - partners
+    return holes
 
 
 COUNTS: dict[str, Callable[[Problem, Array, Any], Array]] = {

@@ -346,7 +346,7 @@ def chosen_from(kinds: Array, words: NDArray[np.uint64]) -> Array:
 def in_each(problem: Problem, name: str, words: NDArray[np.uint64], shape: Shape) -> NDArray[np.bool_]:
     """Entries at random, such that each image and each channel has one: each filter and each channel of a weight."""
     if name == "bias":
-        chosen = words % np.uint64(3) == 0
+        chosen: NDArray[np.bool_] = words % np.uint64(3) == 0
         chosen[int(words[0] % np.uint64(words.size))] = True
         return chosen
     if name == "columns":

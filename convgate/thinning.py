@@ -216,9 +216,8 @@ def places_in_turn(batch: int, height: int, width: int, draw: Draw) -> Ints:
     rows, columns = (slice(1, length - 1) if length > 2 else slice(None) for length in (height, width))
     inner = np.zeros((batch, height, width), bool)
     inner[:, rows, columns] = True
-    words, inner = draw(inner.size), inner.ravel()
-    turn = np.empty(inner.size)
-    for chosen, step in ((inner, 1.5), (~inner, 3.0)):
+    words, turn, flat = draw(inner.size), np.empty(inner.size), inner.ravel()
+    for chosen, step in ((flat, 1.5), (~flat, 3.0)):
         turn[np.flatnonzero(chosen)[order(words[chosen])]] = step * np.arange(int(chosen.sum()))
     return order(turn)  # type: ignore[arg-type]
 

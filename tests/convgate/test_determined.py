@@ -76,7 +76,7 @@ def padded_with_zeros(values: dict[str, Array], problem: Problem) -> dict[str, A
     (kh, kw), (down, across), (above, left), (dh, dw) = (
         getattr(problem, name) for name in ("kernel_size", "stride", "padding", "dilation")
     )
-    options = {"stride": problem.stride, "dilation": problem.dilation, "groups": problem.groups}
+    options: dict[str, Any] = {"stride": problem.stride, "dilation": problem.dilation, "groups": problem.groups}
     x = np.pad(values["x"], ((0, 0), (0, 0), (above, above), (left, left)))
     y = definition.conv2d(x, values["weight"], values.get("bias"), **options)
     _, grad_weight, _ = definition.conv2d_backward(values["grad_output"], x, values["weight"], **options)
@@ -95,7 +95,8 @@ def padded_with_zeros(values: dict[str, Array], problem: Problem) -> dict[str, A
 def same(a: Array, b: Array) -> Array:
     """Where two arrays are the same to within half a step of the lattice, NaN and infinities to the letter."""
     with np.errstate(invalid="ignore"):
-        return (np.isnan(a) & np.isnan(b)) | (a == b) | (abs(a - b) < 0.5)
+        found: Array = (np.isnan(a) & np.isnan(b)) | (a == b) | (abs(a - b) < 0.5)
+    return found
 
 
 @light
