@@ -56,6 +56,8 @@ def holes(spec: str, output: str) -> Any:
         ("conv2d:w3k1x2:points@grad_output.0.0.0.0=inf", "grad_input", None),
         # of two groups only the second has such a weight
         ("conv2d:c2w2o2k1x2p0x1g2:points@weight.1.0.0.0=inf", "y", [[0, 0, 0], [1, 0, 0]]),
+        # its filters are the first two, and it is the second of them that has one
+        ("conv2d:c2w3o4k1x2g2:points@weight.1.0.0.0=inf", "grad_input", [[0, 0, 1], [0, 0, 0]]),
         ("conv2d:w3k1x2p0x1+bias:points@grad_output.0.0.0.0=inf", "grad_bias", None),
         ("avg_pool2d:w3k1x2p0x1:points@grad_output.0.0.0.0=inf", "grad_input", None),
         ("max_pool2d:w3k1x2p0x1:points@grad_output.0.0.0.0=inf", "grad_input", None),
