@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from convgate.case import Case, case_rule
 from convgate.features import axis_classes, data_choices, equal_pairs, features_of
 from convgate.operators import OPERATORS
-from convgate.operators.classes import Axis, padding_windows, places_of
+from convgate.operators.classes import LARGE_KERNEL, Axis, padding_windows, places_of
 from convgate.problem import PAIRS, Problem, span
 
 __all__ = ["Axes", "Bools", "Ints", "Member", "Rows", "Space", "Stream", "Ways", "axes_of", "restricted", "space_of"]
@@ -168,7 +168,7 @@ def enumerate_axes(operator: str, most_kernel: int) -> Iterator[tuple[bool, Axis
     for mode in (False, True) if found.axis_mode else (False,):
         ceil_mode = mode and found.axis_mode == "ceil_mode"
         few = (axis for axis in small_axes(most_kernel, most_dilation, ceil_mode) if places_of(axis) <= MOST_PLACES)
-        for axis in chain(few, (Axis(*options, ceil_mode) for options in LARGER)):
+        for axis in chain(few, large_axes(most_dilation, ceil_mode), (Axis(*each, ceil_mode) for each in LARGER)):
             problem = problem_of(operator, axis, axis, {found.axis_mode: mode} if found.axis_mode else {})
             if found.broken_rule(problem) is None:
                 empty, windows = padding_windows(axis)
@@ -182,6 +182,19 @@ def small_axes(most_kernel: int, most_dilation: int, ceil_mode: bool) -> Iterato
         for stride, padding in product(range(1, kernel + 3), range(kernel + 2)):
             for size in range(1, span(kernel, dilation) + MOST_PLACES * stride + 1):
                 yield Axis(size, kernel, stride, padding, dilation, ceil_mode)
+
+
+def large_axes(most_dilation: int, ceil_mode: bool) -> Iterator[Axis]:
+    """Axes with large kernels: options at the boundaries of the classes alone, for two even kernels and an odd one."""
+    for kernel in (LARGE_KERNEL, LARGE_KERNEL + 1, LARGE_KERNEL + 2):
+        options = product((1, 2, kernel, kernel + 1), (0, 1, kernel // 2, kernel), (1, 2)[:most_dilation])
+        for stride, padding, dilation in options:
+            # one pixel, and then what leaves one place, two and three, each with no remainder and with one
+            least = max(1, span(kernel, dilation) - 2 * padding)
+            for size in sorted({1, least, *(least + places * stride + rest for places in range(3) for rest in (0, 1))}):
+                axis = Axis(size, kernel, stride, padding, dilation, ceil_mode)
+                if places_of(axis) <= MOST_PLACES + 1:
+                    yield axis
 
 
 def problem_of(operator: str, height: Axis, width: Axis, options: Mapping[str, Any]) -> Problem:
@@ -469,8 +482,11 @@ class Space:
             picks[1:, column] = pick(stream, np.flatnonzero(other), count - 1)
             yield self.rows(picks)
         for column, table in enumerate(self.tables, 2):
-            picks = np.tile(row, (len(table.choices), 1))
-            picks[:, column] = (row[column] + np.arange(len(table.choices))) % len(table.choices)
+            # of many choices as many as there are candidates, with the same steps between them
+            number = len(table.choices)
+            every = np.arange(0, number, -(-number // count))
+            picks = np.tile(row, (len(every), 1))
+            picks[:, column] = (row[column] + every) % number
             yield self.rows(picks)
 
     def witness(self, members: Sequence[Member]) -> Case | None:
