@@ -189,12 +189,11 @@ def large_axes(most_dilation: int, ceil_mode: bool) -> Iterator[Axis]:
     for kernel in (LARGE_KERNEL, LARGE_KERNEL + 1, LARGE_KERNEL + 2):
         options = product((1, 2, kernel, kernel + 1), (0, 1, kernel // 2, kernel), (1, 2)[:most_dilation])
         for stride, padding, dilation in options:
-            # one pixel, and then what leaves one place, two and three, each with no remainder and with one
-            least = max(1, span(kernel, dilation) - 2 * padding)
-            for size in sorted({1, least, *(least + places * stride + rest for places in range(3) for rest in (0, 1))}):
-                axis = Axis(size, kernel, stride, padding, dilation, ceil_mode)
-                if places_of(axis) <= MOST_PLACES + 1:
-                    yield axis
+            reach = span(kernel, dilation)
+            # one pixel, the span, and what leaves one place, two and three, each with no remainder and with one
+            least = max(1, reach - 2 * padding)
+            sizes = {1, reach, *(least + places * stride + rest for places in range(3) for rest in (0, 1))}
+            yield from (Axis(size, kernel, stride, padding, dilation, ceil_mode) for size in sorted(sizes))
 
 
 def problem_of(operator: str, height: Axis, width: Axis, options: Mapping[str, Any]) -> Problem:
