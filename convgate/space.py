@@ -12,7 +12,7 @@ batch show anything of combinations that it is no part of.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from itertools import chain, combinations, product
 from typing import Any
 
@@ -101,12 +101,24 @@ class Ways:
         """Number of combinations, feasible or not."""
         return int(self.offsets[-1])
 
+    @cached_property
+    def weights(self) -> NDArray[np.float32]:
+        """What a class adds to the number of a combination within its subset: features x subsets."""
+        subsets, t = self.features.shape
+        found = np.zeros((int(self.features.max(initial=-1)) + 1, subsets), np.float32)
+        for column in range(t):
+            found[self.features[:, column], np.arange(subsets)] = self.sizes[:, column + 1 :].prod(axis=1)
+        return found
+
     def codes(self, vectors: Ints) -> Ints:
-        """Numbers of the combinations that vectors have: vectors x subsets."""
-        codes = np.zeros((len(vectors), len(self.features)), np.int64)
-        for column in range(self.features.shape[1]):
-            codes = codes * self.sizes[:, column] + vectors[:, self.features[:, column]]
-        return codes + self.offsets[:-1]
+        """Numbers of the combinations that vectors have: vectors x subsets.
+
+        As a product of matrices, which is many times faster than to look up the features of each subset. It is exact:
+        a subset has some thousands of combinations at most.
+        """
+        within = vectors[:, : len(self.weights)].astype(np.float32) @ self.weights
+        found: Ints = within.astype(np.int64) + self.offsets[:-1]
+        return found
 
     def members(self, code: int) -> tuple[Member, ...]:
         """The features and classes of a combination."""
