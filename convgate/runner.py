@@ -8,7 +8,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -194,9 +194,14 @@ def planned_cases(shard: Shard) -> int:
 
 
 def shards_of_cases(cases: Sequence[Case], operators: Sequence[str]) -> Iterator[Shard]:
-    """Cases that are the same in every run, without those that come twice."""
+    """Cases by operator, without those that come twice."""
     for operator in operators:
         yield from shards_of(operator, dict.fromkeys((case, "") for case in cases if case.problem.operator == operator))
+
+
+def as_they_are(shards: Iterable[Shard]) -> Iterator[Shard]:
+    """Cases that somebody gave: where the subject does not take the dtype, nothing else is judged in their place."""
+    return (replace(shard, any_dtype=False) for shard in shards)
 
 
 def shards_of_networks(plan: Plan, operators: Sequence[str]) -> Iterator[Shard]:
@@ -224,7 +229,7 @@ def shards_of(operator: str, cases: Iterable[tuple[Case, str]]) -> Iterator[Shar
 def shard_of(operator: str, cases: Sequence[tuple[str, str]], work: int) -> Shard:
     """A shard of specs and the layers that they are of, with the work that they come to."""
     specs, layers = zip(*cases, strict=True)
-    return Shard(operator, specs=specs, layers=layers if any(layers) else (), work=work)
+    return Shard(operator, specs=specs, layers=layers if any(layers) else (), work=work, any_dtype=True)
 
 
 def seconds_of(shard: Shard) -> float:
@@ -243,7 +248,7 @@ def list_shards(workers: Workers, plan: Plan, operators: Sequence[str], given: S
     jointly = [case for name in operators for case in joint_cases(name, profile.rounds)]
     large = [case for name in operators for case in large_work_cases(name, profile.large_work)]
     return [
-        *shards_of_cases(given, operators),
+        *as_they_are(shards_of_cases(given, operators)),
         *shards_of_cases(always, operators),
         *shards_of_networks(plan, operators),
         *shards_of_cases(jointly, operators),

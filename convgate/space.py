@@ -12,7 +12,7 @@ batch show anything of combinations that it is no part of.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from itertools import chain, combinations, product
 from typing import Any
 
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from convgate.case import Case, case_rule
 from convgate.features import axis_classes, data_choices, equal_pairs, features_of
 from convgate.operators import OPERATORS
-from convgate.operators.classes import Axis, padding_windows, places_of
+from convgate.operators.classes import LARGE_KERNEL, Axis, padding_windows, places_of
 from convgate.problem import PAIRS, Problem, span
 
 __all__ = ["Axes", "Bools", "Ints", "Member", "Rows", "Space", "Stream", "Ways", "axes_of", "restricted", "space_of"]
@@ -101,12 +101,24 @@ class Ways:
         """Number of combinations, feasible or not."""
         return int(self.offsets[-1])
 
+    @cached_property
+    def weights(self) -> NDArray[np.float32]:
+        """What a class adds to the number of a combination within its subset: features x subsets."""
+        subsets, t = self.features.shape
+        found = np.zeros((int(self.features.max(initial=-1)) + 1, subsets), np.float32)
+        for column in range(t):
+            found[self.features[:, column], np.arange(subsets)] = self.sizes[:, column + 1 :].prod(axis=1)
+        return found
+
     def codes(self, vectors: Ints) -> Ints:
-        """Numbers of the combinations that vectors have: vectors x subsets."""
-        codes = np.zeros((len(vectors), len(self.features)), np.int64)
-        for column in range(self.features.shape[1]):
-            codes = codes * self.sizes[:, column] + vectors[:, self.features[:, column]]
-        return codes + self.offsets[:-1]
+        """Numbers of the combinations that vectors have: vectors x subsets.
+
+        As a product of matrices, which is many times faster than to look up the features of each subset. It is exact:
+        a subset has some thousands of combinations at most.
+        """
+        within = vectors[:, : len(self.weights)].astype(np.float32) @ self.weights
+        found: Ints = within.astype(np.int64) + self.offsets[:-1]
+        return found
 
     def members(self, code: int) -> tuple[Member, ...]:
         """The features and classes of a combination."""
@@ -168,7 +180,7 @@ def enumerate_axes(operator: str, most_kernel: int) -> Iterator[tuple[bool, Axis
     for mode in (False, True) if found.axis_mode else (False,):
         ceil_mode = mode and found.axis_mode == "ceil_mode"
         few = (axis for axis in small_axes(most_kernel, most_dilation, ceil_mode) if places_of(axis) <= MOST_PLACES)
-        for axis in chain(few, (Axis(*options, ceil_mode) for options in LARGER)):
+        for axis in chain(few, large_axes(most_dilation, ceil_mode), (Axis(*each, ceil_mode) for each in LARGER)):
             problem = problem_of(operator, axis, axis, {found.axis_mode: mode} if found.axis_mode else {})
             if found.broken_rule(problem) is None:
                 empty, windows = padding_windows(axis)
@@ -182,6 +194,18 @@ def small_axes(most_kernel: int, most_dilation: int, ceil_mode: bool) -> Iterato
         for stride, padding in product(range(1, kernel + 3), range(kernel + 2)):
             for size in range(1, span(kernel, dilation) + MOST_PLACES * stride + 1):
                 yield Axis(size, kernel, stride, padding, dilation, ceil_mode)
+
+
+def large_axes(most_dilation: int, ceil_mode: bool) -> Iterator[Axis]:
+    """Axes with large kernels: options at the boundaries of the classes alone, for two even kernels and an odd one."""
+    for kernel in (LARGE_KERNEL, LARGE_KERNEL + 1, LARGE_KERNEL + 2):
+        options = product((1, 2, kernel, kernel + 1), (0, 1, kernel // 2, kernel), (1, 2)[:most_dilation])
+        for stride, padding, dilation in options:
+            reach = span(kernel, dilation)
+            # one pixel, the span, and what leaves one place, two and three, each with no remainder and with one
+            least = max(1, reach - 2 * padding)
+            sizes = {1, reach, *(least + places * stride + rest for places in range(3) for rest in (0, 1))}
+            yield from (Axis(size, kernel, stride, padding, dilation, ceil_mode) for size in sorted(sizes))
 
 
 def problem_of(operator: str, height: Axis, width: Axis, options: Mapping[str, Any]) -> Problem:
@@ -469,8 +493,11 @@ class Space:
             picks[1:, column] = pick(stream, np.flatnonzero(other), count - 1)
             yield self.rows(picks)
         for column, table in enumerate(self.tables, 2):
-            picks = np.tile(row, (len(table.choices), 1))
-            picks[:, column] = (row[column] + np.arange(len(table.choices))) % len(table.choices)
+            # of many choices as many as there are candidates, with the same steps between them
+            number = len(table.choices)
+            every = np.arange(0, number, -(-number // count))
+            picks = np.tile(row, (len(every), 1))
+            picks[:, column] = (row[column] + every) % number
             yield self.rows(picks)
 
     def witness(self, members: Sequence[Member]) -> Case | None:

@@ -67,6 +67,8 @@ class Shard:
         The layer of a network that each of these is of, if they are of some.
     work : int
         Terms that their forward passes add up together, where that is no small matter.
+    any_dtype : bool
+        Whether those that are in a dtype that the subject does not take are judged in one that it does.
     """
 
     operator: str
@@ -76,11 +78,16 @@ class Shard:
     specs: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
     work: int = 0
+    any_dtype: bool = False
 
     @property
     def layer_of(self) -> dict[str, str]:
-        """The layer of a network by spec, where the cases are of some."""
-        return dict(zip(self.specs, self.layers, strict=True)) if self.layers else {}
+        """The layer of a network by spec, in every dtype, where the cases are of some."""
+        return {
+            format_spec(replace(parse_spec(spec), dtype=dtype)): layer
+            for spec, layer in zip(self.specs, self.layers, strict=bool(self.layers))
+            for dtype in DTYPES
+        }
 
 
 @dataclass(frozen=True)
@@ -135,6 +142,9 @@ def cases_of(shard: Shard, subject: Any) -> list[Case]:
     """The cases of a shard."""
     if shard.specs:
         given = [parse_spec(spec) for spec in shard.specs]
+        if shard.any_dtype:
+            held = (case if takes(subject, case.dtype) else in_another_dtype(case) for case in given)
+            given = [case for case in held if case_rule(case) is None]
         return [case for case in given if wants(subject, case.problem, case.dtype)]
     return draw_cases(shard.operator, shard.seed, shard.part, shard.count, subject)
 

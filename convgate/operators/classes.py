@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
+from convgate.block_sizes import FEW, LEAST_BLOCK, is_past_block, is_whole
 from convgate.problem import PAIRS, Problem, output_size, span
 
 __all__ = [
@@ -13,7 +14,7 @@ __all__ = [
     "CEIL_AXES",
     "CHANNELS",
     "DILATED_AXES",
-    "FEW",
+    "LARGE_KERNEL",
     "PLAIN_AXES",
     "Axis",
     "AxisFeature",
@@ -30,8 +31,8 @@ __all__ = [
 
 # Suffixes of the names of height and width.
 AXIS_NAMES = ("h", "w")
-# More channels than this are past a block: vectors and blocks hold 8, 16, 32, 64.
-FEW = 8
+# From this on kernels are large: fast ones are written for up to 5 x 5, and 7 x 7 with a stride.
+LARGE_KERNEL = 6
 
 
 class Axis(NamedTuple):
@@ -169,6 +170,11 @@ EMPTY_WINDOW = AxisFeature(
 PLAIN_AXES = (
     AxisFeature("kernel", ("kernel_{a} = 1", "kernel_{a} even", "kernel_{a} odd, > 1"), kernel_class),
     AxisFeature(
+        "large_kernel",
+        (f"kernel_{{a}} < {LARGE_KERNEL}", f"kernel_{{a}} >= {LARGE_KERNEL}"),
+        lambda axis: int(axis.kernel_size >= LARGE_KERNEL),
+    ),
+    AxisFeature(
         "stride",
         ("stride_{a} = 1", "1 < stride_{a} < kernel_{a}", "stride_{a} = kernel_{a} > 1", "stride_{a} > kernel_{a}"),
         stride_class,
@@ -199,13 +205,21 @@ def flag(name: str) -> Block:
 
 
 def count_class(count: int) -> int:
-    """1, few, or past a block."""
-    return 0 if count == 1 else 1 + (count > FEW)
+    """1, few, whole blocks, or past a block."""
+    if count == 1:
+        return 0
+    return 2 if is_whole(count) else 1 + 2 * is_past_block(count)
 
 
 def count_classes(name: str) -> tuple[str, ...]:
     """The same in words."""
-    return f"{name} = 1", f"1 < {name} <= {FEW}", f"{name} > {FEW}"
+    tail = f"no multiple of {LEAST_BLOCK}"
+    return (
+        f"{name} = 1",
+        f"1 < {name} < {FEW}, {tail}",
+        f"{name} a multiple of {LEAST_BLOCK}",
+        f"{name} > {FEW}, {tail}",
+    )
 
 
 BATCH = Block(
@@ -214,5 +228,5 @@ BATCH = Block(
 )
 CHANNELS = Block(
     (Feature("channels", count_classes("channels"), lambda problem: count_class(problem.channels)),),
-    tuple({"channels": channels} for channels in (1, 2, 3, 9, 17)),
+    tuple({"channels": channels} for channels in (1, 2, 3, 4, 8, 9, 16, 17)),
 )

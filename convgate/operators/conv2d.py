@@ -133,7 +133,7 @@ GROUPS = Block(
     ),
     tuple(
         {"groups": groups, "channels": groups * channels, "out_channels": groups * outputs}
-        for groups, channels, outputs in product((1, 2, 3), (1, 2, 3, 9), (1, 2, 3, 9))
+        for groups, channels, outputs in product((1, 2, 3), (1, 2, 3, 4, 9), (1, 2, 3, 4, 9))
     ),
 )
 

@@ -21,6 +21,7 @@ from convgate.report.words import (
     case_counts,
     fails_when,
     in_words,
+    layer_counts,
     notes_of,
     occurring,
     title_of,
@@ -175,13 +176,15 @@ def one_line(text: str) -> str:
 
 
 def table_of_operators(record: RunRecord) -> Table:
-    """Cases by operator and by what they came to, a line each."""
+    """Cases by operator and by what they came to, a line each, and how many layers of networks there are among them."""
     counts = case_counts(record)
+    layers = layer_counts(record)
     verdicts = occurring(sum(counts.values(), Counter()))
-    table = new_table("operator", "cases", *map(in_words, verdicts))
+    table = new_table("operator", "cases", *map(in_words, verdicts), *(["layers"] if layers else []))
     for operator, of_operator in counts.items():
         bad = any(of_operator[verdict] for verdict in FAILING)
         numbers = [of_operator.total(), *(of_operator[verdict] for verdict in verdicts)]
+        numbers += [layers[operator]] if layers else []
         add_row(table, operator, *map(number_or_dot, numbers), style="red" if bad else "")
     return table
 

@@ -12,6 +12,7 @@ __all__ = [
     "case_counts",
     "fails_when",
     "in_words",
+    "layer_counts",
     "notes_of",
     "occurring",
     "title_of",
@@ -40,6 +41,12 @@ def case_counts(record: RunRecord) -> dict[str, Counter[str]]:
     for each in record.judged:
         counts.setdefault(operator_of(each.spec), Counter())[each.verdict] += 1
     return counts
+
+
+def layer_counts(record: RunRecord) -> Counter[str]:
+    """Number of layers of networks by operator."""
+    layers = {(operator_of(each.spec), each.layer) for each in record.judged if each.layer}
+    return Counter(operator for operator, _ in layers)
 
 
 def occurring(counts: Counter[str]) -> list[str]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from convgate.case import Case, broken_rule
 from convgate.features import features_of, vector_of
 from convgate.operators import OPERATORS
-from convgate.operators.classes import CEIL_AXES, DILATED_AXES, Axis, AxisFeature, padding_windows
+from convgate.operators.classes import CEIL_AXES, DILATED_AXES, Axis, AxisFeature, count_class, padding_windows
 from convgate.problem import PAIRS, Problem, swap_axes
 from convgate.strategies import cases
 
@@ -35,6 +35,9 @@ def class_of(name: str, one: Axis) -> str:
         ("kernel", axis(9, 2), "kernel even"),
         ("kernel", axis(9, 4), "kernel even"),
         ("kernel", axis(9, 3), "kernel odd, > 1"),
+        ("large_kernel", axis(9, 5), "kernel < 6"),
+        ("large_kernel", axis(9, 6), "kernel >= 6"),
+        ("large_kernel", axis(9, 1), "kernel < 6"),
         ("stride", axis(9, 1, 1), "stride = 1"),
         ("stride", axis(9, 3, 1), "stride = 1"),
         ("stride", axis(9, 3, 2), "1 < stride < kernel"),
@@ -132,11 +135,22 @@ def words_of(problem: Problem, **data: str) -> set[str]:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"channels": 4, "out_channels": 9}, {"groups = 1", "1 < channels_per_group <= 8", "outputs_per_group > 8"}),
-        ({"channels": 8}, {"1 < channels_per_group <= 8", "outputs_per_group = 1"}),
+        (
+            {"channels": 6, "out_channels": 9},
+            {"groups = 1", "1 < channels_per_group < 8, no multiple of 4", "outputs_per_group > 8, no multiple of 4"},
+        ),
+        ({"channels": 8}, {"channels_per_group a multiple of 4", "outputs_per_group = 1"}),
+        (
+            {"channels": 4, "out_channels": 96},
+            {f"{side}_per_group a multiple of 4" for side in ("channels", "outputs")},
+        ),
         (
             {"channels": 18, "out_channels": 4, "groups": 2},
-            {"1 < groups < channels", "channels_per_group > 8", "1 < outputs_per_group <= 8"},
+            {
+                "1 < groups < channels",
+                "channels_per_group > 8, no multiple of 4",
+                "1 < outputs_per_group < 8, no multiple of 4",
+            },
         ),
         (
             {"channels": 3, "out_channels": 3, "groups": 3},
@@ -150,6 +164,13 @@ def words_of(problem: Problem, **data: str) -> set[str]:
 )
 def test_a_problem_is_in_the_classes_that_its_options_say(options: dict[str, int], expected: set[str]) -> None:
     assert expected <= words_of(Problem(operator="conv2d", **options))  # type: ignore[arg-type] # by name
+
+
+@given(st.integers(1, 2000))
+def test_a_count_is_of_one_class(count: int) -> None:
+    """That of its words: 1, whole blocks, and what is less or more than a block."""
+    expected = 2 if count % 4 == 0 else 0 if count == 1 else 1 if count < 8 else 3
+    assert count_class(count) == expected
 
 
 def test_the_options_of_averages_have_classes() -> None:

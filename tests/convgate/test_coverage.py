@@ -25,8 +25,8 @@ def covered(spec: str, verdict: str) -> int:
 
 @pytest.mark.parametrize("verdict", ["passed", "failed", "crashed", "timed_out"])
 def test_a_case_on_which_the_subject_was_right_or_wrong_counts(verdict: str) -> None:
-    """With one class of each of the 26 features."""
-    assert covered("im2col:n2h5w7k3s2p1", verdict) == 26
+    """With one class of each of the 28 features."""
+    assert covered("im2col:n2h5w7k3s2p1", verdict) == 28
 
 
 @pytest.mark.parametrize("verdict", ["vacuous", "unsupported", "oracles_disagree"])
@@ -36,9 +36,9 @@ def test_a_case_that_tells_nothing_of_the_subject_does_not_count(verdict: str) -
 
 @pytest.mark.parametrize("verdict", ["vacuous", "passed", "failed"])
 def test_an_empty_batch_counts_for_being_empty_alone(verdict: str) -> None:
-    """One class, and a pair with each of the other 25 features."""
+    """One class, and a pair with each of the other 27 features."""
     coverage = coverage_of([judged("im2col:n0h5w7k3s2p1", verdict)], ["im2col"])["im2col"]
-    assert [coverage.count(t).covered for t in STRENGTHS] == [1, 25, 25 * 24 // 2]
+    assert [coverage.count(t).covered for t in STRENGTHS] == [1, 27, 27 * 26 // 2]
     space = coverage.space
     (code,) = np.flatnonzero(coverage.covered(1))
     assert space.words(space.ways(1).members(int(code))) == ("batch = 0",)
@@ -65,8 +65,8 @@ def test_only_the_operators_asked_for_are_looked_at() -> None:
 def test_failing_combinations_are_told_apart() -> None:
     good, bad = judged("im2col:n2h5w7k3s2p1", "passed"), judged("im2col:n2h5w7k3s2p1:f32", "failed")
     coverage = coverage_of([good, bad], ["im2col"])["im2col"]
-    assert coverage.failing(1).sum() == 26
-    assert coverage.count(1).covered == 27
+    assert coverage.failing(1).sum() == 28
+    assert coverage.count(1).covered == 29
 
 
 @settings(deadline=None, database=None, max_examples=25)

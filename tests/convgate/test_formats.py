@@ -546,6 +546,17 @@ def in_colour(found: RunRecord) -> str:
     return file.getvalue()
 
 
+def test_layers_of_networks_are_counted_once_each() -> None:
+    names = {"conv2d:k3p1": "VGG-16 conv1_1", "conv2d:c8k3p1": "VGG-16 conv1_1", "conv2d:k7s2p3": "ResNet stem"}
+    layers = [JudgedCase(spec=spec, verdict="passed", seconds=0.0, layer=name) for spec, name in names.items()]
+    others = [JudgedCase(spec=spec, verdict="passed", seconds=0.0) for spec in ("conv2d:7", "im2col:1")]
+    assert [line.split() for line in shown(record(judged=layers + others)).splitlines()[:3]] == [
+        ["operator", "cases", "passed", "failed", "layers"],
+        ["conv2d", "4", "4", "·", "2"],
+        ["im2col", "1", "1", "·", "·"],
+    ]
+
+
 def test_a_run_in_which_all_passed_takes_a_line_for_each_operator() -> None:
     lines = shown(record()).splitlines()
     assert [line.split() for line in lines[:3]] == [

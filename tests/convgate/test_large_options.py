@@ -22,7 +22,7 @@ cached = cache(large_option_cases)
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_every_case_is_valid_small_and_survives_its_spec(operator: str, rounds: int) -> None:
     cases = cached(operator, rounds)
-    assert len(set(cases)) == len(cases) < (300, 450)[rounds]
+    assert len(set(cases)) == len(cases) < (300, 500)[rounds]
     for case in cases:
         assert case.operator.broken_rule(case.problem) is None
         assert case_rule(case) is None

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 from collections.abc import Generator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -14,11 +15,12 @@ from convgate.events import Event, FailureSaved, Minimizing, RunFinished, RunSta
 from convgate.failures import load_failure
 from convgate.profiles import PROFILES, SHARD, Extent
 from convgate.record import RunRecord
-from convgate.runner import MOST_SHARD_WORK, Plan, cases_of_every_run, joint_cases, run_gate, shards_of
+from convgate.runner import MOST_SHARD_WORK, Plan, as_they_are, cases_of_every_run, joint_cases, run_gate, shards_of
 from convgate.sources.covering import covering_cases
 from convgate.sources.networks import network_cases
 from convgate.spec import SpecError, format_spec, parse_spec
 from convgate.subjects.loader import SubjectError
+from convgate.worker import cases_of
 
 SUBJECT = """
 import impl
@@ -112,6 +114,18 @@ def test_shards_are_cut_by_number_and_by_work_and_leave_no_case_out(specs: list[
         assert shard.work == sum(work)
         assert len(each) <= SHARD
         assert len(each) == 1 or shard.work <= MOST_SHARD_WORK
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_a_subject_of_one_dtype_is_judged_on_all_layers_in_it(dtype: str) -> None:
+    networks = [(each.case, each.layer) for each in network_cases("conv2d", Extent.EACH)]
+    shards = list(shards_of("conv2d", networks))
+    cases = [(shard, case) for shard in shards for case in cases_of(shard, SimpleNamespace(dtypes=(dtype,)))]
+    assert {case.dtype for _, case in cases} == {dtype}
+    assert [shard.layer_of[format_spec(case)] for shard, case in cases] == [layer for _, layer in networks]
+    # what somebody gave is not replaced by something else
+    (given,) = as_they_are(shards_of("conv2d", [(parse_spec("conv2d:f32"), ""), (parse_spec("conv2d:1"), "")]))
+    assert len(cases_of(given, SimpleNamespace(dtypes=(dtype,)))) == 1
 
 
 def test_cases_without_a_layer_make_shards_without_layers() -> None:
