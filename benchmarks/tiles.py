@@ -7,7 +7,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import sqrt
+from math import prod, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,7 @@ def matrices(outputs: int, taps: int) -> Matrices:
     g, b = [], []
     for point in points:
         others = [other for other in points if other != point]
-        scale = np.prod([point - other for other in others], initial=Fraction(1))
+        scale = prod((point - other for other in others), start=Fraction(1))
         g.append([point**k / scale for k in range(taps)])
         b.append([*coefficients(others), Fraction(0)])
     g.append([Fraction(k == taps - 1) for k in range(taps)])
@@ -58,7 +58,7 @@ def coefficients(roots: Sequence[Fraction]) -> list[Fraction]:
 
 
 def amplification(outputs: int, taps: int) -> float:
-    """The formula with magnitudes over the norm of the tile times the sum of the magnitudes of the taps, on one axis."""
+    """The formula with magnitudes, over the norm of the tile and the sum of the magnitudes of the taps, on one axis."""
     found = matrices(outputs, taps)
     of_point = [
         float(max(map(abs, g))) * sqrt(sum(float(each) ** 2 for each in b))
