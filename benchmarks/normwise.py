@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from pages import fill_in, table
+from tiles import TILES, amplification, largest_error, most_roundings
 
 from convgate.case import broken_rule
 from convgate.checks import OUTPUTS, judge_trial
@@ -142,10 +143,22 @@ def excused_table(found: Mapping[tuple[str, str], Found]) -> str:
     return table(head, rows)
 
 
+def tiles_table() -> str:
+    """What Winograd's algorithm can need and what it needs, by size of tile."""
+    rows = []
+    for outputs, taps in TILES:
+        factor, roundings = amplification(outputs, taps) ** 2, 2 * most_roundings(outputs, taps) + 1
+        errors = [f"{largest_error(outputs, taps, channels):.2g}" for channels in (1, 16)]
+        name = f"F({outputs} x {outputs}, {taps} x {taps})"
+        rows.append((name, f"{factor:.0f} gamma(C + {roundings})", f"{factor * (1 + roundings):,.0f}", *errors))
+    head = ("", "bound / N", "in units of u, C = 1", "largest error / (u N), C = 1", "C = 16")
+    return table(head, rows)
+
+
 def main() -> None:
     """Measure all and write the page."""
     found = measured()
-    tables = {"errors": errors_table(found), "excused": excused_table(found)}
+    tables = {"errors": errors_table(found), "excused": excused_table(found), "tiles": tiles_table()}
     fill_in("normwise.md", tables, "benchmarks/normwise.py")
 
 

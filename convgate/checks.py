@@ -312,7 +312,7 @@ def judge_on(check: str, relation: Relation, trial: Trial, arrays: Arrays, recal
         message, is_, must_be = ("", "", "") if same else difference(actual, expected)
     except NotImplementedError:
         return Result(check, "unsupported", message=relation.name, refused=True)
-    except NotPlainError as error:
+    except (NotPlainError, ResultsError) as error:
         return not_plain(check, error, relation=relation.name)
     except RAISED as error:
         return raised(check, error, relation=relation.name)

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +37,8 @@ __all__ = [
 FORMAT_VERSION = 2
 # From the best to the worst.
 RUN_VERDICTS = ("conforms", "insufficient", "fails")
-# The oracles may disagree on so many cases, or on so large a share of them if that is more.
-MOST_OPEN, MOST_OPEN_SHARE = 5, Fraction(1, 1000)
+# The oracles may disagree on so many cases, or on one in so many if that is more.
+MOST_OPEN, ONE_OPEN_IN = 5, 1_000
 # How many percent of an operator's cases a subject may refuse, if nobody says otherwise.
 MAX_UNSUPPORTED = 10.0
 # Checks that can pass whatever the values are.
@@ -433,7 +432,7 @@ def too_many_open(caveats: Iterable[Caveats]) -> str:
     caveats = list(caveats)
     for rows, where in ((caveats, ""), *(([row], f"{row.operator}: ") for row in caveats)):
         left, cases = sum(row.left_open for row in rows), sum(row.cases for row in rows)
-        most = max(MOST_OPEN, int(MOST_OPEN_SHARE * cases))
+        most = max(MOST_OPEN, cases // ONE_OPEN_IN)
         if left > most:
             return f"{where}{left} of {cases} cases are left open, as the oracles disagree; {most} may be"
     return ""

@@ -245,6 +245,8 @@ def test_a_record_has_the_promised_fields(gate: Gate) -> None:
         "judged",
         "oracles_disagree",
         "versions",
+        "caveats",
+        "max_unsupported",
     ]
     assert (record["format_version"], record["subject"], record["operators"]) == (2, "mine:wrong", ["col2im"])
     assert (record["profile"], record["seed"], record["oracles_disagree"]) == ("smoke", 0, [])

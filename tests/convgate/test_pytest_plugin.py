@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from convgate.record import RunRecord, load_record
+from convgate import pytest_plugin
+from convgate.record import MAX_UNSUPPORTED, RunRecord, load_record
 
 ROOT = Path(__file__).parents[2]
 SPECS = ["im2col", "im2col:k2:f32", "im2col:n2h5w7k3s2p1", "im2col:n0", "col2im:c3k2x1p1x0:f32", "col2im:h4w3k2s2x1"]
@@ -144,6 +145,42 @@ def test_correct_cases_pass_and_what_shows_nothing_is_skipped(tmp_path: Path) ->
     assert "4 passed, 1 skipped" in ended.out
     assert "im2col:n0 is vacuous" in ended.out
     assert ended.record.verdict == "conforms"
+
+
+REFUSING = """
+import impl
+import pytest
+from types import SimpleNamespace
+
+def im2col(x, *arguments, **options):
+    if x.shape[-1] == 4:
+        raise NotImplementedError
+    return impl.im2col(x, *arguments, **options)
+
+@pytest.mark.parametrize("width", [3, 4, 5, 6])
+def test_it(width, convgate_judge):
+    convgate_judge(f"im2col:h3w{width}k2", SimpleNamespace(im2col=im2col))
+"""
+
+
+@pytest.mark.parametrize(("percent", "verdict"), [("24", "insufficient"), ("25", "conforms")])
+def test_a_session_in_which_too_much_is_refused_does_not_conform(percent: str, verdict: str, tmp_path: Path) -> None:
+    ended = run(tmp_path, REFUSING, *RECORD, "--convgate-max-unsupported", percent)
+    assert ended.code == pytest.ExitCode.OK, ended.out
+    assert (ended.record.verdict, ended.record.max_unsupported) == (verdict, float(percent))
+    assert "NotImplementedError on 1 of 4 cases (25.0 %)" in ended.out
+
+
+def test_a_limit_that_is_no_percentage_is_refused(tmp_path: Path) -> None:
+    ended = run(tmp_path, CORRECT, "--convgate-max-unsupported", "101")
+    assert ended.code == pytest.ExitCode.USAGE_ERROR
+    assert "--convgate-max-unsupported" in ended.out
+
+
+def test_without_a_limit_the_plugin_s_is_the_gate_s() -> None:
+    parser = pytest.Parser(_ispytest=True)
+    pytest_plugin.pytest_addoption(parser)
+    assert parser.parse([]).convgate_max_unsupported == MAX_UNSUPPORTED
 
 
 def test_a_problem_that_the_subject_does_not_support_is_skipped(tmp_path: Path) -> None:
