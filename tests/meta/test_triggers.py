@@ -144,12 +144,13 @@ def differ(case: Case, call: Call, output: str, found: Any, right: Any) -> bool:
 
 def told(fault: Fault) -> tuple[list[Case], Array]:
     """The smallest case that shows a fault, with data that have a name, and others; and who meets its trigger."""
-    for first in with_named_data(parse_spec(fault.spec)):
-        cases = sample(first)
-        met = meets_trigger(fault.when, cases)
-        if met is not None:
-            return cases, met
-    raise AssertionError(f"no case like {fault.spec} meets {fault.when}: are these the words of conditions?")
+    named = with_named_data(parse_spec(fault.spec))
+    first = next((each for each in named if meets_trigger(fault.when, [each]) is not None), None)
+    assert first is not None, f"no case like {fault.spec} meets {fault.when}: are these the words of conditions?"
+    cases = sample(first)
+    met = meets_trigger(fault.when, cases)
+    assert met is not None
+    return cases, met
 
 
 def neighbours(case: Case) -> Iterator[Case]:
