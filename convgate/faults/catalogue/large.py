@@ -171,22 +171,16 @@ FAULTS = (
         when=("channels * kernel_h * kernel_w > 1024",),
     ),
     Fault(
-        name="avg_pool2d_starts_65535_images_at_most",
+        name="max_pool2d_starts_65535_images_at_most",
         bug_class=32,
         stage="forward",
         depth=1,
-        edits=(
-            Edit(
-                "avg_pool2d",
-                "    if divisor_override is not None:",
-                "    y[65535:] = 0\n    if divisor_override is not None:",
-            ),
-        ),
-        spec="avg_pool2d:n65536",
+        edits=(Edit("max_pool2d", "    return y", "    y[65535:] = 0\n    return y"),),
+        spec="max_pool2d:n65536",
         when=("batch > 65535",),
     ),
     Fault(
-        name="im2col_counts_columns_in_16_bits",
+        name="im2col_counts_rows_in_16_bits",
         bug_class=32,
         stage="forward",
         depth=1,
@@ -194,28 +188,30 @@ FAULTS = (
             Edit(
                 "im2col",
                 "return columns.reshape(c * kh * kw, oh * ow * n)",
-                "columns = columns.reshape(c * kh * kw, oh * ow * n)\n    columns[:, 2**16 :] = 0\n    return columns",
+                "columns = columns.reshape(c * kh * kw, oh * ow * n)\n"
+                "    columns[2**16 :] = columns[: max(0, len(columns) - 2**16)]\n"
+                "    return columns",
             ),
         ),
-        spec="im2col:w65537",
-        when=("output_h * output_w * batch > 65536",),
+        spec="im2col:c65537",
+        when=("channels * kernel_h * kernel_w > 65536",),
     ),
     Fault(
-        name="max_pool2d_backward_counts_pixels_in_15_bits",
+        name="avg_pool2d_backward_counts_pixels_in_16_bits",
         bug_class=32,
         stage="grad_input",
         depth=1,
         edits=(
             Edit(
-                "max_pool2d_backward",
+                "avg_pool2d_backward",
                 "return grad_image[:, :, ph : ph + h, pw : pw + w].copy()",
                 "found = grad_image[:, :, ph : ph + h, pw : pw + w].copy()\n"
-                "    found.reshape(n, c, h * w)[:, :, 2**15 :] = 0\n"
+                "    found.reshape(n, c, h * w)[:, :, 2**16 :] = 0\n"
                 "    return found",
             ),
         ),
-        spec="max_pool2d:w32769",
-        when=("input_h * input_w > 32768", "batch > 0"),
+        spec="avg_pool2d:h65537",
+        when=("input_h * input_w > 65536", "batch > 0"),
     ),
     Fault(
         name="conv2d_backward_adds_up_whole_blocks_of_1024_places",
