@@ -210,7 +210,7 @@ FAULTS = (
                 "    return found",
             ),
         ),
-        spec="avg_pool2d:h65537",
+        spec="avg_pool2d:h257w257",
         when=("input_h * input_w > 65536", "batch > 0"),
     ),
     Fault(
