@@ -17,12 +17,12 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import compress
+from itertools import accumulate, compress
 from pathlib import Path
 
 import numpy as np
 
-from convgate.case import POINTS, Case
+from convgate.case import POINTS, Case, broken_rule
 from convgate.checkpoint import add_line, key_of, read_lines
 from convgate.checks import CHECKS, FAILING, Result
 from convgate.distinct import distinct_failures, groups_of
@@ -33,7 +33,6 @@ from convgate.features import vector_of
 from convgate.merge import versions_here
 from convgate.minimize import complexity
 from convgate.operators import OPERATORS
-from convgate.profiles import SHARD
 from convgate.qualification import Explained, JudgedFault, Kill, Qualification
 from convgate.record import JudgedCase, Tally
 from convgate.runner import AHEAD, Plan, judge_shards, list_shards
@@ -53,9 +52,13 @@ __all__ = ["CASES_MORE", "qualify", "says_the_same"]
 CORRECT = "convgate.faults:correct"
 USUAL_SECONDS = 30.0
 COMPARING_SECONDS = 120.0
-# Shards that are judged after the one in which a fault is found, to see which other checks find it; and their cases.
-MORE = 16
-CASES_MORE = MORE * SHARD
+# Cases that are judged after the shard in which a fault is found, to see which other checks find it: so many that cases
+# of every source are among them. Each that kills or blocks its process costs a new one, or the time until that is seen:
+# so many say when it does.
+CASES_MORE = 1000
+MOST_DEATHS = 40
+# The trigger of a fault that accepts what it must not.
+BREAKS = "the problem breaks the rule: "
 # Cases on which two triggers must say the same: drawn at random, and around those that meet one of them.
 SAMPLED, AROUND = 200, 3000
 # Enough that each array has each kind of value that is not finite, beside others that have none.
@@ -64,7 +67,7 @@ SPECIAL_SEEDS = 32
 
 @dataclass
 class Suspect:
-    """A fault while it is judged."""
+    """A fault while it is judged: `last` is the last shard on which it is, once that is known."""
 
     fault: Fault
     asked: Asked
@@ -73,19 +76,14 @@ class Suspect:
     failing: list[tuple[str, Result]] = field(default_factory=list)
     judged: list[JudgedCase] = field(default_factory=list)
     dead: bool = False
-    found_in: int | None = None
+    last: int | None = None
 
     def wanted(self, shard: int) -> bool:
         """Whether it is to be judged on a shard."""
-        last = shard if self.found_in is None else self.found_in + (0 if self.asked.quick else MORE)
-        return not self.dead and shard <= last
+        return not self.dead and (self.last is None or shard <= self.last)
 
-    def take(self, finding: Finding, shard: int, before: int, seconds: float) -> None:
+    def take(self, finding: Finding, before: int, seconds: float) -> None:
         """Write down a case on which it fails."""
-        if not self.wanted(shard):  # it was judged ahead of time
-            return
-        if self.found_in is None:
-            self.found_in = shard
         self.failing.append((finding.spec, finding.primary))
         for check in finding.checks:
             kill = Kill(case=before + finding.number + 1, spec=finding.spec, seconds=round(seconds, 3))
@@ -229,18 +227,40 @@ def judge_operator(
         number, group, future = running.popleft()
         if number > now and part is not None:
             now, before, seconds = number, before + len(part.seconds), seconds + sum(part.seconds)
-        living = [suspect for suspect in group if not suspect.dead]
+        # of the others enough is known: they were judged ahead of time
+        living = [suspect for suspect in group if suspect.asked.subject not in given]
         part = answered(workers, future, CORRECT, [each.asked for each in living], shards[number])
         for suspect in living:
             suspect.dead = suspect.asked.subject in part.dead
-            for finding in part.findings.get(suspect.asked.subject, ()):
-                upto = seconds + sum(part.seconds[: finding.number + 1])
-                suspect.take(finding, number, before, upto)
-            if suspect.asked.subject not in given and (number + 1 == len(shards) or not suspect.wanted(number + 1)):
+            findings = part.findings.get(suspect.asked.subject, ())
+            if suspect.last is None and any(tells(suspect, finding) for finding in findings):
+                suspect.last = number if suspect.asked.quick else last_after(shards, number)
+            for finding in findings:
+                suspect.take(finding, before, seconds + sum(part.seconds[: finding.number + 1]))
+            if number + 1 == len(shards) or not suspect.wanted(number + 1):
                 given.add(suspect.asked.subject)
                 yield suspect
         yield Progressed(f"judging {suspects[0].fault.operator}", number + 1, len(shards))
     yield Progressed(f"judging {suspects[0].fault.operator}", len(shards), len(shards))
+
+
+def tells(suspect: Suspect, finding: Finding) -> bool:
+    """Whether a finding is what a fault is to be known by, and no invalid problem that happens to be accepted as well.
+
+    Invalid problems come first.
+    """
+    return suspect.asked.quick or of_arguments(suspect.fault) or finding.primary.check != "invalid_arguments"
+
+
+def of_arguments(fault: Fault) -> bool:
+    """Whether a fault is to accept what it must not."""
+    return any(text.startswith(BREAKS) for text in fault.when)
+
+
+def last_after(shards: Sequence[Shard], found: int) -> int:
+    """The last shard to be judged after one that shows a fault: `CASES_MORE` cases follow, or all that there are."""
+    follow = accumulate(shard.count + len(shard.specs) for shard in shards[found + 1 :])
+    return min(found + sum(count < CASES_MORE for count in follow) + 1, len(shards) - 1)
 
 
 def conclusion(workers: Workers, fresh: Workers, suspect: Suspect, shards: Sequence[Shard], diff: str) -> JudgedFault:
@@ -308,7 +328,8 @@ def judge_dying(workers: Workers, suspect: Suspect, shards: Sequence[Shard]) -> 
     tally = Tally()
     for _, part in judge_shards(workers, suspect.asked.subject, shards):
         tally.merge(part)
-        if tally.failing and suspect.asked.quick:
+        deaths = len(tally.failing)
+        if deaths and (suspect.asked.quick or deaths >= MOST_DEATHS or len(tally.judged) >= CASES_MORE):
             break
     suspect.failing, suspect.judged, suspect.kills = tally.failing, tally.judged, {}
     failing, seconds = iter(tally.failing), 0.0
@@ -325,9 +346,14 @@ def says_the_same(fault: Fault, told: Sequence[Explained]) -> bool:
     """Whether the failures that a fault is told as say exactly when it shows.
 
     One of their conditions, whichever, must hold wherever the true trigger of the fault does, and none anywhere else.
+    A trigger is one of valid problems, so what a fault accepts of invalid ones besides is not compared; but where it is
+    the rule that is broken, there is nothing else.
+
     They are compared on cases drawn at random, on cases around the smallest ones and on thousands around those of them
     that meet one, not by their words: what is said in another way may well be the same.
     """
+    if not of_arguments(fault):
+        told = [each for each in told if broken_rule(parse_spec(each.minimal)) is None]
     words = [fault.when, *(each.conditions for each in told if each.conditions is not None)]
     if not told or len(words) <= len(told):
         return False

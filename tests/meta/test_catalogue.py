@@ -212,6 +212,14 @@ def test_failures_say_together_when_a_fault_shows_and_each_only_what_is_true() -
     assert not says_the_same(fault, [exact, replace(columns, conditions=None)])
 
 
+def test_what_a_fault_accepts_of_invalid_problems_besides_says_nothing_of_valid_ones() -> None:
+    fault = CATALOGUE["max_pool2d_swaps_the_dilation"]
+    rule = "the problem breaks the rule: kernel_size with dilation does not fit size with padding"
+    accepts = told("max_pool2d:w2k1x2d1x2", rule)
+    assert says_the_same(fault, [told(fault.spec, *fault.when), accepts])
+    assert not says_the_same(fault, [accepts])
+
+
 def test_a_name_that_no_fault_has_is_told() -> None:
     ran = run("qualify", "conv3d_*")
     assert ran.returncode == 2
