@@ -96,8 +96,8 @@ EXPLAINED = (
     "the failure are exactly those under which the catalogue says that the fault shows (of several failures: that one "
     "of them is said to occur wherever it shows, and none elsewhere; what it accepts of invalid problems besides is "
     "told apart, and not counted here, as the catalogue speaks of valid ones); below it says how many of the cases "
-    "that meet them fail, as some have data that hide it, or no output where it would be seen. ✓ under `small` says that "
-    "geometry and options of a minimal case are as simple as those of the smallest case that the catalogue has."
+    "that meet them fail, as some have data that hide it, or no output where it would be seen. ✓ under `small` says "
+    "that geometry and options of a minimal case are as simple as those of the smallest case that the catalogue has."
 )
 
 
