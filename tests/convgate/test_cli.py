@@ -1,4 +1,7 @@
-"""The command line from end to end: real processes, real subjects, real files."""
+"""The command line from end to end: real processes, real subjects, real files.
+
+What loads no subject and judges nothing is called in this process, which is told apart by nothing but the time.
+"""
 
 import json
 import os
@@ -6,13 +9,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from convgate.checks import VERDICTS
+from convgate.cli import main
 from convgate.spec import parse_spec
 
 CONVGATE = Path(sys.executable).with_name("convgate")
@@ -98,6 +104,13 @@ class Place:
         """Run convgate."""
         return self._run(str(CONVGATE), *arguments, **environment)
 
+    def here(self, *arguments: str) -> Ended:
+        """Run convgate in this process, for what has no need of another: it loads no subject."""
+        around = {name: None for name in os.environ if name.startswith("GITHUB_")}
+        with chdir(self.folder):
+            ended = CliRunner(env={**around, "COLUMNS": "200"}).invoke(main, arguments, prog_name="convgate")
+        return Ended(ended.exit_code, ended.stdout, ended.stderr)
+
     def gate(self, *arguments: str, **environment: str) -> Ended:
         """Run the gate on few cases, in one process unless it is said otherwise."""
         jobs = () if "--jobs" in arguments else ("--jobs", "1")
@@ -148,24 +161,38 @@ class Run:
 
 Gate = Callable[..., Run]
 
+FILES = {
+    "json": "run.json",
+    "html": "run.html",
+    "junit": "junit.xml",
+    "markdown": "summary.md",
+    "observations": "observed.jsonl",
+}
+
 
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Gate:
-    """Runs of the gate, each made once."""
-    made: dict[tuple[str, ...], Run] = {}
+    """Runs of the gate, each made once, with a file in every format."""
+    made: dict[tuple[tuple[str, ...], str], Run] = {}
+    files = [part for name, file in FILES.items() for part in (f"--{name}", file)]
 
-    def run(*arguments: str) -> Run:
-        if arguments not in made:
+    def run(*arguments: str, corpus: str = "", **environment: str) -> Run:
+        key = (arguments, corpus)
+        if key not in made:
             place = new_place(tmp_path_factory.mktemp("run"))
-            ended = place.gate("--json", "run.json", *arguments)
-            made[arguments] = Run(place, ended, record_of(place))
-        return made[arguments]
+            if corpus:
+                (place.folder / "reports").mkdir()
+                (place.folder / "reports" / "corpus.txt").write_text(corpus)
+            ended = place.gate(*files, *arguments, **environment)
+            made[key] = Run(place, ended, record_of(place))
+        return made[key]
 
     return run
 
 
 CONFORMING = ("--operators", "col2im")
 FAILING = ("--operators", "col2im", "--subject", "mine:wrong")
+CORPUS = "# broken once\n\ncol2im:w3p0x70 # with wide padding\nim2col:w3p0x70\n"
 
 
 def test_a_correct_subject_conforms(gate: Gate) -> None:
@@ -287,24 +314,14 @@ def test_a_record_s_counts_add_up(gate: Gate) -> None:
         assert (record["counts"]["failed"] > 0) == (record["verdict"] == "fails")
 
 
-FILES = {
-    "json": "run.json",
-    "html": "run.html",
-    "junit": "junit.xml",
-    "markdown": "summary.md",
-    "observations": "observed.jsonl",
-}
-
-
-def test_a_record_is_written_in_any_format_afterwards_as_by_the_gate(place: Place) -> None:
-    options = [part for name, file in FILES.items() for part in (f"--{name}", f"by_gate/{file}")]
-    assert place.gate(*FAILING, *options).code == 1
+def test_a_record_is_written_in_any_format_afterwards_as_by_the_gate(gate: Gate, tmp_path: Path) -> None:
+    place = copy_of(gate(*FAILING), tmp_path)
     again = [part for name, file in FILES.items() for part in (f"--{name}", f"by_report/{file}")]
-    ended = place("report", "by_gate/run.json", *again)
+    ended = place("report", "run.json", *again)
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.splitlines() == [f"wrote by_report/{file}" for file in FILES.values()]
     for file in FILES.values():
-        text = (place.folder / "by_gate" / file).read_text()
+        text = (place.folder / file).read_text()
         assert text == (place.folder / "by_report" / file).read_text()
         assert "col2im" in text
 
@@ -312,7 +329,7 @@ def test_a_record_is_written_in_any_format_afterwards_as_by_the_gate(place: Plac
 @pytest.mark.parametrize("arguments", [CONFORMING, FAILING], ids=["conforming", "failing"])
 def test_a_report_shows_a_run_as_the_gate_did(gate: Gate, arguments: tuple[str, ...]) -> None:
     run = gate(*arguments)
-    ended = run.place("report", "run.json")
+    ended = run.place.here("report", "run.json")
     assert (ended.code, ended.out, ended.err) == (0, run.ended.out, "")
 
 
@@ -324,21 +341,21 @@ def test_a_report_of_what_is_no_record_ends_with_2(place: Place) -> None:
         ("other.json", "other.json has format version 1; this convgate reads 2"),
         ("broken.json", "broken.json is no run record"),
     ):
-        ended = place("report", name)
+        ended = place.here("report", name)
         assert (ended.code, ended.out) == (2, "")
         assert words in ended.err
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_that_cannot_be_written_is_told_before_anything_is_judged(place: Place, name: str) -> None:
-    ended = place.gate(*FAILING, f"--{name}", "mine.py/under_a_file")
+    ended = place.here("gate", *FAILING, f"--{name}", "mine.py/under_a_file")
     assert (ended.code, ended.out) == (2, "")
     assert "mine.py/under_a_file cannot be written; choose another file" in ended.err
     assert not (place.folder / "reports").exists()
 
 
 def test_a_report_that_cannot_be_written_ends_with_2(gate: Gate) -> None:
-    ended = gate(*CONFORMING).place("report", "run.json", "--junit", "run.json/under_a_file")
+    ended = gate(*CONFORMING).place.here("report", "run.json", "--junit", "run.json/under_a_file")
     assert (ended.code, ended.out) == (2, "")
     assert "run.json/under_a_file cannot be written" in ended.err
 
@@ -348,22 +365,31 @@ def test_a_case_that_cannot_be_read_is_told_and_no_file_is_left(gate: Gate, tmp_
     record = record_of(place)
     record["judged"][0]["spec"] = "col2im:q9"
     (place.folder / "run.json").write_text(json.dumps(record))
-    ended = place("report", "run.json", "--observations", "observed.jsonl")
+    ended = place.here("report", "run.json", "--observations", "anew.jsonl")
     assert ended.code == 2
     assert "q9 in 'col2im:q9'" in ended.err
-    assert not (place.folder / "observed.jsonl").exists()
+    assert not (place.folder / "anew.jsonl").exists()
 
 
 def test_the_schema_is_printed(place: Place) -> None:
-    ended = place("report", "--schema")
+    ended = place.here("report", "--schema")
     assert (ended.code, ended.err) == (0, "")
     assert json.loads(ended.out)["$id"] == "urn:convgate:run-record:2"
 
 
-def test_under_github_actions_the_run_is_annotated_and_the_summary_of_the_step_added_to(place: Place) -> None:
-    summary = place.folder / "step.md"
+@pytest.fixture(scope="module")
+def by_two(gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
+    """The failing run by two processes and under GitHub Actions, which leave the record as it is; and the summary."""
+    summary = tmp_path_factory.mktemp("step") / "step.md"
     summary.write_text("# What another command wrote\n")
-    ended = place.gate(*FAILING, GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(summary))
+    return gate(*FAILING, "--jobs", "2", GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(summary)), summary
+
+
+def test_under_github_actions_the_run_is_annotated_and_the_summary_of_the_step_added_to(
+    by_two: tuple[Run, Path],
+) -> None:
+    run, summary = by_two
+    ended = run.ended
     assert ended.code == 1
     lines = ended.out.splitlines()
     assert lines[0].startswith("::error title=col2im forward%2C wrong value::")
@@ -376,8 +402,8 @@ def test_under_github_actions_the_run_is_annotated_and_the_summary_of_the_step_a
     assert "## convgate: `mine:wrong` fails\n" in after
 
 
-def test_a_summary_that_cannot_be_written_does_not_change_the_verdict(place: Place) -> None:
-    ended = place.gate(*CONFORMING, GITHUB_STEP_SUMMARY="mine.py/summary.md")
+def test_a_summary_that_cannot_be_written_does_not_change_the_verdict(gate: Gate) -> None:
+    ended = gate(*CONFORMING, corpus=CORPUS, GITHUB_STEP_SUMMARY="mine.py/summary.md").ended
     assert ended.code == 0
     assert "the summary of the step could not be written" in ended.err
 
@@ -390,14 +416,12 @@ def untimed(record: dict[str, Any]) -> dict[str, Any]:
     return same
 
 
-@pytest.mark.parametrize("arguments", [CONFORMING, FAILING], ids=["conforming", "failing"])
-def test_the_number_of_processes_changes_nothing_but_the_time(gate: Gate, arguments: tuple[str, ...]) -> None:
-    one, two = gate(*arguments), gate(*arguments, "--jobs", "2")
+def test_the_number_of_processes_changes_nothing_but_the_time(gate: Gate, by_two: tuple[Run, Path]) -> None:
+    one, two = gate(*FAILING), by_two[0]
     assert untimed(one.record) == untimed(two.record)
     assert one.ended.code == two.ended.code
-    if arguments == FAILING:
-        scripts = [(run.place.failures()[0] / "repro.py").read_text() for run in (one, two)]
-        assert scripts[0] == scripts[1]
+    scripts = [(run.place.failures()[0] / "repro.py").read_text() for run in (one, two)]
+    assert scripts[0] == scripts[1]
 
 
 def test_another_seed_judges_other_cases(gate: Gate) -> None:
@@ -447,7 +471,7 @@ def test_a_run_finds_a_failure_again_in_the_same_folder(gate: Gate, tmp_path: Pa
 def test_wrong_usage_is_told_and_ends_with_2(place: Place, arguments: list[str], words: str) -> None:
     (place.folder / "empty").mkdir()
     (place.folder / "raises_on_import.py").write_text("raise RuntimeError('no licence')\n")
-    ended = place(*arguments)
+    ended = place(*arguments) if "--subject" in arguments else place.here(*arguments)
     assert ended.code == 2
     assert words in " ".join(ended.err.split())
     assert ended.out == ""
@@ -520,7 +544,7 @@ def test_a_failure_is_listed_replayed_and_seen_to_be_fixed(gate: Gate, tmp_path:
     (folder,) = place.failures()
     where = folder.relative_to(place.folder).as_posix()
 
-    listed = place("failures")
+    listed = place.here("failures")
     assert listed.code == 0
     assert f"mine:wrong  forward, wrong value  convgate replay {where}" in listed.out
     assert "1 saved. See which are fixed with: convgate replay all" in listed.out
@@ -554,7 +578,7 @@ def test_a_saved_failure_whose_subject_is_gone_cannot_be_told(gate: Gate, tmp_pa
 
 @pytest.mark.parametrize("command", [["failures"], ["replay", "all"]], ids=" ".join)
 def test_without_failures_that_is_said(tmp_path: Path, command: list[str]) -> None:
-    ended = Place(tmp_path)(*command)
+    ended = Place(tmp_path).here(*command)
     assert ended == Ended(0, "No failures are saved in reports. Run convgate gate to look for some.\n", "")
     assert list(tmp_path.iterdir()) == []
 
@@ -564,7 +588,7 @@ def test_a_failure_that_cannot_be_read_is_named(tmp_path: Path, command: list[st
     broken = tmp_path / "reports" / "failures" / "col2im-wrong-value-00000000"
     broken.mkdir(parents=True)
     (broken / "failure.json").write_text("{")
-    ended = Place(tmp_path)(*command)
+    ended = Place(tmp_path).here(*command)
     assert ended.code == 2
     assert "col2im-wrong-value-00000000/failure.json cannot be read" in ended.err
 
@@ -573,17 +597,14 @@ def test_reports_go_where_they_are_asked_for(place: Place) -> None:
     assert place.gate(*FAILING, "--reports", "else/where").code == 1
     assert not (place.folder / "reports").exists()
     assert len(list((place.folder / "else" / "where" / "failures").iterdir())) == 1
-    assert "1 saved" in place("failures", "--reports", "else/where").out
+    assert "1 saved" in place.here("failures", "--reports", "else/where").out
 
 
-def test_the_corpus_is_judged_too(place: Place, gate: Gate) -> None:
-    """A case that the subject fails on and that random cases would not have found: a padding of 0 x 70."""
-    reports = place.folder / "reports"
-    reports.mkdir()
-    (reports / "corpus.txt").write_text("# broken once\n\ncol2im:w3p0x70 # with wide padding\nim2col:w3p0x70\n")
-    ended = place.gate(*CONFORMING, "--json", "run.json")
-    assert ended.code == 0
-    assert record_of(place)["cases"] == gate(*CONFORMING).record["cases"] + 1
+def test_the_corpus_is_judged_too(gate: Gate) -> None:
+    """A case that random cases would not have found: a padding of 0 x 70."""
+    run = gate(*CONFORMING, corpus=CORPUS, GITHUB_STEP_SUMMARY="mine.py/summary.md")
+    assert run.ended.code == 0
+    assert run.record["cases"] == gate(*CONFORMING).record["cases"] + 1
 
 
 def test_a_failure_of_the_corpus_fails_the_run(place: Place) -> None:
@@ -603,7 +624,7 @@ def test_a_failure_of_the_corpus_fails_the_run(place: Place) -> None:
 def test_a_line_of_the_corpus_that_cannot_be_read_is_named(place: Place) -> None:
     (place.folder / "reports").mkdir()
     (place.folder / "reports" / "corpus.txt").write_text("# first\nconv2d:k3k3\n")
-    ended = place.gate()
+    ended = place.here("gate")
     assert ended.code == 2
     assert "reports/corpus.txt, line 2: 'k3k3' in 'conv2d:k3k3' gives a size or a flag twice" in ended.err
     assert ended.out == ""
@@ -652,7 +673,7 @@ def test_a_subject_that_hangs_fails_and_the_run_comes_to_its_end(place: Place) -
 
 def test_help_and_version_are_there(place: Place) -> None:
     for arguments in (["--help"], ["gate", "-h"], ["replay", "--help"], ["report", "--help"], ["failures", "--help"]):
-        ended = place(*arguments)
+        ended = place.here(*arguments)
         assert (ended.code, ended.err) == (0, "")
         assert ended.out.startswith("Usage: convgate")
     assert "0.1.0" in place("--version").out
