@@ -146,15 +146,14 @@ def largest_magnitude(operator: Operator, problem: Problem, dtype: str, rounding
 
 
 def largest_moved(operator: Operator, problem: Problem, dtype: str, met: int, most: int) -> int:
-    """Largest multiplier at which sums stay exact when all data of one argument, zeros too, are moved by a quantum.
+    """Largest multiplier at which sums stay exact when all data, zeros too, are moved by a quantum.
 
-    Of n terms so many that meet are at most (a + 1) * a**(f - 1) * q, the others a**(f - 1) * q. Their sum may take
-    half of the significand's integers. A convolution does no more than add. An average is also divided, by a rounded
+    Of n terms so many that meet are at most (a + 1)**f * q, the others (a + 1)**(f - 1) * q. Their sum may take half of the significand's integers. A convolution does no more than add. An average is also divided, by a rounded
     reciprocal of each term at worst, so that its error, under (n + 4) * u * sum / d, must be at most 1/4.
     """
     half = int(1 / (2 * unit_roundoff(dtype)))
     if operator.factors == 2:
-        return (isqrt((met + most) ** 2 + 4 * met * half) - (met + most)) // (2 * met)
+        return (isqrt(most**2 + 4 * met * half) - most) // (2 * met) - 1
     divided = half * operator.least_divisor(problem) // (2 * (most + 4))
     return (min(half, divided) // operator.quantum(problem) - most) // met - 1
 

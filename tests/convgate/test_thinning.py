@@ -231,12 +231,12 @@ def test_all_checks_pass_on_sparse_data_of_a_right_subject(spec: str, fill: str)
 
 @pytest.mark.parametrize("spec", SPARSE.values(), ids=SPARSE)
 def test_magnitudes_leave_room_for_what_finite_differences_move(spec: str) -> None:
-    """The rule of docs/numerics.md: m terms of up to (a + 1) a^(f - 1) q, and the others of a^(f - 1) q."""
+    """The rule of docs/numerics.md: m terms of up to (a + 1)^f q, and the others of (a + 1)^(f - 1) q."""
     case = parse_spec(spec)
     operator, problem = case.operator, case.problem
     found, n = lattice_of(problem, case.dtype), max(operator.roundings(problem).values())
     a, m, q, u = found.magnitude, found.met or 0, operator.quantum(problem), Fraction(unit_roundoff(case.dtype))
-    total = (m * (a + 1) + n) * a ** (operator.factors - 1) * q
+    total = (m * (a + 1) + n) * (a + 1) ** (operator.factors - 1) * q
     assert total <= 2**23
     if operator.factors == 1:
         assert (n + 4) * u * total / operator.least_divisor(problem) <= Fraction(1, 4)
