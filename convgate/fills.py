@@ -148,8 +148,9 @@ def largest_magnitude(operator: Operator, problem: Problem, dtype: str, rounding
 def largest_moved(operator: Operator, problem: Problem, dtype: str, met: int, most: int) -> int:
     """Largest multiplier at which sums stay exact when all data, zeros too, are moved by a quantum.
 
-    Of n terms so many that meet are at most (a + 1)**f * q, the others (a + 1)**(f - 1) * q. Their sum may take half of the significand's integers. A convolution does no more than add. An average is also divided, by a rounded
-    reciprocal of each term at worst, so that its error, under (n + 4) * u * sum / d, must be at most 1/4.
+    Of n terms so many that meet are at most (a + 1)**f * q, the others (a + 1)**(f - 1) * q. Their sum may take half of
+    the significand's integers. A convolution does no more than add. An average is also divided, by a rounded reciprocal
+    of each term at worst, so that its error, under (n + 4) * u * sum / d, must be at most 1/4.
     """
     half = int(1 / (2 * unit_roundoff(dtype)))
     if operator.factors == 2:
