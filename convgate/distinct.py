@@ -8,6 +8,7 @@ from typing import Any
 
 from convgate.carried import confirmed, paired
 from convgate.case import Case, case_rule
+from convgate.chance import random_functions, without_random
 from convgate.checks import NOT_DETERMINISTIC, Result
 from convgate.coverage import operator_of
 from convgate.explain import Picture
@@ -86,7 +87,8 @@ def distinct_failures(
 ) -> Iterator[tuple[Failure, Found]]:
     """Minimise groups of failing cases, round by round, until their failures explain them or nothing new turns up.
 
-    Groups that come to the same minimum are one failure.
+    Groups that come to the same minimum are one failure. What is random is told first, once for each function, and its
+    cases are no part of that.
 
     Parameters
     ----------
@@ -104,8 +106,8 @@ def distinct_failures(
     (Failure, Found)
         By operator, the simplest first.
     """
-    told: dict[str, Told] = {}
-    under_way = [Group(group, group) for group in groups]
+    told, steady = told_random(workers, subject, groups)
+    under_way = [Group(group, group) for group in steady]
     while under_way:
         new: dict[str, Told] = {}
         for group, several in explored(workers, subject, under_way, judged):
@@ -135,6 +137,29 @@ def distinct_failures(
             after=found.after,
         )
         yield failure, found
+
+
+def told_random(
+    workers: Workers, subject: str, groups: Sequence[Sequence[tuple[str, Result]]]
+) -> tuple[dict[str, Told], Sequence[Sequence[tuple[str, Result]]]]:
+    """The failures of functions that are random, by fingerprint, and the groups without the cases that they explain."""
+    random = random_functions(workers, subject, groups)
+    if not random:
+        return {}, groups
+    steady = without_random(workers, subject, groups, random)
+    asked = [(each.found, asked_when(workers, subject, each.found)) for each in random]
+    told = {}
+    for found, future in asked:
+        operator = operator_of(found.minimal)
+        cases = sum(number_of(operator, each) for each in groups) - sum(number_of(operator, each) for each in steady)
+        when = None if future is None else answered_when(workers, future)
+        told[fingerprint(subject, parse_spec(found.minimal), found.result)] = Told(found, when, cases)
+    return told, steady
+
+
+def number_of(operator: str, group: Sequence[tuple[str, Result]]) -> int:
+    """How many cases of a group are of an operator."""
+    return len(group) if operator_of(group[0][0]) == operator else 0
 
 
 def explored(

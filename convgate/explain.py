@@ -1,7 +1,8 @@
 """What broke, in words and grids that fit on one screen."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -9,10 +10,10 @@ from convgate.case import POINTS, Case
 from convgate.checks import OUTPUTS, Result
 from convgate.compare import describe
 from convgate.grids import Grid, grid, side_by_side
-from convgate.operators import Array, source_of
+from convgate.operators import Array, Call, source_of
 from convgate.trial import Trial
 
-__all__ = ["Picture", "headline", "picture", "text_of", "wrong_output"]
+__all__ = ["Block", "Picture", "blocks_of", "headline", "picture", "text_of", "wrong_output"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,9 @@ def picture(case: Case, subject: Any, result: Result) -> Picture:
     trial = Trial(case, subject)
     inside = result.place[result.place.index("[") + 1 : -1] if result.place else ""
     marked = tuple(int(i) for i in inside.split(",")) if inside else None
-    names = [name for name in trial.values if matters(name, result.output)]
+    # a promise of purity is one of a function, and concerns the arrays that it takes
+    taken = call_in_question(case, result).arguments if result.check == "purity" else tuple(trial.values)
+    names = [name for name in trial.values if matters(name, result.output) and name in taken]
     outputs = []
     pair = wrong_output(case, subject, result)
     if pair is not None:
@@ -92,19 +95,52 @@ def picture(case: Case, subject: Any, result: Result) -> Picture:
     return Picture(setting(case, result), data, outputs)
 
 
+class Block(NamedTuple):
+    """A part of a picture as text, and which it is: "call", "data" or "outputs"."""
+
+    kind: str
+    text: str
+
+
+def blocks_of(shown: Picture, width: int | None = None) -> Iterator[Block]:
+    """A picture as it is shown in a terminal and in files: the call, the data, and what is expected and what came.
+
+    Parameters
+    ----------
+    shown : Picture
+        The picture.
+    width : int or None
+        Columns that there are: where grids beside each other do not fit, each is a block by itself.
+    """
+    if shown.call:
+        yield Block("call", shown.call)
+    for kind, grids in (("data", shown.data), ("outputs", shown.outputs)):
+        if grids:
+            beside = side_by_side(*grids)
+            fits = width is None or max(map(len, beside.split("\n"))) <= width
+            yield from (Block(kind, text) for text in ([beside] if fits else map(side_by_side, grids)))
+
+
 def text_of(shown: Picture) -> str:
     """A picture as text."""
-    grids = [side_by_side(*each) for each in (shown.data, shown.outputs) if each]
-    return "\n\n".join([shown.call, *grids])
+    return "\n\n".join(block.text for block in blocks_of(shown))
 
 
 def setting(case: Case, result: Result) -> str:
     """The call in question, and what is unusual about its arrays."""
-    trial = Trial(case, None)
-    call = trial.call_producing(result.output) or trial.operator.forward(case.problem)
+    call = call_in_question(case, result)
     unusual = ["float32"] if case.dtype == "f32" else []
     unusual += [f"{case.layout} {case.laid_out or 'arrays'}"] if case.layout != "contiguous" else []
     return source_of(call).removeprefix("subject.") + "".join(f", {each}" for each in unusual)
+
+
+def call_in_question(case: Case, result: Result) -> Call:
+    """The call that returns the output that failed, or of the function that does not keep its promise, or forward."""
+    operator = case.operator
+    calls = [make(case.problem) for make in (operator.forward, operator.backward) if make is not None]
+    if result.output:
+        return next((call for call in calls if result.output in call.outputs), calls[0])
+    return next((call for call in calls if result.relation.startswith(f"{call.function} ")), calls[0])
 
 
 def first_point(case: Case, name: str) -> tuple[int, ...] | None:

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from convgate.carried import make_calls
+from convgate.case import Case
 from convgate.checks import Result, judge, primary_failure
 from convgate.explain import headline, picture, text_of
 from convgate.failures import Failure, list_failures, load_failure
 from convgate.operators import OPERATORS
+from convgate.repeats import MORE_CALLS, repeated_calls
 from convgate.spec import SpecError, parse_spec
 from convgate.subjects.isolation import Dead, open_workers
 from convgate.subjects.loader import SubjectError, load_subject, supports, takes, wants
@@ -129,7 +132,7 @@ def judge_again(target: Target) -> Replayed:
         if wants(subject, earlier.problem, earlier.dtype):
             make_calls(earlier, subject)
     results = judge(case, subject)
-    primary = primary_failure(results)
+    primary = primary_failure(results) or random_again(case, subject, target.failure)
     if primary is not None:
         return Replayed(target, "still failing", headline(case, primary), text_of(picture(case, subject, primary)))
     verdicts = {result.verdict for result in results}
@@ -146,6 +149,12 @@ def judge_again(target: Target) -> Replayed:
         return Replayed(target, "error", message)
     state = "passes" if failure is None else "fixed"
     return Replayed(target, state, f"{passed} of {len(results)} checks passed with something to see")
+
+
+def random_again(case: Case, subject: Any, failure: Failure | None) -> Result | None:
+    """How a function that was random is so still; None if it is not, or was not."""
+    found = repeated_calls(case, subject, failure.relation, MORE_CALLS) if failure is not None else None
+    return found if found is not None and found.verdict == "failed" else None
 
 
 def reason(results: tuple[Result, ...]) -> str:

@@ -21,6 +21,7 @@ from convgate.layouts import LAYOUTS
 from convgate.operators import Array, source_of
 from convgate.oracle_list import Certified
 from convgate.plain import NotPlainError, Plain
+from convgate.repeats import MORE_CALLS, REPEATABLE, repeatable
 from convgate.trial import Trial
 
 __all__ = ["repro_source"]
@@ -257,6 +258,8 @@ def relation_body(case: Case, result: Result) -> tuple[list[str], list[Callable[
     helpers: list[Callable[..., Any]] = [NotPlainError, Plain, relations.agree]
     relations_of = RELATIONS[result.check]
     listed = {relation.name: relation for make in (relations_of.each, relations_of.together) for relation in make(case)}
+    if result.relation.endswith(REPEATABLE):
+        listed = {relation.name: relation for relation in repeatable(case, MORE_CALLS)}
     for relation in listed.values():
         if result.relation in {"", relation.name}:
             lines += [

@@ -6,30 +6,29 @@ descriptions fit, cases are judged on which they differ.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from convgate.case import POINTS, Case, broken_rule, case_rule
 from convgate.checks import OUTPUTS, Result, judge, judge_whatever_data
-from convgate.conditions import MOST_CONDITIONS, exceptions, meets, met_by, ranked, shortest
-from convgate.features import data_choices, vector_of
-from convgate.operators.classes import axis_of, span_of
-from convgate.problem import PAIRS, with_axis
+from convgate.conditions import MOST_CONDITIONS, exceptions, meets, met_by, ranked, same_so_far, shortest
+from convgate.features import vector_of
+from convgate.neighbours import around, varied, whole_blocks
+from convgate.repeats import REPEATABLE, repeated_calls
 from convgate.sources.fuzz import draw_cases, draw_invalid
-from convgate.space import Bools, Stream, space_of
+from convgate.space import Bools, Stream
 from convgate.spec import format_spec
 from convgate.subjects.loader import wants
 from convgate.trial import Trial
 
 __all__ = ["Probe", "When", "around", "describe_when", "explained", "fails_when", "rule_of", "sentence"]
 
-# Cases tried around a failure: enough to name the triggers of the planted faults.
-NEAR = 500
+# Cases tried beside those around a failure: drawn anywhere, and invalid ones.
 DRAWN = 150
 INVALID = 150
 # Where others describe it nearly as well, so many cases more are looked at for such as tell them apart: for each other
@@ -38,19 +37,13 @@ DOUBTED, TELLING, MOST_IN_DOUBT, ROUNDS = 1500, 3, 60, 3
 # Data can hide a fault: a case passes only if it passes with so many seeds. On the lattice what is bilinear in the data
 # hides next to nothing (Schwartz and Zippel); a maximum can, and so can other data.
 SEEDS, LATTICE_SEEDS = 5, 2
-# Changes made at once to a case that fails.
-MOST_CHANGES = 3
-MOST_PLACES = 4
 RAISED = "raised"
-# Proposals for one change, of which some are not valid.
-TRIES = 20
-# Counts up to a block and one more, and such as leave tails of some lengths behind steps of 2, 4 and 8.
-AROUND_BLOCKS = (2, 3, 4, 6, 8, 9, 10, 12, 16, 17, 20, 24, 32, 33, 40, 48, 64, 65, 96)
-# Where a count is past the least block, it is seen whether a tail matters.
-LEAST_BLOCK = 8
-WHOLE_BLOCKS = (16, 24, 32, 64, 96)
-# A larger case than these tells nothing more, and takes long.
-MOST_WORK = 2_000
+# Products and entries of arrays in a case, at the most: enough for 32 channels in and 32 out with a 5x5 kernel at 8
+# places, or for 16 and 16 with a 13x13 kernel at 4. A larger case tells nothing more, and takes long.
+MOST_WORK = 200_000
+# So much, or so many times what the case to be explained takes, is small; of what is larger some is tried, but in all
+# no more than that: it takes about as long as all that is small.
+SMALL_WORK, TIMES_ORIGIN, ALL_LARGE = 10_000, 8, 4_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,12 +184,15 @@ def list_probes(first: Probe, subject: Any, failure: Result, stream: Stream) -> 
     candidates = chain(
         whole_blocks(origin, stream), around(known, stream), draw_cases(origin.problem.operator, 0, 0, DRAWN, subject)
     )
+    small, left = small_work(origin), ALL_LARGE
     for candidate in comparable(candidates, origin):
-        if candidate in seen:
+        work = work_of(candidate)
+        if candidate in seen or work > max(small, left):
             continue
         seen.add(candidate)
         if not wants(subject, candidate.problem, candidate.dtype):
             continue
+        left -= work if work > small else 0
         found = probe(candidate, subject, failure, of_empty=origin.problem.batch == 0)
         if found is not None:
             yield found
@@ -204,17 +200,30 @@ def list_probes(first: Probe, subject: Any, failure: Result, stream: Stream) -> 
                 known.append(candidate)
 
 
+def work_of(case: Case) -> int:
+    """Products of a forward pass, and entries of the arrays."""
+    return case.operator.work(case.problem) + sum(map(prod, case.operator.shapes(case.problem).values()))
+
+
+def small_work(origin: Case) -> int:
+    """What is small beside a case to be explained."""
+    return min(MOST_WORK, max(SMALL_WORK, TIMES_ORIGIN * work_of(origin)))
+
+
 def comparable(candidates: Iterable[Case], origin: Case) -> Iterator[Case]:
-    """Those that can be described by their classes beside a case that fails, and are not large."""
+    """Those that can be described by their classes beside a case that fails, and are not too large."""
+    small = small_work(origin)
     for each in candidates:
         # always of the same array, so that the class of the layout says all
         candidate = replace(each, laid_out=origin.laid_out if each.layout != "contiguous" else "")
-        if candidate.fill == "huge" != origin.fill:
-            # beside huge data an error of another size is not seen
-            candidate = replace(candidate, fill="lattice")
-        if case_rule(candidate) is not None or vector_of(candidate) is None:
+        # what is invalid has none, and no work either
+        if vector_of(candidate) is None:
             continue
-        if candidate.operator.work(candidate.problem) <= MOST_WORK:
+        # beside huge data an error of another size is not seen, and of many numbers only those on the lattice are quick
+        # to add up exactly
+        if candidate.fill == "huge" != origin.fill or work_of(candidate) > small:
+            candidate = replace(candidate, fill="lattice")
+        if case_rule(candidate) is None and work_of(candidate) <= MOST_WORK:
             yield candidate
 
 
@@ -223,25 +232,23 @@ def cases_in_doubt(probes: Sequence[Probe], most: int, stream: Stream) -> list[C
     cases = [each.cases for each in probes]
     best, *rivals = ranked(cases, np.array([each.fails for each in probes]), most)
     origin, tried = cases[0][0], {each[0] for each in cases}
+    same = same_so_far(best.conditions, [origin, *tried])
+    if not (same or rivals):
+        return []
     known = [each.cases[0] for each in probes if each.fails]
-    near = dict.fromkeys(comparable(around(known, stream, DOUBTED), origin))
-    pool = [each for each in near if each not in tried]
-    says, *others = met_by([each.conditions for each in (best, *rivals)], [origin, *pool])
+    near = dict.fromkeys(
+        comparable(chain(*map(varied, known[:1] + known[-2:]), around(known, stream, DOUBTED)), origin)
+    )
+    # what is small comes first, and so is taken where it tells as much
+    small = small_work(origin)
+    pool = sorted((each for each in near if each not in tried), key=lambda each: work_of(each) > small)
+    says, *others = met_by([best.conditions, *same, *(each.conditions for each in rivals)], [origin, *pool])
     chosen: dict[int, None] = {}
     for other in others:
         apart = np.flatnonzero(says != other)
         if not chosen.keys() & set(apart.tolist()):
             chosen |= dict.fromkeys(apart[:TELLING].tolist())
     return [pool[number - 1] for number in list(chosen)[:MOST_IN_DOUBT]]
-
-
-def around(known: Sequence[Case], stream: Stream, count: int = NEAR) -> Iterator[Case]:
-    """Cases that differ in a few things, by turns from the first and from any of those known to fail by then."""
-    for number in range(count):
-        candidate = known[chance(stream, len(known))] if number % 2 else known[0]
-        for _ in range(1 + chance(stream, MOST_CHANGES)):
-            candidate = changed(candidate, stream)
-        yield candidate
 
 
 def origins(case: Case, found: Case) -> Iterator[Case]:
@@ -279,145 +286,13 @@ def probe(case: Case, subject: Any, failure: Result, *, of_empty: bool = False) 
 
 def judge_again(case: Case, subject: Any, failure: Result) -> Iterable[Result]:
     """What the check that failed says of another case; what an oracle says of an output, also of special values."""
+    if failure.relation.endswith(REPEATABLE):
+        again = repeated_calls(case, subject, failure.relation)
+        return [] if again is None else [again]
     if failure.check in OUTPUTS or failure.check == "special_values":
         result = judge_whatever_data(failure.output, Trial(case, subject))
         return [] if result is None else [result]
     return judge(case, subject, [failure.check])
-
-
-def changed(case: Case, stream: Stream) -> Case:
-    """A valid case that differs from one in a single thing; the case itself if chance proposes none in a few tries."""
-    moves = (
-        other_option,
-        other_option,
-        other_pair,
-        other_axis,
-        same_axes,
-        swapped_axes,
-        other_choice,
-        other_choice,
-        other_count,
-    )
-    for _ in range(TRIES):
-        move = moves[chance(stream, len(moves))]
-        candidate = replace(move(case, stream), seed=chance(stream, 2**16))
-        if candidate.operator.broken_rule(candidate.problem) is None and case_rule(candidate) is None:
-            return candidate
-    return case
-
-
-def chance(stream: Stream, below: int) -> int:
-    """A number from 0 at random."""
-    return int(stream.random_raw() % below)
-
-
-def value_of_an_option(case: Case, stream: Stream) -> dict[str, int]:
-    """An option that has a height and a width, and a small value for it."""
-    pairs = [pair for pair in PAIRS if pair in case.operator.options]
-    name = pairs[chance(stream, len(pairs))]
-    least, most = {"size": (1, 9), "kernel_size": (1, 7), "padding": (0, 3), "dilation": (1, 3)}.get(name, (1, 5))
-    return {name: least + chance(stream, most - least + 1)}
-
-
-def other_pair(case: Case, stream: Stream) -> Case:
-    """Another value of one option, the same on both axes."""
-    option = value_of_an_option(case, stream)
-    return replace(case, problem=with_axis(with_axis(case.problem, 0, **option), 1, **option))
-
-
-def other_option(case: Case, stream: Stream) -> Case:
-    """Another value of one option of one axis, and every second time a size that gives the kernel a few places."""
-    axis = chance(stream, 2)
-    problem = with_axis(case.problem, axis, **value_of_an_option(case, stream))
-    if chance(stream, 2):
-        options = axis_of(problem, axis)
-        room = chance(stream, MOST_PLACES) * options.stride + chance(stream, options.stride)
-        problem = with_axis(problem, axis, size=max(1, span_of(options) - 2 * options.padding + room))
-    return replace(case, problem=problem)
-
-
-def other_count(case: Case, stream: Stream) -> Case:
-    """Another count beside a block: of images, of places of the kernel, of channels, outputs or groups."""
-    counts = counts_of(case)
-    _, put = counts[chance(stream, len(counts))]
-    return put(AROUND_BLOCKS[chance(stream, len(AROUND_BLOCKS))])
-
-
-def counts_of(case: Case) -> list[tuple[int, Callable[[int], Case]]]:
-    """What can be counted in a case, each with a function that gives the case with another count."""
-    problem = case.problem
-    groups = problem.groups
-    per_group, outputs = problem.channels // groups, problem.out_channels // groups
-
-    def with_images(count: int) -> Case:
-        return replace(case, problem=replace(problem, batch=count))
-
-    def with_places(axis: int, count: int) -> Case:
-        options = axis_of(problem, axis)
-        size = (count - 1) * options.stride + span_of(options) - 2 * options.padding
-        return replace(case, problem=with_axis(problem, axis, size=max(1, size)))
-
-    def with_channels(groups: int, per_group: int, outputs: int) -> Case:
-        channels, out_channels = groups * per_group, groups * outputs
-        return replace(case, problem=replace(problem, groups=groups, channels=channels, out_channels=out_channels))
-
-    found: list[tuple[int, Callable[[int], Case]]] = [
-        (problem.batch, with_images),
-        *((problem.output_size[axis], partial(with_places, axis)) for axis in (0, 1)),
-        (per_group, lambda count: with_channels(groups, count, outputs)),
-    ]
-    if "groups" in case.operator.options:
-        found.append((outputs, lambda count: with_channels(groups, per_group, count)))
-        found.append((groups, lambda count: with_channels(count, per_group, outputs)))
-    return found
-
-
-def whole_blocks(case: Case, stream: Stream) -> Iterator[Case]:
-    """For each count that is past a block others that leave no tail behind it, with this kernel and another."""
-    larger = replace(
-        case, problem=with_axis(with_axis(case.problem, 0, kernel_size=1 + chance(stream, 3)), 1, kernel_size=2)
-    )
-    for number, (count, _) in enumerate(counts_of(case)):
-        if count > LEAST_BLOCK:
-            for each in (case, larger):
-                yield from (counts_of(each)[number][1](whole) for whole in WHOLE_BLOCKS if whole != count)
-
-
-def other_axis(case: Case, stream: Stream) -> Case:
-    """One axis in place of which another stands, of all that are small."""
-    axes = space_of(case.problem.operator).axes.axes
-    axis = axes[chance(stream, len(axes))]
-    options = {name: getattr(axis, name) for name in PAIRS}
-    return replace(case, problem=with_axis(case.problem, chance(stream, 2), **options))
-
-
-def same_axes(case: Case, stream: Stream) -> Case:
-    """One axis in place of which the other stands as well."""
-    source = chance(stream, 2)
-    options = {name: getattr(case.problem, name)[source] for name in PAIRS}
-    return replace(case, problem=with_axis(case.problem, 1 - source, **options))
-
-
-def swapped_axes(case: Case, stream: Stream) -> Case:
-    """The height in place of the width and the other way round; now and then of one option alone."""
-    pairs = [pair for pair in PAIRS if pair in case.operator.options]
-    chosen = [pairs[chance(stream, len(pairs))]] if chance(stream, 2) else pairs
-    swapped: dict[str, Any] = {name: getattr(case.problem, name)[::-1] for name in chosen}
-    return replace(case, problem=replace(case.problem, **swapped))
-
-
-def other_choice(case: Case, stream: Stream) -> Case:
-    """Another batch, other channels and groups, another flag, or other data."""
-    data = data_choices(case.problem.operator)
-    number = chance(stream, len(case.operator.blocks) + len(data))
-    if number < len(case.operator.blocks):
-        choices = case.operator.blocks[number].choices
-        return replace(case, problem=replace(case.problem, **choices[chance(stream, len(choices))]))
-    name, values = list(data.items())[number - len(case.operator.blocks)]
-    change: dict[str, Any] = {name: values[chance(stream, len(values))]}
-    if name == "layout":
-        change["laid_out"] = ""
-    return replace(case, **change)
 
 
 # What differs from one problem that breaks a rule to the next.

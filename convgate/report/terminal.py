@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import cycle
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from rich.text import Text
 from convgate.checks import FAILING
 from convgate.coverage import STRENGTHS, percent
 from convgate.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
-from convgate.grids import Grid, side_by_side
+from convgate.explain import Picture, blocks_of
 from convgate.profiles import PROFILES
 from convgate.record import RunRecord, SavedFailure, WayCount
 from convgate.report.words import (
@@ -37,8 +37,7 @@ MOST_DRAWN = 5
 MOST_DISAGREEMENTS = 5
 # A marked entry of a grid as text, and its colours: of the data, of what is expected and of what came.
 MARKED = re.compile(r"\[[^\]\n]*\]")
-DATA = ("bold cyan",)
-OUTPUTS = ("bold green", "bold red")
+STYLES = {"data": ("bold cyan",), "outputs": ("bold green", "bold red")}
 
 
 class CasesPerSecond(ProgressColumn):
@@ -136,8 +135,7 @@ def show_failure(failure: SavedFailure, console: Console) -> None:
     when = fails_when(failure)
     blocks = [
         Text.assemble((when, "yellow"), "\n", words) if when else words,
-        *drawn(failure.picture.data, DATA, console.width),
-        *drawn(failure.picture.outputs, OUTPUTS, console.width),
+        *drawn(failure.picture, console.width - 2),
         replay_of(failure),
     ]
     for block in blocks:
@@ -146,22 +144,19 @@ def show_failure(failure: SavedFailure, console: Console) -> None:
         console.print()
 
 
-def drawn(grids: Sequence[Grid], styles: Sequence[str], width: int) -> Iterator[Text]:
-    """Grids next to each other, or each by itself where there is no room.
+def drawn(shown: Picture, width: int) -> Iterator[Text]:
+    """The call with its options, and the grids next to each other, or each by itself where there is no room.
 
-    The marked entries are in brackets and in colour, the styles taken in turn.
+    The marked entries are in brackets and in colour, the styles of their kind taken in turn.
     """
-    if not grids:
-        return
-    beside = [side_by_side(*grids)]
-    fits = max(map(len, beside[0].split("\n"))) <= width - 2
-    turn = cycle(styles)
-    for block in beside if fits else [side_by_side(each) for each in grids]:
-        text = Text(visible(block))
-        rows = max(block.find("\n"), 0)
-        text.stylize("dim", 0, rows)
-        for found in MARKED.finditer(text.plain, rows):
-            text.stylize(next(turn), *found.span())
+    turns = {kind: cycle(styles) for kind, styles in STYLES.items()}
+    for block in blocks_of(shown, width):
+        text = Text(visible(block.text))
+        if block.kind in turns:
+            rows = max(block.text.find("\n"), 0)
+            text.stylize("dim", 0, rows)
+            for found in MARKED.finditer(text.plain, rows):
+                text.stylize(next(turns[block.kind]), *found.span())
         yield text
 
 

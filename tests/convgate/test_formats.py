@@ -582,6 +582,8 @@ conv2d forward, wrong value
   {sentence(WHEN)}
   {FAILURE.message}
 
+  {PICTURE.call}
+
   x[0,0]   weight[0,0]
   [1]      [-3]  0
 

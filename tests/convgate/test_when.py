@@ -14,7 +14,17 @@ from numpy.typing import NDArray
 import impl
 from convgate.case import Case
 from convgate.checks import Result, judge, primary_failure
-from convgate.conditions import RIVAL, Condition, distinct, exceptions, list_conditions, opposite, ranked, shortest
+from convgate.conditions import (
+    RIVAL,
+    Condition,
+    costs_of,
+    distinct,
+    exceptions,
+    list_conditions,
+    opposite,
+    ranked,
+    shortest,
+)
 from convgate.faults import CATALOGUE, subject_of
 from convgate.features import vector_of
 from convgate.problem import Problem
@@ -73,6 +83,86 @@ def test_the_trigger_is_named(triggered: Callable[[Any], bool], spec: str, condi
     assert when.passing == when.others
     assert when.failing >= 0.98 * when.having > 50
     assert when.others > 30 or not conditions
+
+
+def far_off_when(triggered: Callable[[Any], bool]) -> SimpleNamespace:
+    """A convolution whose last output column is wrong, whatever it should be, where the trigger says so."""
+
+    def conv2d(x: Any, weight: Any, bias: Any = None, **options: Any) -> Any:
+        y = impl.conv2d(x, weight, bias, **options)
+        sizes = {"input": x.shape[2:], "kernel": weight.shape[2:], "output": y.shape[2:]}
+        asked = SimpleNamespace(channels=x.shape[1], out_channels=len(weight), **sizes, **options)
+        if triggered(asked):
+            last = y[..., -1]
+            y[..., -1] = np.where(np.isfinite(last), 2 * last + 1, 0)
+        return y
+
+    return SimpleNamespace(conv2d=conv2d)
+
+
+def square(a: Any, *names: str) -> bool:
+    """Whether options are the same on both axes."""
+    return all(len(set(getattr(a, name))) == 1 for name in names)
+
+
+SPECIAL_CASES: dict[str, tuple[Callable[[Any], bool], str, tuple[str, ...]]] = {
+    "both counts whole blocks of 4": (
+        lambda a: a.channels % 4 == a.out_channels % 4 == 0,
+        "conv2d:c4o4",
+        ("both channels and out_channels are multiples of 4",),
+    ),
+    "both counts whole blocks of 16, of each group": (
+        lambda a: a.channels // a.groups % 16 == a.out_channels // a.groups % 16 == 0,
+        "conv2d:c16o16",
+        ("both channels_per_group and outputs_per_group are multiples of 16",),
+    ),
+    "a long side of the kernel": (lambda a: max(a.kernel) >= 6, "conv2d:w6k1x6", ("kernel >= 6 on either axis",)),
+    "both sides long": (lambda a: min(a.kernel) >= 6, "conv2d:h6w6k6", ("kernel >= 6 on both axes",)),
+    "a dilation that is large": (lambda a: max(a.dilation) >= 4, "conv2d:d1x4", ("dilation >= 4 on either axis",)),
+    "many taps": (lambda a: np.prod(a.kernel) > 16, "conv2d:w17k1x17", ("kernel_h * kernel_w > 16",)),
+    "a remainder": (lambda a: a.channels % 8 == 3, "conv2d:c3", ("channels mod 8 = 3",)),
+    "one column": (lambda a: a.input[1] == 1, "conv2d", ("input_w = 1",)),
+    "an even width": (lambda a: a.input[1] % 2 == 0, "conv2d:w2", ("input_w even",)),
+    "square but for the stride": (
+        lambda a: square(a, "input", "kernel", "padding", "dilation") and not square(a, "stride"),
+        "conv2d:s1x2",
+        (
+            "stride_h != stride_w",
+            "input_h = input_w and kernel_h = kernel_w and padding_h = padding_w and dilation_h = dilation_w",
+        ),
+    ),
+    "square in image and kernel": (
+        lambda a: square(a, "input", "kernel") and not square(a, "stride"),
+        "conv2d:s1x2",
+        ("stride_h != stride_w", "input_h = input_w and kernel_h = kernel_w"),
+    ),
+    "many places": (lambda a: np.prod(a.output) > 100, "conv2d:w101", ("output_h * output_w > 100",)),
+    "many channels in all": (
+        lambda a: a.channels + a.out_channels >= 64,
+        "conv2d:o63",
+        ("channels + out_channels >= 64",),
+    ),
+    "a count that is no block": (lambda a: a.channels >= 24, "conv2d:c24", ("channels >= 24",)),
+    "few channels": (lambda a: a.channels < 5, "conv2d", ("channels <= 4",)),
+    "an image of one size": (lambda a: a.input == (7, 7), "conv2d:h7w7", ("input = 7 on both axes",)),
+    "a fast path": (
+        lambda a: a.kernel == (3, 3) and a.stride == (1, 1) and a.channels % 8 == a.out_channels % 8 == 0,
+        "conv2d:c8o8h3w3k3",
+        ("kernel = 3 on both axes", "stride = 1 on both axes", "both channels and out_channels are multiples of 8"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("triggered", "spec", "conditions"), SPECIAL_CASES.values(), ids=SPECIAL_CASES)
+def test_what_fast_kernels_have_special_cases_for_is_named(
+    triggered: Callable[[Any], bool], spec: str, conditions: tuple[str, ...]
+) -> None:
+    subject = far_off_when(triggered)
+    case, failure = failure_on(spec, subject)
+    when = fails_when(case, case, subject, failure)
+    assert when is not None
+    assert set(when.conditions) == set(conditions)
+    assert when.passing == when.others > 50
 
 
 def test_what_describes_the_first_cases_as_well_is_told_apart_on_others() -> None:
@@ -205,11 +295,12 @@ CASES = [
     [case] for operator in ("conv2d",) for case in draw_cases(operator, 0, 0, 300, impl) if vector_of(case) is not None
 ]
 CONDITIONS = distinct(list_conditions(CASES))
+COSTS = dict(zip([each.text for each in CONDITIONS], costs_of(CONDITIONS), strict=True))
 
 
 def length(conditions: Iterable[Condition], met: NDArray[np.bool_], failing: NDArray[np.bool_]) -> float:
     """Bits of a conjunction and of its exceptions."""
-    said = sum(each.parts * np.log2(len(CONDITIONS)) + each.bits for each in conditions)
+    said = sum(COSTS[each.text] for each in conditions)
     return float(said + exceptions(met[None], failing)[0])
 
 
