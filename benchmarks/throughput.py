@@ -61,7 +61,7 @@ class Size:
     large: float
 
 
-FULL = Size({"smoke": 2_000, "pr": 800}, 3, 10, 30.0)
+FULL = Size({"smoke": 10_000, "pr": 800}, 3, 10, 30.0)
 QUICK = Size({"smoke": 300}, 1, 2, 2.0)
 
 

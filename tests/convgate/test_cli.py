@@ -56,13 +56,13 @@ def refuses_most(columns, input_shape, kernel_size, **options):
 
 
 def dies(x, kernel_size, **options):
-    if not FIXED and options["dilation"] == (7, 7):
+    if not FIXED and options["dilation"] == (11, 11):
         os.abort()
     return impl.im2col(x, kernel_size, **options)
 
 
 def hangs(x, kernel_size, **options):
-    while options["dilation"] == (7, 7):
+    while options["dilation"] == (11, 11):
         time.sleep(1)
     return impl.im2col(x, kernel_size, **options)
 
@@ -632,7 +632,7 @@ def test_a_line_of_the_corpus_that_cannot_be_read_is_named(place: Place) -> None
 
 def test_a_subject_that_dies_fails_and_the_run_comes_to_its_end(place: Place) -> None:
     (place.folder / "reports").mkdir()
-    (place.folder / "reports" / "corpus.txt").write_text("im2col\nim2col:n2d7\n")
+    (place.folder / "reports" / "corpus.txt").write_text("im2col\nim2col:n2d11\n")
     ended = place.gate("--subject", "mine:deadly", "--json", "run.json", "--operators", "im2col")
     assert (ended.code, ended.err) == (1, "")
     record = record_of(place)
@@ -641,7 +641,7 @@ def test_a_subject_that_dies_fails_and_the_run_comes_to_its_end(place: Place) ->
     assert record["cases"] > 40
     assert all(each["seconds"] > 0 for each in record["judged"])
     (failure,) = record["failures"]
-    assert (failure["symptom"], failure["minimal"]) == ("crashed", "im2col:d7")
+    assert (failure["symptom"], failure["minimal"]) == ("crashed", "im2col:d11")
     assert "signal 6" in failure["message"]
     folder = place.folder / failure["folder"]
     assert folder.name.startswith("im2col-crashed-")
@@ -656,7 +656,7 @@ def test_a_subject_that_dies_fails_and_the_run_comes_to_its_end(place: Place) ->
 def test_a_subject_that_hangs_fails_and_the_run_comes_to_its_end(place: Place) -> None:
     """Half a minute, most of it waiting: one test, so that it is waited for once."""
     (place.folder / "reports").mkdir()
-    (place.folder / "reports" / "corpus.txt").write_text("im2col:d7\n")
+    (place.folder / "reports" / "corpus.txt").write_text("im2col:d11\n")
     ended = place.gate("--subject", "mine:hanging", "--operators", "im2col", "--json", "run.json")
     assert (ended.code, ended.err) == (1, "")
     record = record_of(place)
@@ -665,7 +665,7 @@ def test_a_subject_that_hangs_fails_and_the_run_comes_to_its_end(place: Place) -
     assert [each["seconds"] >= 5 for each in record["judged"] if each["verdict"] == "timed_out"] == [True]
     assert record["counts"]["passed"] > 50
     (failure,) = record["failures"]
-    assert (failure["symptom"], failure["minimal"]) == ("timed out", "im2col:d7")
+    assert (failure["symptom"], failure["minimal"]) == ("timed out", "im2col:d11")
     assert f"im2col-timed-out-{failure['fingerprint']}" in ended.out
     script = (place.folder / failure["folder"] / "repro.py").read_text()
     assert "timeout=10" in script
