@@ -2,9 +2,9 @@
 
 import multiprocessing
 import os
+import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
@@ -19,6 +19,13 @@ Answer = TypeVar("Answer")
 
 # One thread each: the workers are as many as the cores, and the problems small.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+# A process that is started anew takes a second or two to load PyTorch and the engine. So one that has loaded them, and
+# called nothing, is kept, and workers are forked from it: they are as fresh, and there in some hundredths of a second.
+# Not so on macOS, whose libraries may not be used after a fork. By name, as this module knows none of them.
+METHOD = "forkserver" if sys.platform == "linux" else "spawn"
+PRELOADED = ["convgate.cli", "oracles.torch_oracle"]
 
 
 @dataclass(frozen=True)
@@ -64,27 +71,31 @@ class Workers:
         return self.answer(self.submit(task, *arguments, seconds=seconds))
 
 
-def start(parent: int, first: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+def start(environment: Mapping[str, str], first: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
     """What each worker does before its first task."""
+    # that of whoever wants workers now, and not of whoever wanted some first
+    os.environ.clear()
+    os.environ.update(environment)
     # what a subject prints is not part of the report
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    threading.Thread(target=end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     if first is not None:
         first(*arguments)
 
 
-def end_with(parent: int) -> None:
-    """End this process when the one that started it is gone, even in the middle of a task."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
+def end_with_parent() -> None:
+    """End this process when the one that wanted it is gone, even in the middle of a task."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @contextmanager
 def open_workers(
     jobs: int, first: Callable[..., None] | None = None, *arguments: Any, tasks_each: int = 0
 ) -> Iterator[Workers]:
-    """Worker processes, started anew (not forked) with one thread each; ended when the block is left.
+    """Worker processes that have made no call yet, with one thread each; ended when the block is left.
 
     None is started before there is a task.
 
@@ -99,13 +110,15 @@ def open_workers(
     """
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context(METHOD)
+    if METHOD == "forkserver":
+        context.set_forkserver_preload(PRELOADED)
     pool = ProcessPool(
         max_workers=jobs,
         max_tasks=tasks_each,
         context=context,
         initializer=start,
-        initargs=[os.getpid(), first, arguments],
+        initargs=[dict(os.environ), first, arguments],
     )
     try:
         yield Workers(pool, jobs)
