@@ -370,6 +370,9 @@ def judge_relations(check: str, trial: Trial) -> Result | None:
     relations = RELATIONS[check]
     asked = relations.sample if trial.sampled else relations.together
     found = summary(check, (judge_relation(check, relation, trial) for relation in asked(trial.case)))
+    if trial.sampled and found is not None and found.verdict == "unsupported" and not found.refused:
+        # the subject is not for the other problems of this part
+        found = summary(check, (judge_relation(check, relation, trial) for relation in relations.each(trial.case)))
     if found is None or found.verdict != "failed" or asked is relations.each:
         return found
     # one of these says more precisely what is wrong, if it fails as well

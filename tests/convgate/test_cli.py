@@ -302,7 +302,9 @@ def test_a_record_has_the_promised_fields(gate: Gate) -> None:
         "after",
         "folder",
     ]
-    assert [list(each) for each in record["judged"]] == [["spec", "verdict", "seconds"]] * record["cases"]
+    always = ["spec", "verdict", "seconds"]
+    assert all(list(each)[:3] == always and set(each) <= {*always, "layer"} for each in record["judged"])
+    assert any("layer" in each for each in record["judged"])
     assert set(record["versions"]) == {"python", "convgate", "hypothesis", "numpy", "torch"}
 
 
@@ -483,7 +485,7 @@ def test_a_subject_that_refuses_everything_is_not_verified(place: Place) -> None
     assert ended.code == 3
     record = record_of(place)
     assert record["verdict"] == "insufficient"
-    assert record["reason"].startswith("col2im: only 0 of ")
+    assert record["reason"].startswith("col2im: NotImplementedError on ")
     assert record["counts"]["passed"] == record["counts"]["failed"] == 0
     assert "mine:refusing insufficient: " in ended.out
     assert "supports(problem)" in ended.out
