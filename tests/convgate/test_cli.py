@@ -502,7 +502,7 @@ def test_a_subject_is_asked_only_about_what_it_supports(place: Place) -> None:
     assert ended.code == 0
     record = record_of(place)
     assert record["counts"]["unsupported"] == 0
-    assert 0 < record["cases"] <= 150
+    assert 0 < record["cases"] < 350  # others are asked more than 600
 
 
 def test_an_operator_asked_for_that_the_subject_lacks_is_insufficient(place: Place) -> None:
