@@ -485,6 +485,8 @@ def verdict_of(
     absent = list(missing)
     if absent:
         return "insufficient", f"the subject has no {', '.join(absent)}"
+    if not operators:
+        return "insufficient", "no case was judged"
     for operator in operators:
         if not tally.cases[operator]:
             return "insufficient", f"{operator}: no case was judged, as the subject's supports() says no to all of them"

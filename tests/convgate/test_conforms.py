@@ -36,7 +36,6 @@ from convgate.report.terminal import show_record
 from convgate.report.words import notes_of
 from convgate.sources.fuzz import draw_cases
 from convgate.spec import format_spec, parse_spec
-from convgate.subjects.loader import wants
 
 Judge = Callable[[Case], Sequence[Result]]
 
@@ -89,25 +88,26 @@ def shown(found: RunRecord) -> str:
 
 @pytest.mark.parametrize(("factor", "shrunk"), [(2.0**20, 0.98), (2.0**14, 0.99), (1e30, 0.99)])
 @pytest.mark.parametrize(
-    ("operator", "supports"),
+    ("operator", "specs"),
     [
-        ("conv2d", lambda _: True),
-        ("conv2d", lambda p: (p.kernel_size, p.stride, p.dilation) == ((3, 3), (1, 1), (1, 1))),
-        ("conv2d", lambda p: p.channels // p.groups > 3 and p.out_channels > 3),
-        ("avg_pool2d", lambda _: True),
+        ("conv2d", []),
+        ("conv2d", [f"conv2d:c{c}o3h{h}w{h}k3p1" for c in (1, 4, 16) for h in (1, 3, 8)]),
+        ("conv2d", [f"conv2d:n2c{c}o{c}h5w5k{k}" for c in (16, 33) for k in (1, 2, 5)]),
+        ("avg_pool2d", []),
     ],
 )
 def test_nobody_claims_a_way_through_with_results_that_are_too_small(
-    operator: str, supports: Callable[[Problem], bool], shrunk: float, factor: float
+    operator: str, specs: list[str], shrunk: float, factor: float
 ) -> None:
+    """Not with random problems, and not with those alone that Winograd is for, or that have many channels."""
     exact = getattr(impl, operator)
     small = SimpleNamespace(
         **{operator: lambda *arrays, **options: exact(*arrays, **options) * np.float32(shrunk)},
-        supports=supports,
         dtypes=("f32",),
         error_factor=lambda _: factor,
     )
-    found = judged(small, operator, 20)
+    given = [parse_spec(f"{spec}:f32{fill}") for spec in specs for fill in ("", ":real")]
+    found = run_of(lambda case: judge(case, small), given or draw_cases(operator, 0, 0, 20, small))
     assert found.verdict == "fails", found.reason
 
 
@@ -329,9 +329,9 @@ def refusing(condition: Callable[[Any], bool], **more: Any) -> Any:
 
 
 def test_a_subject_that_refuses_two_fifths_does_not_conform() -> None:
-    found = judged(refusing(lambda x: (x.shape[2] + x.shape[3]) % 5 < 2), "im2col")
+    found = judged(refusing(lambda x: (x.shape[2] + x.shape[3]) % 5 == 0), "im2col")
     (row,) = found.caveats
-    assert 0.25 < row.refused / row.cases < 0.5
+    assert 0.15 < row.refused / row.cases < 0.5
     assert found.verdict == "insufficient"
     assert f"im2col: NotImplementedError on {row.refused} of {row.cases} cases" in found.reason
     assert "10 % may be" in found.reason
@@ -484,4 +484,3 @@ def test_a_case_of_a_layer_says_which_and_one_that_is_none_takes_no_room() -> No
     assert page.count("U-Net up1") == 2  # among those that are left open too
     layers = [json.loads(line)["metadata"].get("layer") for line in observations(found).splitlines()]
     assert layers == ["VGG-16 conv1_1", "U-Net up1", None]
-    assert wants(impl, Problem(operator="conv2d"), "f64")

@@ -182,6 +182,10 @@ def test_no_cases_are_insufficient() -> None:
     )
 
 
+def test_no_operators_are_insufficient() -> None:
+    assert verdict_of(Tally(), [], []) == ("insufficient", "no case was judged")
+
+
 def a_record() -> RunRecord:
     return RunRecord(
         subject="mine",
