@@ -46,6 +46,7 @@ ROOMS = ((0, 0), (1, 1), (2, 5), (4, 3), (9, 7), (14, 15))
 FEW_ROOMS = ((0, 0), (2, 5), (9, 9))
 CHANNELS = ((1, 1), (2, 3), (3, 2), (4, 4), (8, 8), (16, 16))
 FEW_CHANNELS = ((1, 1), (2, 3), (4, 4))
+FEW_LAYOUTS = 4
 MOST_WORK, MOST_ENTRIES = 400_000, 60_000
 MOST_WORK_OF_FEW = 150_000
 # What an option is where it alone is not 1.
@@ -88,7 +89,8 @@ def factors_of(operator: str, *, few: bool) -> dict[str, Sequence[Any]]:
         "channels": FEW_CHANNELS if few else CHANNELS,
         "batch": (1, 2) if few else (1, 2, 3),
         "dtype": ("f32", "f64"),
-        "layout": data_choices(operator)["layout"],
+        # in the quick profile whole blocks meet them all
+        "layout": data_choices(operator)["layout"][: FEW_LAYOUTS if few else None],
         "fill": ("lattice", "lattice", "real", "special"),
     }
     if "dilation" in options:
