@@ -47,7 +47,7 @@ FEW_ROOMS = ((0, 0), (2, 5), (9, 9))
 CHANNELS = ((1, 1), (2, 3), (3, 2), (4, 4), (8, 8), (16, 16))
 FEW_CHANNELS = ((1, 1), (2, 3), (4, 4))
 FEW_LAYOUTS = 4
-MOST_WORK, MOST_ENTRIES = 400_000, 60_000
+MOST_WORK, MOST_ENTRIES = 400_000, 20_000
 MOST_WORK_OF_FEW = 150_000
 # What an option is where it alone is not 1.
 ALONE = (2, 7, 4, 3, 8)
