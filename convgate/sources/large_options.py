@@ -108,7 +108,8 @@ def factors_of(operator: str, *, few: bool) -> dict[str, Sequence[Any]]:
 def problem_of(operator: str, choice: Choice) -> Problem:
     """The problem that has the options of a choice."""
     options = {name: value for name, value in choice.items() if name in OPERATORS[operator].options}
-    options |= counted(operator, *choice["channels"], choice.get("groups", 1))
+    channels, outputs = choice["channels"]
+    options |= counted(operator, channels, outputs, choice.get("groups", 1))
     pool = operator.endswith("pool2d")
     kernels, dilations = choice["kernel_size"], choice.get("dilation", (1, 1))
     spans = [span(kernel, dilation) for kernel, dilation in zip(kernels, dilations, strict=True)]
@@ -134,7 +135,8 @@ def one_but_one(operator: str, values: Sequence[int] = ALONE) -> Iterator[Proble
     options = OPERATORS[operator].options
     numbers = [name for name in ("batch", "channels", "out_channels") if name in options]
     for value in values:
-        found = [replace(plain, **{name: value}) for name in numbers]
+        alone: list[dict[str, Any]] = [{name: value} for name in numbers]
+        found = [replace(plain, **each) for each in alone]
         if "groups" in options:
             found.append(replace(plain, channels=value, out_channels=value, groups=value))
         for axes in ((0,), (1,), (0, 1)):
