@@ -48,7 +48,7 @@ class Profile:
 
 PROFILES = {
     "smoke": Profile(
-        networks=Extent.EACH, shards={"conv2d": 6, "avg_pool2d": 4, "max_pool2d": 4, "im2col": 2, "col2im": 2}
+        networks=Extent.EACH, shards={"conv2d": 4, "avg_pool2d": 2, "max_pool2d": 2, "im2col": 1, "col2im": 1}
     ),
     "pr": Profile(
         networks=Extent.MOST,

@@ -217,7 +217,7 @@ def count_classes(name: str) -> tuple[str, ...]:
     return (
         f"{name} = 1",
         f"1 < {name} < {FEW}, {tail}",
-        f"{name} a multiple of {LEAST_BLOCK}",
+        f"{name} is a multiple of {LEAST_BLOCK}",
         f"{name} > {FEW}, {tail}",
     )
 

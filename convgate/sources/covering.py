@@ -74,6 +74,7 @@ def most_missing(rows: Rows, space: Space, strength: int, missing: Bools, suppor
     for row in np.argsort(-gains, kind="stable"):
         picks: Ints = rows.picks[row]
         case = space.case(picks, seed=0)
-        if case_rule(case) is None and (supported is None or supported(case.problem)):
+        # for a subject that supports little nearly all are in vain, so what is quick to say comes first
+        if (supported is None or supported(case.problem)) and case_rule(case) is None:
             return picks
     return None

@@ -46,7 +46,8 @@ ROOMS = ((0, 0), (1, 1), (2, 5), (4, 3), (9, 7), (14, 15))
 FEW_ROOMS = ((0, 0), (2, 5), (9, 9))
 CHANNELS = ((1, 1), (2, 3), (3, 2), (4, 4), (8, 8), (16, 16))
 FEW_CHANNELS = ((1, 1), (2, 3), (4, 4))
-MOST_WORK, MOST_ENTRIES = 400_000, 60_000
+FEW_LAYOUTS = 4
+MOST_WORK, MOST_ENTRIES = 400_000, 20_000
 MOST_WORK_OF_FEW = 150_000
 # What an option is where it alone is not 1.
 ALONE = (2, 7, 4, 3, 8)
@@ -88,7 +89,8 @@ def factors_of(operator: str, *, few: bool) -> dict[str, Sequence[Any]]:
         "channels": FEW_CHANNELS if few else CHANNELS,
         "batch": (1, 2) if few else (1, 2, 3),
         "dtype": ("f32", "f64"),
-        "layout": data_choices(operator)["layout"],
+        # in the quick profile whole blocks meet them all
+        "layout": data_choices(operator)["layout"][: FEW_LAYOUTS if few else None],
         "fill": ("lattice", "lattice", "real", "special"),
     }
     if "dilation" in options:
@@ -106,7 +108,8 @@ def factors_of(operator: str, *, few: bool) -> dict[str, Sequence[Any]]:
 def problem_of(operator: str, choice: Choice) -> Problem:
     """The problem that has the options of a choice."""
     options = {name: value for name, value in choice.items() if name in OPERATORS[operator].options}
-    options |= counted(operator, *choice["channels"], choice.get("groups", 1))
+    channels, outputs = choice["channels"]
+    options |= counted(operator, channels, outputs, choice.get("groups", 1))
     pool = operator.endswith("pool2d")
     kernels, dilations = choice["kernel_size"], choice.get("dilation", (1, 1))
     spans = [span(kernel, dilation) for kernel, dilation in zip(kernels, dilations, strict=True)]
@@ -132,7 +135,8 @@ def one_but_one(operator: str, values: Sequence[int] = ALONE) -> Iterator[Proble
     options = OPERATORS[operator].options
     numbers = [name for name in ("batch", "channels", "out_channels") if name in options]
     for value in values:
-        found = [replace(plain, **{name: value}) for name in numbers]
+        alone: list[dict[str, Any]] = [{name: value} for name in numbers]
+        found = [replace(plain, **each) for each in alone]
         if "groups" in options:
             found.append(replace(plain, channels=value, out_channels=value, groups=value))
         for axes in ((0,), (1,), (0, 1)):

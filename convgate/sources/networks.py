@@ -33,7 +33,7 @@ BATCHES = (1, 2)
 ONE_IN_F64 = 4
 # Products of a forward pass: in the quick profile a layer takes some milliseconds, in the next some tens of them. At
 # full size channels are halved until there are no more.
-MOST_WORK_EACH = 400_000
+MOST_WORK_EACH = 250_000
 MOST_WORK = 4_000_000
 MOST_FULL_WORK = 50_000_000
 # To make an entry of a column and keep it takes as long as some products.
@@ -107,6 +107,7 @@ class Chooser:
 
     def __init__(self) -> None:
         self._met: Counter[Any] = Counter()
+        self._chosen: Counter[Problem] = Counter()
 
     def best(self, layer: Layer, among: Iterable[tuple[int, int]], most_work: int) -> Problem:
         """The problem of a layer at that of some channels and sizes, and number of outputs, that was met least."""
@@ -116,8 +117,10 @@ class Chooser:
         kind = kind_of(layer)
         chosen = min(
             usable or [min(found, key=lambda setting: cost(found[setting]))],
-            key=lambda setting: sum(self._met[kind, pair] for pair in setting.pairs()),
+            # layers that differ in their full size alone are not to be the same case twice
+            key=lambda setting: (self._chosen[found[setting]], sum(self._met[kind, pair] for pair in setting.pairs())),
         )
+        self._chosen[found[chosen]] += 1
         self._met.update((kind, pair) for pair in chosen.pairs())
         return found[chosen]
 

@@ -98,7 +98,8 @@ def factors_of(operator: str, *, few: bool) -> dict[str, Sequence[Any]]:
 def problem_of(operator: str, choice: Choice) -> Problem:
     """The problem that has the counts and options of a choice."""
     options = {name: value for name, value in choice.items() if name in OPERATORS[operator].options}
-    options |= counted(operator, *choice["channels"], choice.get("groups", 1))
+    channels, outputs = choice["channels"]
+    options |= counted(operator, channels, outputs, choice.get("groups", 1))
     problem = Problem(operator=operator, **options)
     rest = tuple(choice["rest"] * (stride - 1) for stride in problem.stride)
     return shaped(problem, (choice["height"], choice["width"]), (rest[0], rest[1]))

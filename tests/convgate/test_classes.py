@@ -139,10 +139,10 @@ def words_of(problem: Problem, **data: str) -> set[str]:
             {"channels": 6, "out_channels": 9},
             {"groups = 1", "1 < channels_per_group < 8, no multiple of 4", "outputs_per_group > 8, no multiple of 4"},
         ),
-        ({"channels": 8}, {"channels_per_group a multiple of 4", "outputs_per_group = 1"}),
+        ({"channels": 8}, {"channels_per_group is a multiple of 4", "outputs_per_group = 1"}),
         (
             {"channels": 4, "out_channels": 96},
-            {f"{side}_per_group a multiple of 4" for side in ("channels", "outputs")},
+            {f"{side}_per_group is a multiple of 4" for side in ("channels", "outputs")},
         ),
         (
             {"channels": 18, "out_channels": 4, "groups": 2},

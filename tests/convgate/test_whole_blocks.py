@@ -29,7 +29,7 @@ ROUNDS = (0, 1)
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_every_case_is_valid_small_and_survives_its_spec(operator: str, rounds: int) -> None:
     cases = cached(operator, rounds)
-    assert len(set(cases)) == len(cases) < (100, 320)[rounds]
+    assert len(set(cases)) == len(cases) < (120, 330)[rounds]
     for case in cases:
         assert case.operator.broken_rule(case.problem) is None
         assert case_rule(case) is None
