@@ -137,8 +137,12 @@ def random_functions(workers: Workers, subject: str, groups: Iterable[Sequence[F
         function: workers.submit(smallest_random, subject, spec, function, seconds=SECONDS)
         for function, spec in chosen.items()
     }
-    least = [(function, workers.answer(future)) for function, future in small.items()]
-    return [Random(function, each) for function, each in least if isinstance(each, Found)]
+    least = []
+    for function, asked_for in small.items():
+        smallest = workers.answer(asked_for)
+        if isinstance(smallest, Found):
+            least.append(Random(function, smallest))
+    return least
 
 
 def without_random(
@@ -156,8 +160,11 @@ def without_random(
     ]
     left = []
     for group, future in futures:
-        kept = workers.answer(future) if future is not None else None
-        left.append(list(group) if kept is None or isinstance(kept, Dead) else kept)
+        if future is None:
+            left.append(list(group))
+            continue
+        kept = workers.answer(future)
+        left.append(list(group) if isinstance(kept, Dead) else kept)
     return [group for group in left if group]
 
 
