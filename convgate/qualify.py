@@ -12,7 +12,7 @@ something once: that known bugs are found by heart says nothing of those to come
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -106,7 +106,7 @@ def qualify(
     quick: bool = False,
     names: Sequence[str] = (),
     resume: Path | None = None,
-) -> Iterator[Progressed | Qualification]:
+) -> Generator[Progressed | Qualification, None, None]:
     """Judge faults.
 
     Parameters

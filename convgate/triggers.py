@@ -88,7 +88,8 @@ def meets_trigger(words: Iterable[str], cases: Sequence[Case]) -> Bools | None:
     both = [each for each in found if each is not None]
     if len(both) < len(words) or not all(each[0] for each in both):
         return None
-    return np.logical_and.reduce([np.ones(len(cases), bool), *both])
+    everything: Bools = np.logical_and.reduce([np.ones(len(cases), bool), *both])
+    return everything
 
 
 def by_formula(text: str, cases: Sequence[Case]) -> Bools | None:

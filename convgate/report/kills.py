@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -153,13 +153,14 @@ def follow_kills(events: Iterable[Progressed | Outcome], console: Console, *, sh
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     found = None
     with Progress(*columns, console=console, disable=not show_progress, transient=True) as progress:
-        rows = {"": progress.add_task("loading", total=None)}
+        loading = progress.add_task("loading", total=None)
+        rows: dict[str, TaskID] = {}
         for event in events:
             match event:
                 case Progressed(phase=phase, done=done, total=total):
                     if phase not in rows:
                         # the first one takes the place of what is shown until there is one
-                        rows[phase] = rows.pop("", None) or progress.add_task(phase)
+                        rows[phase] = progress.add_task(phase) if rows else loading
                     progress.update(rows[phase], description=phase, completed=done, total=total)
                 case _:
                     found = event

@@ -15,7 +15,8 @@ __all__ = ["invalid_cases"]
 def bases(operator: str) -> Iterator[Problem]:
     """Valid problems to break the rules of: a plain one, one with options that could hide that a rule is broken.
 
-    And one with two places a row: of these an array that is one short has one left, which NumPy would repeat.
+    And one with two places a row: of these an array that is one short has one left, which NumPy would repeat. And one
+    with a single tap, where no shape depends on the dilation, so that arrays fit whatever it is.
     """
     found = OPERATORS[operator]
     plain = Problem(operator=operator, batch=2, channels=2, size=(4, 5), kernel_size=(2, 3))
@@ -27,11 +28,11 @@ def bases(operator: str) -> Iterator[Problem]:
         options = replace(options, channels=4, out_channels=2, groups=2, bias=True)
     if "ceil_mode" in found.options:
         options = replace(options, ceil_mode=True)
-    return iter((plain, options, replace(plain, size=(3, 4))))
+    return iter((plain, options, replace(plain, size=(3, 4)), replace(plain, kernel_size=(1, 1))))
 
 
 def invalid_cases(operator: str) -> list[Case]:
-    """Every rule of an operator broken, on either axis, on both, and by each array, for each of three problems."""
+    """Every rule of an operator broken, on either axis, on both, and by each array, for each of some problems."""
     found: dict[Case, None] = {}
     for problem in bases(operator):
         near = [*invalid_problems_near(problem, 0), *invalid_problems_near(problem, 1)]

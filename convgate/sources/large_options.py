@@ -4,11 +4,13 @@ Fast kernels are written for the options that are common, and what is large take
 what it was tested for. Every two large options meet, with small and with odd counts of channels and in groups. The
 cases are the same for every seed.
 
-Beside them stand those in which all options are the same but one: all are 1, or all are equal on both axes.
+Beside them stand those in which all options are the same but one: all are 1, or all are equal on both axes; and images
+of one row, one column or one pixel.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 from convgate.case import Case
@@ -18,7 +20,7 @@ from convgate.problem import PAIRS, Problem, span, with_axis
 from convgate.sources.pairwise import Choice, pairwise
 from convgate.sources.pieces import counted, numbered, usable
 
-__all__ = ["equal_but_one", "large_option_cases", "one_but_one"]
+__all__ = ["equal_but_one", "large_option_cases", "one_but_one", "thin_images"]
 
 # Common kernels meet the strides and dilations that are not.
 KERNELS = (
@@ -73,7 +75,13 @@ def large_option_cases(operator: str, rounds: int) -> list[Case]:
     data = ("dtype", "layout", "fill")
     large = [(problem_of(operator, choice), {name: choice[name] for name in data}) for choice in choices]
     few_values = 3 if rounds == 0 else max(len(ALONE), len(SQUARES))
-    alike = dict.fromkeys([*one_but_one(operator, ALONE[:few_values]), *equal_but_one(operator, SQUARES[:few_values])])
+    alike = dict.fromkeys(
+        [
+            *one_but_one(operator, ALONE[:few_values]),
+            *equal_but_one(operator, SQUARES[:few_values]),
+            *thin_images(operator, SQUARES[:few_values]),
+        ]
+    )
     turns = [{"dtype": dtype} for dtype in ("f32", "f64")]
     return numbered([*((problem, turns[number % 2]) for number, problem in enumerate(alike)), *large])
 
@@ -178,3 +186,19 @@ def equal_but_one(operator: str, squares: Sequence[dict[str, int]] = SQUARES) ->
             for more in (1, 2)
         ]
         yield from (each for each in (problem, *unequal) if OPERATORS[operator].broken_rule(each) is None)
+
+
+def thin_images(operator: str, squares: Sequence[dict[str, int]] = SQUARES) -> Iterator[Problem]:
+    """The same kernels on images of one row, one column and one pixel: every window has a border on both its sides.
+
+    What is averaged counts this border, or does not.
+    """
+    options = OPERATORS[operator].options
+    counting = (True, False) if "count_include_pad" in options else (True,)
+    for square, axes, counts in product(squares, ((0,), (1,), (0, 1)), counting):
+        plain = Problem(operator=operator, batch=2, channels=2, count_include_pad=counts)
+        problem = on_axes(on_axes(plain, (0, 1), **square), axes, size=1)
+        if "groups" in options:
+            problem = replace(problem, out_channels=2)
+        if OPERATORS[operator].broken_rule(problem) is None:
+            yield problem

@@ -12,7 +12,7 @@ from convgate.case import array_shapes, case_rule
 from convgate.operators import OPERATORS
 from convgate.problem import PAIRS, Problem, span
 from convgate.sources import large_options
-from convgate.sources.large_options import KERNELS, equal_but_one, large_option_cases, one_but_one
+from convgate.sources.large_options import KERNELS, equal_but_one, large_option_cases, one_but_one, thin_images
 from convgate.spec import format_spec, parse_spec
 
 cached = cache(large_option_cases)
@@ -127,3 +127,12 @@ def test_where_all_is_equal_but_one_pair_each_pair_is_unequal_once(operator: str
 def test_unequal_strides_come_either_way_with_all_else_square() -> None:
     strides = {p.stride for p in equal_but_one("conv2d") if p.kernel_size == (3, 3) and p.stride[0] != p.stride[1]}
     assert {(2, 1), (1, 2), (3, 2), (2, 3)} <= strides
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_3x3_kernels_with_a_border_meet_one_row_one_column_and_one_pixel(operator: str) -> None:
+    found = [p for p in thin_images(operator) if (p.kernel_size, p.padding, p.stride) == ((3, 3), (1, 1), (1, 1))]
+    assert {problem.size for problem in found} == {(1, 7), (7, 1), (1, 1)}
+    assert {case.problem for case in cached(operator, 0)} >= set(found)
+    if operator == "avg_pool2d":
+        assert {problem.count_include_pad for problem in found if problem.size == (1, 1)} == {True, False}
