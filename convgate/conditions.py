@@ -415,11 +415,21 @@ def class_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
 
 
 def special_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
-    """Conditions on the special values among the data."""
+    """Conditions on the special values among the data: anywhere, in one array, or in one of two."""
     tests: dict[str, Callable[[Array], Bools]] = {"NaN": np.isnan, "infinity": np.isinf}
+    values = [[values_of(case) for case in cases] for cases in tried]
+    arrays = list(values[0][0])
     for name, test in tests.items():
-        met = [any(test(array).any() for case in cases for array in values_of(case).values()) for cases in tried]
-        yield Condition(f"{name} among the data", np.array(met))
+        found = {
+            array: np.array([any(test(each[array]).any() for each in several if array in each) for several in values])
+            for array in arrays
+        }
+        yield Condition(f"{name} among the data", np.logical_or.reduce(list(found.values())))
+        if len(arrays) > 1:
+            for array, met in found.items():
+                yield Condition(f"{name} in {array}", met, bits=VALUE)
+            for one, other in combinations(arrays, 2):
+                yield Condition(f"{name} in {one} or {other}", found[one] | found[other], bits=VALUE + UNION)
 
 
 def axis_conditions(cases: Sequence[Case]) -> Iterator[Condition]:
