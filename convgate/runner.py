@@ -6,7 +6,7 @@ workers there are, and their tallies are added in the order of the shards.
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -244,6 +244,8 @@ def list_shards(workers: Workers, plan: Plan, operators: Sequence[str], given: S
     what covers all combinations of shape classes.
     """
     profile = PROFILES[plan.profile]
+    # first, as it takes longest
+    covered = covering(workers, plan, operators)
     always = [case for name in operators for case in cases_of_every_run(name)]
     jointly = [case for name in operators for case in joint_cases(name, profile.rounds)]
     large = [case for name in operators for case in large_work_cases(name, profile.large_work)]
@@ -253,7 +255,7 @@ def list_shards(workers: Workers, plan: Plan, operators: Sequence[str], given: S
         *shards_of_networks(plan, operators),
         *shards_of_cases(jointly, operators),
         *shards_of_cases(large, operators),
-        *covering_shards(workers, plan, operators),
+        *covering_shards(workers, plan, covered),
         *shards_of_profile(plan, operators),
     ]
 
@@ -271,15 +273,19 @@ def joint_cases(operator: str, rounds: int) -> list[Case]:
     return [*whole_block_cases(operator, rounds), *large_option_cases(operator, rounds)]
 
 
-def covering_shards(workers: Workers, plan: Plan, operators: Sequence[str]) -> list[Shard]:
-    """Cases that cover all feasible combinations of shape classes, two or three at a time, as the profile says."""
+def covering(workers: Workers, plan: Plan, operators: Sequence[str]) -> dict[str, Future[tuple[str, ...]]]:
+    """Have workers find cases that cover all feasible pairs or triples of shape classes, as the profile says."""
     strength = PROFILES[plan.profile].strength
-    futures = [
-        workers.submit(covering_specs, plan.subject, operator, strength, plan.seed, seconds=COVERING_SECONDS)
+    return {
+        operator: workers.submit(covering_specs, plan.subject, operator, strength, plan.seed, seconds=COVERING_SECONDS)
         for operator in operators
-    ]
+    }
+
+
+def covering_shards(workers: Workers, plan: Plan, found: Mapping[str, Future[tuple[str, ...]]]) -> list[Shard]:
+    """The cases that they have found, by operator."""
     shards: list[Shard] = []
-    for operator, future in zip(operators, futures, strict=True):
+    for operator, future in found.items():
         specs = workers.answer(future)
         if isinstance(specs, Dead):
             raise SubjectError(f"subject {plan.subject!r}: its supports() did not come back ({specs.message})")
