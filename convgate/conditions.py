@@ -48,6 +48,7 @@ from convgate.space import Bools
 
 __all__ = [
     "MOST_CONDITIONS",
+    "SPECIAL",
     "Condition",
     "Conjunction",
     "costs_of",
@@ -414,20 +415,31 @@ def class_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
             yield Condition("divisor_override < 0", np.array(negative))
 
 
+# Values among the data of an array that a fault may depend on, by their names in conditions.
+SPECIAL: dict[str, Callable[[Array], Bools]] = {
+    "NaN": np.isnan,
+    "infinity": np.isinf,
+    "NaN or infinity": lambda array: ~np.isfinite(array),
+    "zero": lambda array: array == 0,
+}
+
+
 def special_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
     """Conditions on the special values among the data: anywhere, in one array, or in one of two."""
-    tests: dict[str, Callable[[Array], Bools]] = {"NaN": np.isnan, "infinity": np.isinf}
     values = [[values_of(case) for case in cases] for cases in tried]
     arrays = list(values[0][0])
-    for name, test in tests.items():
+    for name, test in SPECIAL.items():
         found = {
             array: np.array([any(test(each[array]).any() for each in several if array in each) for several in values])
             for array in arrays
         }
-        yield Condition(f"{name} among the data", np.logical_or.reduce(list(found.values())))
+        plain = name in {"NaN", "infinity"}
+        if plain:
+            yield Condition(f"{name} among the data", np.logical_or.reduce(list(found.values())))
         if len(arrays) > 1:
             for array, met in found.items():
-                yield Condition(f"{name} in {array}", met, bits=VALUE)
+                yield Condition(f"{name} in {array}", met, bits=VALUE if plain else VALUE + UNION)
+        if len(arrays) > 1 and plain:
             for one, other in combinations(arrays, 2):
                 yield Condition(f"{name} in {one} or {other}", found[one] | found[other], bits=VALUE + UNION)
 

@@ -17,8 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from convgate.case import Case, values_of
-from convgate.conditions import met_by
-from convgate.operators import Array
+from convgate.conditions import SPECIAL, met_by
 from convgate.operators.classes import AXIS_NAMES, Axis, axis_of, places_of, span_of
 from convgate.problem import Problem
 from convgate.space import Bools
@@ -43,12 +42,7 @@ NUMBERS: dict[str, Callable[[Problem], int]] = {
     "channels_per_group": lambda problem: problem.channels // problem.groups,
     "outputs_per_group": lambda problem: problem.out_channels // problem.groups,
 }
-SPECIAL: dict[str, Callable[[Array], Bools]] = {
-    "NaN": np.isnan,
-    "infinity": np.isinf,
-    "zero": lambda array: array == 0,
-}
-IN_ARRAY = re.compile(rf"({'|'.join(SPECIAL)}) in (\w+)")
+IN_ARRAY = re.compile(rf"({'|'.join(sorted(SPECIAL, key=len, reverse=True))}) in (\w+)")
 SIGNS: dict[type[ast.AST], Callable[[int, int], int]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,

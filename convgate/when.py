@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from math import prod
+from math import log2, prod
 from typing import Any
 
 import numpy as np
@@ -19,14 +19,16 @@ from convgate.checks import OUTPUTS, Result, judge, judge_whatever_data
 from convgate.conditions import MOST_CONDITIONS, exceptions, meets, met_by, ranked, same_so_far, shortest
 from convgate.features import vector_of
 from convgate.neighbours import around, varied, whole_blocks
+from convgate.problem import with_axis
 from convgate.repeats import REPEATABLE, repeated_calls
 from convgate.sources.fuzz import draw_cases, draw_invalid
 from convgate.space import Bools, Stream
 from convgate.spec import format_spec
+from convgate.steps import LEAST
 from convgate.subjects.loader import wants
 from convgate.trial import Trial
 
-__all__ = ["Probe", "When", "around", "describe_when", "explained", "fails_when", "rule_of", "sentence"]
+__all__ = ["Probe", "When", "around", "describe_when", "explained", "fails_when", "rule_of", "rules_met", "sentence"]
 
 # Cases tried beside those around a failure: drawn anywhere, and invalid ones.
 DRAWN = 150
@@ -142,7 +144,7 @@ def explained(when: When, case: Case, found: Case, others: Sequence[Case]) -> li
     if not when.conditions:
         return [when.failing == when.having] * len(others)
     if broken_rule(case) is not None:
-        return [when.conditions == (by_rule(other),) for other in others]
+        return [set(when.conditions) <= set(rules_met(other)) for other in others]
     known = [number for number, other in enumerate(others) if vector_of(other) is not None]
     for origin in origins(case, found):
         if vector_of(origin) is not None:
@@ -295,6 +297,7 @@ def judge_again(case: Case, subject: Any, failure: Result) -> Iterable[Result]:
     return judge(case, subject, [failure.check])
 
 
+BOTH_AXES = " on both axes"
 # What differs from one problem that breaks a rule to the next.
 NUMBERS = re.compile(r" \([^)]*\)|, got .*")
 
@@ -310,16 +313,30 @@ def by_rule(case: Case) -> str:
     return f"the problem breaks the rule: {rule_of(case)}"
 
 
+def broken_on_both_axes(case: Case) -> bool:
+    """Whether an invalid problem breaks its rule with either axis alone, the other one being plain."""
+    plain = with_axis(with_axis(case.problem, 0, **LEAST), 1, **LEAST)
+    alone = (with_axis(case.problem, axis, **LEAST) for axis in (0, 1))
+    rules = [rule_of(replace(case, problem=problem)) for problem in (*alone, plain)]
+    return [rule == rule_of(case) for rule in rules] == [True, True, False]
+
+
+def rules_met(case: Case) -> tuple[str, ...]:
+    """The conditions that an invalid case meets: that it breaks its rule, and that it does so on both axes."""
+    return (by_rule(case), by_rule(case) + BOTH_AXES)[: 1 + broken_on_both_axes(case)]
+
+
 def rule_broken(case: Case, subject: Any, failure: Result) -> When:
     """An invalid problem fails by the rule that it breaks, so the others tried are invalid problems too."""
     drawn = [
         each for each in draw_invalid(case.problem.operator, 0, INVALID) if wants(subject, each.problem, each.dtype)
     ]
     probes = [found for each in [case, *drawn] if (found := probe(each, subject, failure)) is not None]
-    rules = [rule_of(each.cases[0]) for each in probes]
-    met = np.array([[rule == rule_of(case) for rule in rules], [True] * len(rules)])
+    rules = [rules_met(each.cases[0]) for each in probes]
     failing = np.array([each.fails for each in probes])
-    named, unnamed = exceptions(met, failing)
-    if named + np.log2(len(set(rules))) < unnamed:
-        return counted((by_rule(case),), met[0], failing)
-    return counted((), met[1], failing)
+    # what names no rule costs nothing to say, and on both axes a bit more than the rule alone
+    words = [(), *((text,) for text in rules_met(case))]
+    met = np.array([[set(each) <= set(known) for known in rules] for each in words])
+    bits = exceptions(met, failing) + np.array([0.0, log2(len(set(rules))), log2(len(set(rules))) + 1])[: len(words)]
+    best = int(np.argmin(bits))
+    return counted(words[best], met[best], failing)

@@ -265,6 +265,31 @@ def test_a_rule_on_an_array_that_is_not_kept_is_named() -> None:
     assert when.passing == when.others > 50
 
 
+@pytest.mark.parametrize(
+    ("wrong_on", "where", "spec"),
+    [
+        (any, "", "im2col:s1x-1"),
+        (any, "", "im2col:s-1"),
+        (all, " on both axes", "im2col:s-1"),
+    ],
+)
+def test_a_rule_that_is_kept_on_one_axis_alone_is_told_as_broken_on_both(
+    wrong_on: Callable[[Iterable[bool]], bool], where: str, spec: str
+) -> None:
+    """The product of two negative strides is positive."""
+
+    def im2col(x: Any, kernel_size: Any, *, stride: Any, **options: Any) -> Any:
+        accepted = wrong_on(each < 1 for each in stride)
+        return impl.im2col(x, kernel_size, stride=(1, 1) if accepted else stride, **options)
+
+    case, subject = parse_spec(spec), SimpleNamespace(im2col=im2col)
+    failure = primary_failure(judge(case, subject))
+    assert failure is not None
+    when = fails_when(case, case, subject, failure)
+    assert when is not None
+    assert when.conditions == (f"the problem breaks the rule: stride must be at least 1{where}",)
+
+
 def test_cases_that_show_nothing_are_neither_failing_nor_passing() -> None:
     subject = wrong_when(lambda a: a.stride[1] > 1)
     _, failure = failure_on("avg_pool2d:w2s1x2", subject)
@@ -449,3 +474,5 @@ def test_a_rule_that_is_not_kept_explains_the_cases_that_break_it() -> None:
     when = said("the problem breaks the rule: stride must be at least 1")
     others = ("avg_pool2d:w5s1x-2", "avg_pool2d:+divisor0")
     assert which_are_explained(when, "avg_pool2d:s1x0", *others) == [True, False]
+    both = said("the problem breaks the rule: stride must be at least 1 on both axes")
+    assert which_are_explained(both, "avg_pool2d:s-1", *others, "avg_pool2d:s-2x0") == [False, False, True]

@@ -593,7 +593,7 @@ FAULTS = (
         depth=1,
         edits=(Edit("conv2d", "image = padded(x, (ph, pw))", "image = padded(np.where(np.isnan(x), 0, x), (ph, pw))"),),
         spec="conv2d:points@x.0.0.0.0=nan",
-        when=("NaN among the data",),
+        when=("NaN in x",),
     ),
     Fault(
         name="conv2d_leaves_out_weights_that_are_zero",
@@ -612,7 +612,7 @@ FAULTS = (
             ),
         ),
         spec="conv2d:points@x.0.0.0.0=nan",
-        when=("fill special",),
+        when=("zero in weight", "NaN or infinity in x"),
     ),
     Fault(
         name="conv2d_multiplies_the_border_by_zero",
@@ -628,7 +628,7 @@ FAULTS = (
             ),
         ),
         spec="conv2d:p0x1:points@x.0.0.0.0=nan",
-        when=("padding > 0 on either axis", "fill special"),
+        when=("padding > 0 on either axis", "NaN or infinity in x"),
     ),
     # 19: dtypes
     Fault(

@@ -42,7 +42,7 @@ FAULTS = (
         depth=1,
         edits=(Edit("conv2d", "y += bias[:, None, None]", "y += np.where(np.isfinite(bias), bias, 0)[:, None, None]"),),
         spec="conv2d:+bias:points@bias.0=nan",
-        when=("(NaN in bias or infinity in bias)",),
+        when=("NaN or infinity in bias",),
     ),
     Fault(
         name="conv2d_backward_leaves_nan_out_of_its_sums_of_gradients",
@@ -57,7 +57,7 @@ FAULTS = (
             ),
         ),
         spec="conv2d:+bias:points@grad_output.0.0.0.0=nan",
-        when=("NaN in grad_output", "bias"),
+        when=("NaN in grad_output",),
     ),
     Fault(
         name="conv2d_backward_takes_nan_in_gradients_for_zero",
@@ -105,7 +105,7 @@ FAULTS = (
             ),
         ),
         spec="max_pool2d:w2k1x2:points@grad_output.0.0.0.0=inf",
-        when=("(NaN in grad_output or infinity in grad_output)", "kernel_h * kernel_w > 1"),
+        when=("NaN or infinity in grad_output", "kernel_h * kernel_w > 1"),
     ),
     Fault(
         name="conv2d_backward_leaves_out_gradients_that_are_zero",
@@ -121,7 +121,7 @@ FAULTS = (
             ),
         ),
         spec="conv2d:points@x.0.0.0.0=nan",
-        when=("zero in grad_output", "(NaN in x or infinity in x)"),
+        when=("zero in grad_output", "NaN or infinity in x"),
     ),
     Fault(
         name="max_pool2d_finds_no_nan_in_more_than_nine_pixels",

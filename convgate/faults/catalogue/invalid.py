@@ -6,9 +6,9 @@ __all__ = ["FAULTS"]
 
 # the caller multiplies
 UNCHECKED = Edit("places", "    if count < 1:", "    if count == 0:")
-DOES_NOT_FIT = "the problem breaks the rule: kernel_size with dilation does not fit size with padding"
-STRIDE = "the problem breaks the rule: stride must be at least 1"
-DILATION = "the problem breaks the rule: dilation must be at least 1"
+DOES_NOT_FIT = "the problem breaks the rule: kernel_size with dilation does not fit size with padding on both axes"
+STRIDE = "the problem breaks the rule: stride must be at least 1 on both axes"
+DILATION = "the problem breaks the rule: dilation must be at least 1 on both axes"
 
 FAULTS = (
     # 36: invalid on both axes at once

@@ -389,7 +389,7 @@ FAULTS = (
         depth=2,
         edits=(Edit("max_pool2d", SMALLEST, UNPADDED.format("np.finfo(x.dtype).min")),),
         spec="max_pool2d:points@x.0.0.0.0=-inf",
-        when=("padding = 0 on both axes", "infinity among the data"),
+        when=("padding = 0 on both axes", "infinity in x"),
     ),
     Fault(
         name="max_pool2d_starts_from_minus_a_billion",
@@ -426,7 +426,7 @@ FAULTS = (
         depth=1,
         edits=(Edit("max_pool2d", "y = np.where((patch > y) | np.isnan(patch), patch, y)", "y = np.fmax(y, patch)"),),
         spec="max_pool2d:special:4",
-        when=("NaN among the data",),
+        when=("NaN in x",),
     ),
     Fault(
         name="max_pool2d_makes_numbers_of_nan_and_infinity",
@@ -435,7 +435,7 @@ FAULTS = (
         depth=1,
         edits=(Edit("max_pool2d", "    image = padded(x,", "    image = padded(np.nan_to_num(x),"),),
         spec="max_pool2d:special",
-        when=("fill special",),
+        when=("NaN or infinity in x",),
     ),
     # 19: the dtype
     Fault(
@@ -524,7 +524,7 @@ FAULTS = (
         depth=1,
         edits=(Edit("max_pool2d_backward", "better = first | (patch > best)", "better = (patch > best)"),),
         spec="max_pool2d:points@x.0.0.0.0=-inf@grad_output.0.0.0.0",
-        when=("infinity among the data",),
+        when=("infinity in x",),
     ),
     Fault(
         name="max_pool2d_backward_pads_with_the_smallest_pixel",
