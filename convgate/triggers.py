@@ -6,7 +6,7 @@ for.
 
 A formula compares sums and products of sizes and options: ``channels + out_channels >= 256``, ``padding = dilation on
 both axes``, ``output_w is a multiple of 8``, ``kernel odd and stride = 2 on the same axis``. ``(A or B)`` is met by
-whatever meets either. ``NaN in weight`` asks for the data of one array.
+whatever meets either. ``NaN in weight`` asks for the data of one array, and ``layout offset`` for a choice.
 """
 
 import ast
@@ -42,6 +42,7 @@ NUMBERS: dict[str, Callable[[Problem], int]] = {
     "channels_per_group": lambda problem: problem.channels // problem.groups,
     "outputs_per_group": lambda problem: problem.out_channels // problem.groups,
 }
+CHOICE = re.compile(r"(layout|fill|dtype) (\w+)")
 IN_ARRAY = re.compile(rf"({'|'.join(sorted(SPECIAL, key=len, reverse=True))}) in (\w+)")
 SIGNS: dict[type[ast.AST], Callable[[int, int], int]] = {
     ast.Add: operator.add,
@@ -98,6 +99,9 @@ def holds(text: str, case: Case) -> bool:
     """Whether a formula holds for a case."""
     if text.startswith("(") and text.endswith(")") and " or " in text:
         return any(holds(each, case) for each in text[1:-1].split(" or "))
+    choice = CHOICE.fullmatch(text)
+    if choice is not None:
+        return bool(getattr(case, choice[1]) == choice[2])
     special = IN_ARRAY.fullmatch(text)
     if special is not None:
         array = values_of(case).get(special[2])

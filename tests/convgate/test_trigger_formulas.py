@@ -49,6 +49,14 @@ def test_a_formula_holds_where_it_does(text: str, first: str, in_python: Callabl
     assert 0 < met[1:].sum() < len(CASES)
 
 
+def test_more_layouts_than_a_condition_has_can_be_named() -> None:
+    words = "(layout fortran or layout transposed or layout sliced)"
+    cases = [parse_spec(f"conv2d:w2{each}") for each in (":sliced", ":transposed", ":offset", ":fortran", "")]
+    met = meets_trigger([words], cases)
+    assert met is not None
+    assert met.tolist() == [True, True, False, True, False]
+
+
 def test_special_values_are_looked_for_in_one_array() -> None:
     cases = [
         parse_spec(f"conv2d:w2:points@{points}")

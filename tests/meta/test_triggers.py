@@ -21,6 +21,7 @@ import pytest
 from convgate import faults
 from convgate.case import Case, broken_rule, case_rule, invalid_calls, lay_out, values_of
 from convgate.compare import Bound, compare
+from convgate.determined import undetermined
 from convgate.faults import CATALOGUE, Fault, subject_of
 from convgate.features import vector_of
 from convgate.fills import EXACT, step_of
@@ -115,6 +116,11 @@ def wrong(subject: SimpleNamespace, case: Case, call: Call) -> bool:
     return not (kept and own) or any(np.shares_memory(a, b) for a in returned for b in arrays.values())
 
 
+def finite(case: Case) -> bool:
+    """Whether all data are."""
+    return case.fill != "special" or all(np.isfinite(array).all() for array in values_of(case).values())
+
+
 def same(left: Array, right: Array) -> bool:
     """Whether two arrays have the same shape, dtype and numbers: NaN for NaN, zeros of either sign."""
     return left.dtype == right.dtype and np.array_equal(left, right, equal_nan=True)
@@ -129,6 +135,10 @@ def differ(case: Case, call: Call, output: str, found: Any, right: Any) -> bool:
     """
     if right is None or type(found) is not np.ndarray:
         return found is not right
+    either = None if finite(case) else undetermined(case.problem, values_of(case), output)
+    if either is not None and found.shape == right.shape:
+        # a number that is not finite meets padding there, so NaN is as right
+        found, right = (np.where(either & (np.isnan(found) | np.isnan(right)), np.nan, each) for each in (found, right))
     if same(found, right):
         return False
     roundings = case.operator.roundings(case.problem)[output]
@@ -215,7 +225,7 @@ def test_a_trigger_that_leaves_something_out_is_found(when: str) -> None:
         ("conv2d_swaps_stride", ()),
         ("conv2d_leaves_out_the_last_group", ()),
         ("conv2d_assigns_overlapping_gradients", ("kernel > 1 on either axis",)),
-        ("avg_pool2d_ignores_the_override_without_count_include_pad", ("no count_include_pad",)),
+        ("avg_pool2d_ignores_the_override_without_count_include_pad", ()),
         ("max_pool2d_backward_aligns_windows_with_the_end", ()),
     ],
 )

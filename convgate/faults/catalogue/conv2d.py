@@ -1227,7 +1227,7 @@ FAULTS = (
             "stride_h > 1",
             "1 < groups < channels",
             "dtype f32",
-            "(layout fortran or layout transposed)",
+            "(layout fortran or layout transposed or layout channelslice)",
         ),
     ),
     Fault(
