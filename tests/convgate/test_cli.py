@@ -214,7 +214,7 @@ def test_nothing_but_the_result_is_printed_where_there_is_no_terminal(gate: Gate
 def test_counts_coverage_the_verdict_and_what_to_do_next_are_printed(gate: Gate) -> None:
     run = gate(*CONFORMING)
     lines = run.ended.out.splitlines()
-    assert lines[0].split() == ["operator", "cases", "passed", "failed", "vacuous"]
+    assert lines[0].split() == ["operator", "cases", "passed", "failed", "vacuous", "layers"]
     assert lines[1].split()[:2] == ["col2im", str(run.record["cases"])]
     assert lines[3].split() == ["shape", "classes", "covered", "1-way", "2-way", "3-way"]
     two_way = next(way for way in run.record["coverage"] if way["t"] == 2)
