@@ -441,7 +441,7 @@ def special_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
                 yield Condition(f"{name} in {array}", met, bits=VALUE if plain else VALUE + UNION)
         if len(arrays) > 1 and plain:
             for one, other in combinations(arrays, 2):
-                yield Condition(f"{name} in {one} or {other}", found[one] | found[other], bits=VALUE + UNION)
+                yield Condition(f"{name} in ({one} or {other})", found[one] | found[other], bits=VALUE + UNION)
 
 
 def axis_conditions(cases: Sequence[Case]) -> Iterator[Condition]:
