@@ -25,7 +25,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB
 # called nothing, is kept, and workers are forked from it: they are as fresh, and there in some hundredths of a second.
 # Not so on macOS, whose libraries may not be used after a fork. By name, as this module knows none of them.
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
-PRELOADED = ["convgate.cli", "oracles.torch_oracle"]
+PRELOADED = ["convgate.runner", "convgate.qualify", "oracles.torch_oracle"]
 
 
 @dataclass(frozen=True)

@@ -404,7 +404,7 @@ def test_no_condition_is_a_riddle() -> None:
     """Neither a negation of several words, nor alternatives that run into what stands beside them."""
     for condition in CONDITIONS:
         assert not any(riddle in condition.text for riddle in ("not no", "not 1 <", "not kernel", "not stride"))
-        assert " or " not in condition.text or "(" in condition.text
+        assert " or " not in condition.text.removeprefix("NaN or infinity in ") or "(" in condition.text
 
 
 def test_to_raise_is_another_failure_than_to_be_wrong() -> None:
