@@ -276,7 +276,7 @@ def test_oracles_that_disagree_are_listed(opened: Opened, passing: RunRecord) ->
         Disagreement(spec=f"im2col:{seed}", check="forward", message=f"they differ {seed}") for seed in range(1010)
     ]
     page = opened(replace(passing, oracles_disagree=cases))
-    assert "The first 1000 of 1010." in text(page, "#failures")
+    assert "The first 1,000 of 1,010;" in text(page, "#failures")
     assert "im2col:0" in text(page, "#failures")
     assert "they differ 999" in text(page, "#failures")
 
