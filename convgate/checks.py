@@ -25,6 +25,7 @@ from convgate.relations import (
     evaluate,
     finite_differences,
     identity,
+    kept_alone,
     layout,
     one_identity,
     one_purity_relation,
@@ -380,6 +381,19 @@ def judge_relations(check: str, trial: Trial) -> Result | None:
     return closer if closer is not None and closer.verdict == "failed" else found
 
 
+def judge_purity(trial: Trial) -> Result | None:
+    """What the calls on the case's own data do to these and to their results; and on the lattice, what others do.
+
+    The first is seen at every call, whatever the data, and is made sure of only where something is wrong with it.
+    """
+    for make in (trial.operator.forward, trial.operator.backward):
+        if make is not None and trial.is_suspect(make(trial.problem)):
+            result = judge_relation("purity", kept_alone(trial.case, make), trial)
+            if result.verdict == "failed":
+                return result
+    return None if is_large(trial.case) else judge_relations("purity", trial)
+
+
 def has_empty_windows(trial: Trial) -> bool:
     """Whether a window of a max pool lies wholly in padding, where finite data give minus infinity."""
     if trial.operator.name != "max_pool2d":
@@ -455,7 +469,7 @@ RELATIONS: dict[str, Relations] = {
 CHECKS: dict[str, Callable[[Trial], Result | None]] = {
     **{check: partial(judge_direct, check) for check in OUTPUTS},
     "special_values": judge_special_values,
-    "purity": partial(judge_relations, "purity"),
+    "purity": judge_purity,
     "finite_difference": judge_finite_difference,
     "adjoint": judge_adjoint,
     "identity": partial(judge_relations, "identity"),
@@ -464,16 +478,21 @@ CHECKS: dict[str, Callable[[Trial], Result | None]] = {
 }
 
 
-# Terms of a forward pass beyond which relations cost more than they tell: purity and identities make some sixty calls,
-# which together then take longer than all else. What they look for does not need large data, and is seen on small ones.
+# Terms of a forward pass beyond which more calls of the subject cost more than they tell: what they look for does not
+# need large data, and is seen on small ones.
 MOST_RELATION_WORK = 250_000
-# On large cases these are left: the comparison with the oracles, and four calls beside it.
-CHEAP = frozenset({*OUTPUTS, "special_values", "adjoint", "invalid_arguments"})
+# On large cases these are left: what the calls on the case's own data show.
+CHEAP = frozenset({*OUTPUTS, "special_values", "purity", "adjoint", "invalid_arguments"})
+
+
+def is_large(case: Case) -> bool:
+    """Whether a valid case is one of much work."""
+    return broken_rule(case) is None and case.operator.work(case.problem) > MOST_RELATION_WORK
 
 
 def checks_for(case: Case) -> frozenset[str]:
     """The checks that a case is worth: all, but on a large one only those that make few calls."""
-    large = broken_rule(case) is None and case.operator.work(case.problem) > MOST_RELATION_WORK
+    large = is_large(case)
     return CHEAP if large else frozenset(CHECKS)
 
 

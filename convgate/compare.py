@@ -209,15 +209,16 @@ def compare_to_half_a_step(actual: Array, expected: Array, step: int) -> Mismatc
 
 def compare_to_bound(actual: Array, expected: Certified | Array, bound: Bound) -> Mismatch | None:
     """Every entry must be within its error bound of the truth; exact arithmetic decides where floats do not."""
-    wrong = np.isnan(actual)
-    for index in indices(wrong):
+    wrong, finite = np.isnan(actual), keeps_finite(expected, bound)
+    for index in indices(wrong & ~finite):
         wrong[index] = not bound.overflows_to(nan, expected[index], index)
     if wrong.any():
         return mismatch_at(first(wrong), wrong, "NaN mismatch", actual, expected)
     sides = sides_of(actual, expected, bound)
-    wrong |= sides.outside
-    narrow = not (sides.outside & sides.broad).any()
-    for index in indices(~sides.inside & ~(sides.outside & (sides.broad | sides.narrow))):
+    infinite = np.isinf(actual) & finite
+    wrong |= sides.outside | infinite
+    narrow = not ((sides.outside & sides.broad) | infinite).any()
+    for index in indices(~sides.inside & ~infinite & ~(sides.outside & (sides.broad | sides.narrow))):
         truth, found = expected[index], float(actual[index])
         if not isfinite(found) or truth == -inf:
             # minus infinity is the maximum of a window wholly in padding
@@ -278,6 +279,18 @@ def sides_of(actual: Array, expected: Certified | Array, bound: Bound) -> Sides:
             narrow=most <= widest * below * (1 - ROUNDED),
             broad=least > widest * above * (1 + ROUNDED),
         )
+
+
+def keeps_finite(expected: Certified | Array, bound: Bound) -> Array:
+    """Entries on the way to which surely nothing overflows, so that neither NaN nor an infinity is excused.
+
+    Half of the magnitude and the truth together is the sum of the terms of either sign: see `Bound.overflows_to`.
+    """
+    truth, magnitude = certified(expected), certified(bound.magnitude)
+    with np.errstate(all="ignore"):
+        largest = magnitude.high + magnitude.error + np.abs(truth.high) + np.abs(truth.low) + truth.error
+        most = largest / 2 * float(bound.divisor) * (1 + float(bound.gamma)) * (1 + ROUNDED)
+        return np.asarray(most <= float(np.finfo(DTYPES[bound.dtype]).max))
 
 
 def certified(numbers: Certified | Array) -> Certified:

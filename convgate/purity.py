@@ -31,12 +31,14 @@ def impure_alone(function: Callable[..., Any], **arrays: NDArray[Any]) -> tuple[
     results = called(*arrays.values())
     for name, then in before.items():
         now = arrays[name]
-        if now.shape != then.shape:
-            return f"mutated input: {name} had the shape {then.shape}, has {now.shape}", pure
+        if (now.shape, now.dtype) != (then.shape, then.dtype):
+            return f"mutated input: {name} was {then.dtype} {then.shape}, is {now.dtype} {now.shape}", pure
         different = (now != then) & ~((now != now) & (then != then))  # noqa: PLR0124 - NaN
         if different.any():
             place = tuple(int(i) for i in np.argwhere(different)[0])
             return f"mutated input: {name}{list(place)} was {then[place]}, is {now[place]}", pure
+        if now.tobytes() != then.tobytes():
+            return f"mutated input: a zero or NaN of {name} has other bits", pure
     held = [(result, np.array(result)) for result in results]
     for number, result in enumerate(results):
         for other in (*arrays.values(), *results[:number]):

@@ -32,6 +32,7 @@ __all__ = [
     "evaluate",
     "finite_differences",
     "identity",
+    "kept_alone",
     "layout",
     "one_identity",
     "one_purity_relation",

@@ -1,6 +1,6 @@
 """A trial: one case before one subject, with what the oracles say, each computed once and when it is asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, partial
@@ -39,12 +39,15 @@ class Outcome:
         Whether the subject lacks the function, or says that it does not support the problem.
     refused : bool
         Whether it says so by NotImplementedError, of a problem that its ``supports`` let through.
+    owned : bool
+        Whether its results surely belong to the caller: in memory of their own, which can be written to.
     """
 
     outputs: Mapping[str, Any] | None = None
     error: BaseException | None = None
     missing: bool = False
     refused: bool = False
+    owned: bool = True
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,8 @@ class Trial:
                 outputs = perform(self.subject, call, arrays)
             # read once, so that a subject that keeps its results cannot change them from one check to the next
             return Outcome(
-                {name: np.array(each) if type(each) is np.ndarray else each for name, each in outputs.items()}
+                {name: np.array(each) if type(each) is np.ndarray else each for name, each in outputs.items()},
+                owned=owned([each for each in outputs.values() if type(each) is np.ndarray], arrays),
             )
         except NotImplementedError:
             return Outcome(missing=True, refused=True)
@@ -161,9 +165,16 @@ class Trial:
     def kept(self, arrays: Arrays) -> bool:
         """Whether arrays hold the case's data, to the last bit."""
         return all(
-            array.shape == self.values[name].shape and array.tobytes() == self.values[name].tobytes()
+            array.shape == self.values[name].shape
+            and array.dtype == self.values[name].dtype
+            and array.tobytes() == self.values[name].tobytes()
             for name, array in arrays.items()
         )
+
+    def is_suspect(self, call: Call) -> bool:
+        """Whether a call on the case's own data has changed these, or returned what may not be the caller's."""
+        called = self._called(call)
+        return not (called.kept and called.outcome.owned)
 
     def _called(self, call: Call) -> Called:
         if call.function not in self._calls:
@@ -371,3 +382,17 @@ def present(oracle: Any, call: Call, arrays: Arrays) -> dict[str, Any]:
     """What an oracle says of a call, of the outputs that there are: without a bias it has no gradient."""
     with np.errstate(all="ignore"):
         return {name: array for name, array in perform(oracle, call, arrays).items() if array is not None}
+
+
+def owned(results: Sequence[Array], arrays: Arrays) -> bool:
+    """Whether results surely are in memory of their own, each entry at its own place, and can be written to.
+
+    What is seen at once: results whose bounds in memory overlap others' are in doubt, and so are gaps between entries.
+    """
+    for number, result in enumerate(results):
+        others = (*arrays.values(), *results[:number])
+        if not (result.flags.writeable and result.flags.forc):
+            return False
+        if any(np.may_share_memory(result, other) for other in others):
+            return False
+    return True

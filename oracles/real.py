@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 
 from oracles import vectorized
-from oracles.certified import Certified, U, add_up, product_error
+from oracles.certified import SMALLEST, Certified, U, add_up, product_error
 from oracles.vectorized import MOST_BYTES, Axes
 
 __all__ = ["avg_pool2d", "avg_pool2d_backward", "col2im", "conv2d", "conv2d_backward", "max_pool2d_backward"]
@@ -102,7 +102,7 @@ def avg_pool2d(
     return Certified(
         quotient,
         rest,
-        (error + lost) / np.abs(divisors),
+        (error + lost) / np.abs(divisors) + SMALLEST,
         lambda index: _exact_sum(terms, index) / Fraction(int(divisors[index[2:]])),
     )
 

@@ -239,6 +239,10 @@ def next_step(record: RunRecord) -> str:
         saved = next((failure.folder for failure in record.failures if failure.folder), None)
         return f"Look at {Path(saved) / 'README.md'} next." if saved else "Replay a failing case next."
     if record.verdict == "insufficient":
+        if any(row.left_open for row in record.caveats):
+            return "Replay a case that is left open: the definition and PyTorch as it is here disagree on it."
+        if any(row.claimed for row in record.caveats):
+            return "Give the subject what is missing, or a lower error_factor."
         return "Give the subject what is missing, or a supports(problem) that says what it is for."
     following = {"smoke": "pr", "pr": "nightly"}.get(record.profile)
     if following is None:

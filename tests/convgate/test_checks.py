@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 import impl
-from convgate.checks import CHECKS, OUTPUTS, RELATIONS, VERDICTS, Result, judge, primary_failure
+from convgate.checks import CHECKS, OUTPUTS, RELATIONS, VERDICTS, Result, judge, judge_trial, primary_failure
+from convgate.compare import Bound
 from convgate.operators import OPERATORS, Call
 from convgate.spec import parse_spec
 from convgate.trial import Trial
@@ -487,3 +488,64 @@ def test_what_one_subject_says_of_its_accuracy_is_not_said_of_the_next() -> None
     trial = Trial(parse_spec("conv2d:real"), claiming)
     assert trial.error_factor == 77
     assert trial.before(impl).error_factor is None
+
+
+# What calls do to the data and to their results is seen on every case
+
+
+def overwrites(x: Array, weight: Array, bias: Array | None = None, **options: Any) -> Array:
+    """A convolution that uses its input as scratch memory where both channels are whole blocks."""
+    y = impl.conv2d(x, weight, bias, **options)
+    if len(weight) % 16 == 0 == x.shape[1] % 16:
+        x *= 0
+    return y
+
+
+def cleans(x: Array, weight: Array, bias: Array | None = None, **options: Any) -> Array:
+    """A convolution that takes NaN out of its input after it has used it."""
+    y = impl.conv2d(x, weight, bias, **options)
+    np.nan_to_num(x, copy=False)
+    return y
+
+
+def freezes(x: Array, weight: Array, bias: Array | None = None, **options: Any) -> Array:
+    """A convolution whose result cannot be written to."""
+    y = impl.conv2d(x, weight, bias, **options)
+    y.flags.writeable = False
+    return y
+
+
+def retypes(x: Array, weight: Array, bias: Array | None = None, **options: Any) -> Array:
+    """A convolution that leaves its input as integers of the same bits."""
+    y = impl.conv2d(x, weight, bias, **options)
+    x.dtype = np.dtype(f"i{x.itemsize}")
+    return y
+
+
+@pytest.mark.parametrize(
+    ("spec", "conv2d", "symptom"),
+    [
+        ("conv2d:c64h14w14o64k3p1:f32", overwrites, "mutated input"),
+        ("conv2d:c16h4w4o16k3p1:f32:real", overwrites, "mutated input"),
+        ("conv2d:c3h6w6o2k3p1:special:1", cleans, "mutated input"),
+        ("conv2d:c3h6w6o2k3p1:special:3", cleans, "mutated input"),
+        ("conv2d:c3h6w6o2k3p1:f32:wide", retypes, "mutated input"),
+        ("conv2d:c3h6w6o2k3p1", freezes, "read-only output"),
+        ("conv2d:c3h6w6o2k3p1:real", freezes, "read-only output"),
+    ],
+)
+def test_purity_is_seen_on_large_cases_and_on_data_of_every_kind(spec: str, conv2d: Any, symptom: str) -> None:
+    case = parse_spec(spec)
+    subject = SimpleNamespace(conv2d=conv2d, conv2d_backward=impl.conv2d_backward)
+    found = {result.check: result for result in judge_trial(Trial(case, subject, sampled=True))}
+    assert (found["purity"].verdict, found["purity"].symptom) == ("failed", symptom)
+
+
+def test_nan_on_real_data_is_wrong_at_once_where_nothing_can_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Bound, "overflows_to", None)
+
+    def conv2d(x: Array, weight: Array, bias: Array | None = None, **options: Any) -> Array:
+        return np.full_like(impl.conv2d(x, weight, bias, **options), np.nan)
+
+    (forward,) = judge(parse_spec("conv2d:c3h6w6o2k3p1:f32:real"), SimpleNamespace(conv2d=conv2d), ["forward"])
+    assert forward.symptom == "NaN mismatch"
