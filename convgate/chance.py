@@ -27,7 +27,7 @@ __all__ = ["Random", "random_functions", "without_random"]
 MOST_CASES = 3
 # Case by case; a task that takes longer says nothing.
 SECONDS = 120.0
-# So often must a case of a random function fail for its failure to be another one.
+# A case of a random function must fail this often for its failure to count as a separate one.
 TIMES = 3
 
 Failing = tuple[str, Result]

@@ -104,8 +104,8 @@ class Result:
     one_oracle: bool = False
 
 
-# A result that is so much too small must not pass by what a subject claims: otherwise the claim, not the result, was
-# judged.
+# A result that is too small by this share must not pass by what a subject claims: otherwise the claim was judged, not the
+# result.
 NOTICED = Fraction(1, 100)
 # Of what a subject says.
 MOST_CHARACTERS = 2_000

@@ -216,8 +216,10 @@ def main() -> None:
 @click.option(
     "--operators", type=Operators(), default=(), help="Which to judge; all that the subject has, if left out."
 )
-@click.option("--profile", type=click.Choice(list(PROFILES)), default="pr", show_default=True, help="How closely.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random cases.")
+@click.option(
+    "--profile", type=click.Choice(list(PROFILES)), default="pr", show_default=True, help="How many cases to judge."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the random cases.")
 @click.option("--jobs", type=Jobs(), default="auto", show_default=True, help="Worker processes.")
 @click.option(
     "--max-unsupported",
@@ -225,7 +227,7 @@ def main() -> None:
     default=MAX_UNSUPPORTED,
     show_default=True,
     metavar="PERCENT",
-    help="Of an operator's cases, how many the subject may refuse by NotImplementedError; beyond, the exit code is 3.",
+    help="Percentage of an operator's cases that may raise NotImplementedError; above it the exit code is 3.",
 )
 @REPORTS
 @REQUIRE
@@ -241,7 +243,7 @@ def gate(
     required: dict[int, Fraction],
     **files: Path | None,
 ) -> None:
-    """Judge a subject on random problems.
+    """Judge a subject on layers of networks, blocks, large options and random problems.
 
     Exit code 0: it conforms; 1: it fails; 2: wrong usage, or it could not be loaded; 3: too little was verified.
     """
@@ -421,8 +423,10 @@ def coverage(
 
 @main.command("qualify")
 @click.argument("names", nargs=-1, metavar="[FAULT...]")
-@click.option("--profile", type=click.Choice(list(PROFILES)), default="pr", show_default=True, help="How closely.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random cases.")
+@click.option(
+    "--profile", type=click.Choice(list(PROFILES)), default="pr", show_default=True, help="How many cases to judge."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the random cases.")
 @click.option("--jobs", type=Jobs(), default="auto", show_default=True, help="Worker processes.")
 @click.option("--quick", is_flag=True, help="Stop at the first case that shows a fault; explain nothing.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures as JSON.")
@@ -492,8 +496,10 @@ def write_all(texts: Mapping[Path | None, str], console: Console) -> None:
 
 
 @main.command("mutants")
-@click.option("--profile", type=click.Choice(list(PROFILES)), default="pr", show_default=True, help="How closely.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random cases.")
+@click.option(
+    "--profile", type=click.Choice(list(PROFILES)), default="pr", show_default=True, help="How many cases to judge."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the random cases.")
 @click.option("--jobs", type=Jobs(), default="auto", show_default=True, help="Worker processes.")
 @click.option(
     "--everything", is_flag=True, help="Judge those that are known to be equivalent as well, which takes long."

@@ -40,7 +40,8 @@ STREAMS = {"x": 0, "weight": 1, "bias": 2, "grad_output": 3, "columns": 4}
 # coordinate has 2**21 values with its sign. More values would only make exact sums harder.
 MOST_VALUES = 2**20
 
-# Where more terms would force magnitudes below the one, at most so many as the other that are not zero meet.
+# Where more terms would force magnitudes below LEAST_MAGNITUDE, zeros are added so that at most MOST_MET terms that are
+# not zero meet.
 LEAST_MAGNITUDE = 2**6
 MOST_MET = 16
 
@@ -114,8 +115,9 @@ def magnitude(operator: Operator, problem: Problem, dtype: str, met: int | None)
 
     With n roundings, magnitudes a * q in each of f factors and q the quantum, a sum of n terms stays under
     n * a**f * q, and any algorithm with an error under gamma(n + 2) times that, about (n + 2) * u * n * a**f * q,
-    finds the right integer if this is under 1/2. We ask for 1/8: finite differences and linearity double the data
-    of one argument, and the rest is left to algorithms that are not exact on integers (Winograd, FFT).
+    finds the right integer if this is under 1/2. We ask for 1/8: linearity doubles the data of one argument, finite
+    differences move all data by a quantum, and the rest is left to algorithms that are not exact on integers (Winograd,
+    FFT).
     The terms of an average are divided, by d or more, and so is their error; added up before they are divided,
     they must stay exact even if they are doubled.
 

@@ -198,7 +198,7 @@ def judge_faults(
 
 @contextmanager
 def threads_that_end(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads of which none begins anything once the block is left by an exception."""
+    """Threads that start nothing new once the block is left by an exception."""
     threads = ThreadPoolExecutor(count)
     try:
         yield threads

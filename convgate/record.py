@@ -37,7 +37,7 @@ __all__ = [
 FORMAT_VERSION = 2
 # From the best to the worst.
 RUN_VERDICTS = ("conforms", "insufficient", "fails")
-# The oracles may disagree on so many cases, or on one in so many if that is more.
+# The oracles may disagree on up to MOST_OPEN cases, or one in ONE_OPEN_IN if that is more.
 MOST_OPEN, ONE_OPEN_IN = 5, 1_000
 # How many percent of an operator's cases a subject may refuse, if nobody says otherwise.
 MAX_UNSUPPORTED = 10.0
@@ -434,7 +434,7 @@ def too_many_open(caveats: Iterable[Caveats]) -> str:
         left, cases = sum(row.left_open for row in rows), sum(row.cases for row in rows)
         most = max(MOST_OPEN, cases // ONE_OPEN_IN)
         if left > most:
-            return f"{where}{left} of {cases} cases are left open, as the oracles disagree; {most} may be"
+            return f"{where}{left} of {cases} cases are left open, as the oracles disagree; at most {most} may be"
     return ""
 
 
@@ -444,7 +444,7 @@ def too_much_refused(caveats: Iterable[Caveats], max_unsupported: float) -> str:
         if 100 * row.refused > max_unsupported * row.cases:
             return (
                 f"{row.operator}: NotImplementedError on {refusals(row)}, which supports() let through; "
-                f"{max_unsupported:g} % may be"
+                f"at most {max_unsupported:g} % is allowed"
             )
     return ""
 
@@ -489,7 +489,7 @@ def verdict_of(
         return "insufficient", "no case was judged"
     for operator in operators:
         if not tally.cases[operator]:
-            return "insufficient", f"{operator}: no case was judged, as the subject's supports() says no to all of them"
+            return "insufficient", f"{operator}: no case was judged, as the subject's supports() excludes them all"
     caveats = caveats_of(tally, operators)
     lacking = too_many_open(caveats) or too_much_refused(caveats, max_unsupported)
     if lacking:

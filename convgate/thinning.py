@@ -223,7 +223,7 @@ def places_in_turn(batch: int, height: int, width: int, draw: Draw) -> Ints:
 
 
 def taken_away(mask: Bools, forth: Step, back: Step, most: int, draw: Draw) -> Bools:
-    """Without so many entries that at most `most` are seen together.
+    """Remove entries until at most `most` are seen together.
 
     Each time a quarter of those go that are seen from where too many are, until there is no such place.
 

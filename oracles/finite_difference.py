@@ -8,8 +8,8 @@ of integers, without a tolerance.
 Results of the function under test are rounded to the nearest integer first. An implementation that is not exact on
 integers (Winograd, FFT) is then forgiven errors below half a unit, and nothing else.
 
-The functions are self-contained but for :func:`oracles.exact.exact_dot`, and import nothing but NumPy: reproduction
-scripts carry their source.
+The functions are self-contained but for :func:`oracles.exact.exact_dot`, and import nothing but NumPy, as reproduction
+scripts carry their source; all but :func:`require_max_differentiable`, which no script needs.
 """
 
 from __future__ import annotations

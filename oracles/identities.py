@@ -2,7 +2,7 @@
 
 Each takes plain callables, with options already bound, and arrays, and returns ``(left, right)``, which must be equal.
 On integers small enough for the dtype both sides are exact but for implementations that are not (Winograd, FFT): round
-both to the nearest integer, then compare. the adjoints round by themselves.
+both to the nearest integer, then compare. The adjoints round by themselves.
 
 The functions are self-contained but for :func:`oracles.exact.exact_dot`, and import nothing but NumPy: reproduction
 scripts carry their source.
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = [
     "adjoint_of_columns",
     "adjoint_of_gradient",
-    "columns_product",
     "constant_pool",
     "group_of_convolution",
     "image_of_batch",
@@ -85,19 +84,6 @@ def image_of_batch(
     For a backward function give all the arrays that have a batch axis, such as ``(grad_output, x)``.
     """
     return forward(*arrays)[image : image + 1], forward(*(array[image : image + 1] for array in arrays))
-
-
-def columns_product(
-    conv_forward: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    im2col_forward: Callable[[np.ndarray], np.ndarray],
-    x: np.ndarray,
-    weight: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """``conv(x, w) == w as a matrix @ im2col(x)``, for one group and no bias."""
-    y = conv_forward(x, weight)
-    batch, channels, height, width = y.shape
-    flat = weight.reshape(channels, -1) @ im2col_forward(x)
-    return y, flat.reshape(channels, height, width, batch).transpose(3, 0, 1, 2)
 
 
 def constant_pool(

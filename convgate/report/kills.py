@@ -22,7 +22,7 @@ __all__ = ["as_json", "as_markdown", "follow_kills", "show_kills"]
 
 Outcome = TypeVar("Outcome")
 
-# The classes of design.md, in a few words.
+# The classes of faults, in a few words.
 CLASSES = {
     1: "average counts the ceil_mode overhang",
     2: "the same in backward alone",
@@ -81,7 +81,7 @@ SHORT = {
 # What these columns show.
 WITHOUT_PYTORCH = (
     "Found *without PyTorch* means by the definition, finite differences and identities, with PyTorch not asked. It is "
-    "as many as are found with it, as PyTorch has but a veto: where it contradicts the definition, nobody is blamed. "
+    "as many as are found with it, as PyTorch only has a veto: where it contradicts the definition, nobody is blamed. "
     "So it can keep a check from failing, but makes none fail. It is not there to find more, but so that a mistake in "
     "the definition is not blamed on a subject."
 )
@@ -131,13 +131,13 @@ def shares(found: Qualification) -> Iterator[tuple[str, int]]:
     """In how many faults what holds."""
     yield "found by the gate", sum(bool(fault.kills) for fault in found.faults)
     without = sum(bool(fault.without_torch) for fault in found.faults)
-    yield "found without PyTorch, which has but a veto (definition, finite differences, identities)", without
+    yield "found without PyTorch, which only has a veto (definition, finite differences, identities)", without
     yield "found by a usual test (a few shapes, allclose)", sum(fault.usual for fault in found.faults)
     if not found.explained:
         return
     gradients = sum(fault.by_gradients for fault in found.faults)
     yield f"found by gradient checks alone, within {CASES_MORE} cases of the first that shows it", gradients
-    yield "told as one failure", sum(len(fault.failures) == 1 for fault in found.faults)
+    yield "reported as one failure", sum(len(fault.failures) == 1 for fault in found.faults)
     yield (
         "explained exactly: it fails when the fault shows, and not otherwise",
         sum(fault.exact is True for fault in found.faults),

@@ -72,7 +72,7 @@ def open_cases(record: RunRecord) -> str:
     """The cases on which the oracles disagree, a line each."""
     lines = [f"{each.spec}: {each.check}, {each.message}" for each in record.oracles_disagree[:MOST_OPEN]]
     more = len(record.oracles_disagree) - MOST_OPEN
-    lines += [f"and {more} more, which stand in the record"] if more > 0 else []
+    lines += [f"and {more} more in the record"] if more > 0 else []
     return fenced("\n".join(cut(" ".join(visible(line).split()), MOST_OF_OPEN) for line in lines), "text")
 
 

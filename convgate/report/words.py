@@ -73,7 +73,7 @@ def notes_of(record: RunRecord) -> list[str]:
             found.append(f"{row.claimed} of {row.cases} cases of {row.operator} rest on its own error_factor, {most}")
     for row in record.caveats:
         if row.refused:
-            allowed = "" if record.max_unsupported is None else f"; {record.max_unsupported:g} % may be"
+            allowed = "" if record.max_unsupported is None else f"; at most {record.max_unsupported:g} % is allowed"
             found.append(
                 f"NotImplementedError on {refusals(row)} of {row.operator}, which supports() let through{allowed}"
             )

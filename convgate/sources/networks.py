@@ -26,7 +26,7 @@ OWN = 0
 CHANNELS = (OWN, 8, 16, 24, 32, 64)
 FEW_CHANNELS = (OWN, 8, 16)
 SIZES = (7, 8, 14)
-# Channels out, of so many channels in.
+# Output channels for a given number of input channels.
 OUTPUTS = {"equal": (1, 1, 0), "twice": (2, 1, 0), "half": (1, 2, 0), "one more": (1, 1, 1)}
 BATCHES = (1, 2)
 # Networks run in float32; one case of so many is in float64.

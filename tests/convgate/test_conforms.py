@@ -231,7 +231,7 @@ def test_an_operator_does_not_hide_behind_the_cases_of_others() -> None:
     tally.merge(with_open(0, 10_000, "im2col"))
     assert verdict_of(tally, ["conv2d", "im2col"], []) == (
         "insufficient",
-        "conv2d: 6 of 100 cases are left open, as the oracles disagree; 5 may be",
+        "conv2d: 6 of 100 cases are left open, as the oracles disagree; at most 5 may be",
     )
 
 
@@ -334,7 +334,7 @@ def test_a_subject_that_refuses_two_fifths_does_not_conform() -> None:
     assert 0.15 < row.refused / row.cases < 0.5
     assert found.verdict == "insufficient"
     assert f"im2col: NotImplementedError on {row.refused} of {row.cases} cases" in found.reason
-    assert "10 % may be" in found.reason
+    assert "at most 10 % is allowed" in found.reason
 
 
 def test_few_refusals_conform_and_stand_in_the_verdict_line_and_every_report() -> None:
@@ -344,7 +344,7 @@ def test_few_refusals_conform_and_stand_in_the_verdict_line_and_every_report() -
     assert found.verdict == "conforms"
     words = f"NotImplementedError on {row.refused} of {row.cases} cases"
     assert words in found.reason
-    assert "; 40 % may be" in notes_of(found)[0]
+    assert "; at most 40 % is allowed" in notes_of(found)[0]
     for text in (shown(found), markdown.render(found), html.render(found)):
         assert words in text
     assert f'name="cases_refused" value="{row.refused}"' in junit.render(found)

@@ -178,7 +178,7 @@ def test_every_operator_must_be_verified_enough_on_its_own() -> None:
 def test_no_cases_are_insufficient() -> None:
     assert verdict_of(Tally(), ["im2col"], []) == (
         "insufficient",
-        "im2col: no case was judged, as the subject's supports() says no to all of them",
+        "im2col: no case was judged, as the subject's supports() excludes them all",
     )
 
 

@@ -231,20 +231,6 @@ def test_a_group_of_a_convolution(bias: np.ndarray | None, group: int) -> None:
     assert not equal(sides(interleaves_groups))
 
 
-def test_columns_product() -> None:
-    def function(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        return definition.conv2d(x, weight, stride=(1, 2), padding=(1, 0))
-
-    def columns(x: np.ndarray) -> np.ndarray:
-        return definition.im2col(x, (3, 2), stride=(1, 2), padding=(1, 0))
-
-    def images_slowest(x: np.ndarray) -> np.ndarray:
-        return np.concatenate([columns(x[n : n + 1]) for n in range(len(x))], axis=1)
-
-    assert equal(identities.columns_product(function, columns, X, WEIGHT))
-    assert not equal(identities.columns_product(function, images_slowest, X, WEIGHT))
-
-
 # Pools
 
 
