@@ -104,8 +104,8 @@ class Result:
     one_oracle: bool = False
 
 
-# A result that is too small by this share must not pass by what a subject claims: otherwise the claim was judged, not the
-# result.
+# A result that is too small by this share must not pass by what a subject claims: otherwise the claim was judged, and
+# not the result.
 NOTICED = Fraction(1, 100)
 # Of what a subject says.
 MOST_CHARACTERS = 2_000
