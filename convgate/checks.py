@@ -480,7 +480,7 @@ CHECKS: dict[str, Callable[[Trial], Result | None]] = {
 
 # Terms of a forward pass beyond which more calls of the subject cost more than they tell: what they look for does not
 # need large data, and is seen on small ones.
-MOST_RELATION_WORK = 250_000
+MOST_RELATION_WORK = 50_000
 # On large cases these are left: what the calls on the case's own data show.
 CHEAP = frozenset({*OUTPUTS, "special_values", "purity", "adjoint", "invalid_arguments"})
 

@@ -55,7 +55,7 @@ COMPARING_SECONDS = 120.0
 # Cases that are judged after the shard in which a fault is found, to see which other checks find it: so many that cases
 # of every source are among them. Each that kills or blocks its process costs a new one, or the time until that is seen:
 # so many say when it does.
-CASES_MORE = 1000
+CASES_MORE = 400
 MOST_DEATHS = 40
 # The trigger of a fault that accepts what it must not.
 BREAKS = "the problem breaks the rule: "
