@@ -518,7 +518,7 @@ def freezes(x: Array, weight: Array, bias: Array | None = None, **options: Any) 
 def retypes(x: Array, weight: Array, bias: Array | None = None, **options: Any) -> Array:
     """A convolution that leaves its input as integers of the same bits."""
     y = impl.conv2d(x, weight, bias, **options)
-    x.dtype = np.dtype(f"i{x.itemsize}")
+    x.dtype = np.dtype(f"i{x.itemsize}")  # type: ignore[misc] # NumPy still lets it be set
     return y
 
 
