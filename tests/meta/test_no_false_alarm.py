@@ -69,8 +69,10 @@ def test_correct_subjects_conform_however_they_compute(operator: str, part: int)
                 tallies[name].add(operator, format_spec(case), results, primary_failure(results), 0.0)
     assert tallies
     for name, tally in tallies.items():
-        verdict_found, _ = verdict_of(tally, [operator], [])
-        assert verdict_found == "conforms", (name, [(spec, r.message) for spec, r in tally.failing])
+        # of some dozens of covering cases more have windows wholly in padding than of a run's, of which PyTorch's gate
+        # may refuse one in ten: it has no opinion on their gradient
+        verdict_found, reason = verdict_of(tally, [operator], [], max_unsupported=20)
+        assert verdict_found == "conforms", (name, reason, [(spec, r.message) for spec, r in tally.failing])
 
 
 @pytest.mark.parametrize(("subject", "library"), EXTRAS.items())
