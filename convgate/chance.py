@@ -1,4 +1,4 @@
-"""What a subject leaves to chance is told once for each of its functions, and apart from what it does every time.
+"""What a subject leaves to chance is reported once for each of its functions, apart from what it does every time.
 
 Where repeated calls on the same data differ, each failing case shows something else: no smallest one comes of it, nor
 does it say anything of earlier calls. So before failures are minimised, some of each group are called again and again.

@@ -87,7 +87,7 @@ def distinct_failures(
 ) -> Iterator[tuple[Failure, Found]]:
     """Minimise groups of failing cases, round by round, until their failures explain them or nothing new turns up.
 
-    Groups that come to the same minimum are one failure. What is random is told first, once for each function, and its
+    Groups that come to the same minimum are one failure. What is random is reported first, once a function, and its
     cases are no part of that.
 
     Parameters

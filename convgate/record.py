@@ -424,7 +424,7 @@ def caveats_of(tally: Tally, operators: Iterable[str]) -> list[Caveats]:
 
 
 def too_many_open(caveats: Iterable[Caveats]) -> str:
-    """What is said of more cases than may be left open, of all operators together or of one; nothing if they are few.
+    """The sentence about more open cases than allowed, over all operators or for one; empty if there are few.
 
     On most data oracles agree to the last bit, so one that is wrong, or that the subject has changed, shows in more
     cases than a few. A few are left to conventions on which nobody was asked.
@@ -439,7 +439,7 @@ def too_many_open(caveats: Iterable[Caveats]) -> str:
 
 
 def too_much_refused(caveats: Iterable[Caveats], max_unsupported: float) -> str:
-    """What is said of an operator on which more is refused than may be; nothing if there is none."""
+    """The sentence about an operator on which more is refused than allowed; empty if there is none."""
     for row in caveats:
         if 100 * row.refused > max_unsupported * row.cases:
             return (

@@ -1,4 +1,4 @@
-"""The definition once more, on whole arrays: what :mod:`oracles.definition` says, a hundred times as fast.
+"""The definition once more, on whole arrays: what :mod:`oracles.definition` says, many times as fast.
 
 The loops are the statement of record, and the tests prove these functions equal to them on every problem of a bounded
 scope. Signatures, shapes, meaning and errors are the same. Arrays are floats; everything is computed in float64 and

@@ -26,7 +26,7 @@ __all__ = ["render"]
 # A step may write a mebibyte; this stays far below it.
 MOST_FAILURES = 10
 MOST_CHARACTERS = 2_000
-# Cases on which the oracles disagree, and what is told of each.
+# Cases on which the oracles disagree: how many are listed, and how much is said about each.
 MOST_OPEN, MOST_OF_OPEN = 500, 300
 
 

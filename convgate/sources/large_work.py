@@ -16,7 +16,7 @@ FEW = (
     "conv2d:c16h86w86o4k3p1+bias",
     # 256 channels in and out
     "conv2d:c128h7w7o128k3p1+bias:f32",
-    # 2**16 images, of next to nothing
+    # 2**16 images of two pixels
     "conv2d:n65536w2o2k1x2",
     "max_pool2d:n70000h2w2k2s2:f32",
     # 2**16 rows of an image, and of a matrix

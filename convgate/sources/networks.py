@@ -132,7 +132,7 @@ def cost(problem: Problem) -> int:
 
 
 def kind_of(layer: Layer) -> tuple[bool, ...]:
-    """What is told apart where settings are to be even: 1x1, groups, depthwise, and the others."""
+    """The kinds of layer among which settings are spread evenly: 1x1, groups, depthwise, and the others."""
     problem = layer.problem
     return problem.taps == 1, problem.groups > 1, is_depthwise(problem)
 

@@ -16,7 +16,7 @@ from convgate.case import Case
 from convgate.checks import Result, judge, judge_trial, primary_failure
 from convgate.operators import OPERATORS
 from convgate.profiles import SHARD
-from convgate.record import Tally, verdict_of
+from convgate.record import MAX_UNSUPPORTED, Tally, verdict_of
 from convgate.repro import repro_source
 from convgate.runner import cases_of_every_run
 from convgate.sources.fuzz import draw_cases
@@ -56,6 +56,16 @@ def smoke(operator: str, subjects: Mapping[str, Any]) -> list[Case]:
     return list(cases)
 
 
+def has_window_in_padding(case: Case) -> bool:
+    """Whether a window of a max pool, or of one that a relation makes of it, can lie wholly in padding.
+
+    On its gradient PyTorch has no opinion. It takes padding on both sides of the input and taps that are apart.
+    """
+    problem = case.problem
+    axes = zip(problem.padding, problem.dilation, strict=True)
+    return problem.operator == "max_pool2d" and any(padding and dilation > 1 for padding, dilation in axes)
+
+
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_correct_subjects_conform_however_they_compute(operator: str, part: int) -> None:
@@ -66,12 +76,15 @@ def test_correct_subjects_conform_however_they_compute(operator: str, part: int)
         for name, subject in subjects.items():
             if wants(subject, case.problem, case.dtype):
                 results = judge_trial(first if name == CORRECT[0] else first.before(subject))
+                if any(result.refused for result in results):
+                    assert name == "oracles.torch_oracle", (name, format_spec(case))
+                    assert has_window_in_padding(case), format_spec(case)
                 tallies[name].add(operator, format_spec(case), results, primary_failure(results), 0.0)
     assert tallies
     for name, tally in tallies.items():
-        # of some dozens of covering cases more have windows wholly in padding than of a run's, of which PyTorch's gate
-        # may refuse one in ten: it has no opinion on their gradient
-        verdict_found, reason = verdict_of(tally, [operator], [], max_unsupported=20)
+        # PyTorch's share of refusals is that of these few covering cases, and none of a run: each was looked at above
+        most = 100 if name == "oracles.torch_oracle" else MAX_UNSUPPORTED
+        verdict_found, reason = verdict_of(tally, [operator], [], max_unsupported=most)
         assert verdict_found == "conforms", (name, reason, [(spec, r.message) for spec, r in tally.failing])
 
 
