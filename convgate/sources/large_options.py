@@ -10,6 +10,7 @@ of one row, one column or one pixel.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -17,8 +18,8 @@ from convgate.case import Case
 from convgate.features import data_choices
 from convgate.operators import OPERATORS
 from convgate.problem import PAIRS, Problem, span, with_axis
-from convgate.sources.pairwise import Choice, pairwise
-from convgate.sources.pieces import counted, numbered, usable
+from convgate.sources.pairwise import Choice
+from convgate.sources.pieces import counted, numbered, usable, varied
 
 __all__ = ["equal_but_one", "large_option_cases", "one_but_one", "thin_images"]
 
@@ -65,15 +66,13 @@ def large_option_cases(operator: str, rounds: int) -> list[Case]:
     rounds : int
         How often all pairs are covered, in other company each time; 0 for those of fewer values, once.
     """
-    factors = factors_of(operator, few=rounds == 0)
     most_work = MOST_WORK if rounds else MOST_WORK_OF_FEW
 
-    def fits(choice: Choice) -> bool:
-        return usable(problem_of(operator, choice), most_work, MOST_ENTRIES)
+    def fits(problem: Problem) -> bool:
+        return usable(problem, most_work, MOST_ENTRIES)
 
-    choices = [choice for number in range(max(1, rounds)) for choice in pairwise(factors, fits, number)]
-    data = ("dtype", "layout", "fill")
-    large = [(problem_of(operator, choice), {name: choice[name] for name in data}) for choice in choices]
+    factors = factors_of(operator, few=rounds == 0)
+    large = varied(factors, partial(problem_of, operator), fits, rounds)
     few_values = 3 if rounds == 0 else max(len(ALONE), len(SQUARES))
     alike = dict.fromkeys(
         [

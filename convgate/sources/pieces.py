@@ -1,6 +1,6 @@
 """What the joint sources are put together from: problems given by their output, and cases of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -8,8 +8,9 @@ from typing import Any
 from convgate.case import Case, array_shapes, case_rule
 from convgate.operators import OPERATORS
 from convgate.problem import Pair, Problem, output_size, span
+from convgate.sources.pairwise import Choice, pairwise
 
-__all__ = ["counted", "entries", "numbered", "shaped", "usable"]
+__all__ = ["counted", "entries", "numbered", "shaped", "usable", "varied"]
 
 
 def shaped(problem: Problem, output: Pair, rest: Pair) -> Problem:
@@ -56,6 +57,25 @@ def usable(problem: Problem, most_work: int, most_entries: int) -> bool:
     found = OPERATORS[problem.operator]
     valid = min(problem.size) > 0 and found.broken_rule(problem) is None
     return valid and found.work(problem) <= most_work and entries(problem) <= most_entries
+
+
+def varied(
+    factors: Mapping[str, Sequence[Any]],
+    problem_of: Callable[[Choice], Problem],
+    fits: Callable[[Problem], bool],
+    rounds: int,
+) -> list[tuple[Problem, dict[str, Any]]]:
+    """Problems that fit and have all pairs of values of their factors, each with its dtype, layout and fill.
+
+    Pairs are covered once a round, in other company each time; at least once.
+    """
+    choices = [
+        choice
+        for number in range(max(1, rounds))
+        for choice in pairwise(factors, lambda choice: fits(problem_of(choice)), number)
+    ]
+    data = ("dtype", "layout", "fill")
+    return [(problem_of(choice), {name: choice[name] for name in data}) for choice in choices]
 
 
 def numbered(problems: Sequence[tuple[Problem, dict[str, Any]]]) -> list[Case]:

@@ -6,6 +6,7 @@ every memory layout in pairs. They are the same for every seed.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from convgate.block_sizes import BLOCKS, LEAST_BLOCK
@@ -13,8 +14,8 @@ from convgate.case import Case
 from convgate.features import data_choices
 from convgate.operators import OPERATORS
 from convgate.problem import Problem
-from convgate.sources.pairwise import Choice, pairwise
-from convgate.sources.pieces import counted, numbered, shaped, usable
+from convgate.sources.pairwise import Choice
+from convgate.sources.pieces import counted, numbered, shaped, usable, varied
 
 __all__ = ["CHANNELS", "FEW_CHANNELS", "FEW_WIDTHS", "WIDTHS", "whole_block_cases"]
 
@@ -54,16 +55,13 @@ def whole_block_cases(operator: str, rounds: int) -> list[Case]:
     rounds : int
         How often all pairs are covered, in other company each time; 0 for those of fewer counts, once.
     """
-    factors = factors_of(operator, few=rounds == 0)
     most_work = MOST_WORK if rounds else MOST_WORK_OF_FEW
 
-    def fits(choice: Choice) -> bool:
-        return usable(problem_of(operator, choice), most_work, MOST_ENTRIES)
+    def fits(problem: Problem) -> bool:
+        return usable(problem, most_work, MOST_ENTRIES)
 
-    choices = [choice for number in range(max(1, rounds)) for choice in pairwise(factors, fits, number)]
-    data = ("dtype", "layout", "fill")
-    found = [(problem_of(operator, choice), {name: choice[name] for name in data}) for choice in choices]
-    return numbered(found)
+    factors = factors_of(operator, few=rounds == 0)
+    return numbered(varied(factors, partial(problem_of, operator), fits, rounds))
 
 
 def factors_of(operator: str, *, few: bool) -> dict[str, Sequence[Any]]:
