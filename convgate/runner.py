@@ -240,11 +240,12 @@ def seconds_of(shard: Shard) -> float:
 def list_shards(workers: Workers, plan: Plan, operators: Sequence[str], given: Sequence[Case] = ()) -> list[Shard]:
     """All cases of a run, the plain and most telling ones first, and random ones last.
 
-    First those given; then those of every run, the layers of networks, whole blocks and large options, much work, and
-    what covers all combinations of shape classes.
+    First those given; then those of every run, what covers all combinations of shape classes, the layers of networks,
+    whole blocks and large options, and much work. The covering cases are small and differ most: what they show is told
+    by a smaller case, and sooner.
     """
     profile = PROFILES[plan.profile]
-    # first, as it takes longest
+    # the search for them takes longest, so it is the first thing that workers get
     covered = covering(workers, plan, operators)
     always = [case for name in operators for case in cases_of_every_run(name)]
     jointly = [case for name in operators for case in joint_cases(name, profile.rounds)]
@@ -252,10 +253,10 @@ def list_shards(workers: Workers, plan: Plan, operators: Sequence[str], given: S
     return [
         *as_they_are(shards_of_cases(given, operators)),
         *shards_of_cases(always, operators),
+        *covering_shards(workers, plan, covered),
         *shards_of_networks(plan, operators),
         *shards_of_cases(jointly, operators),
         *shards_of_cases(large, operators),
-        *covering_shards(workers, plan, covered),
         *shards_of_profile(plan, operators),
     ]
 
