@@ -6,6 +6,7 @@ from types import ModuleType
 from oracles import definition, finite_difference, identities, real, vectorized
 from oracles.certified import Certified
 from oracles.exact import as_integers, exact_dot
+from oracles.windows import windows
 
 __all__ = [
     "Certified",
@@ -17,6 +18,7 @@ __all__ = [
     "real",
     "torch_oracle",
     "vectorized",
+    "windows",
 ]
 
 

@@ -19,6 +19,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from convgate.oracle_list import windows
 from convgate.problem import Problem
 
 __all__ = ["kept", "terms_met"]
@@ -115,17 +116,8 @@ def reaching(problem: Problem, gradient: Bools, *, together: bool = True) -> Flo
 
 def taps(problem: Problem, axis: int) -> list[tuple[slice, slice]]:
     """For each tap along one axis the places at which it lies in the image, and the pixels that it lies on there."""
-    size, kernel, stride, padding, dilation, places = (
-        getattr(problem, name)[axis] for name in ("size", "kernel_size", "stride", "padding", "dilation", "output_size")
-    )
-    found = []
-    for tap in range(kernel):
-        offset = tap * dilation - padding
-        first = max(0, -(offset // stride))
-        end = max(first, min(places, (size - 1 - offset) // stride + 1))
-        start = offset + first * stride
-        found.append((slice(first, end), slice(start, start + (end - first) * stride, stride)))
-    return found
+    options = (getattr(problem, name)[axis] for name in ("size", "kernel_size", "stride", "padding", "dilation"))
+    return [(places, pixels) for _, places, pixels in windows(*options, ceil_mode=problem.ceil_mode).slices]
 
 
 def to_pixels(problem: Problem) -> Step:

@@ -26,7 +26,7 @@ __all__ = ["ORACLES", "render"]
 
 SLOWEST = 10
 # Cases on which the oracles disagree: more would make a page that nobody reads, and the record has them all.
-MOST_OPEN = 1_000
+OPEN_SHOWN = 1_000
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def render(record: RunRecord) -> str:
         judged=judged_in_words(record),
         notes=notes_of(record),
         layers={each.spec: each.layer for each in record.judged if each.layer},
-        most_open=MOST_OPEN,
+        most_open=OPEN_SHOWN,
         command=command_of(record) if record.profile in PROFILES else "",
         failing=Counter(failure.operator for failure in record.failures),
         oracles=ORACLES,

@@ -27,7 +27,7 @@ __all__ = ["render"]
 MOST_FAILURES = 10
 MOST_CHARACTERS = 2_000
 # Cases on which the oracles disagree: how many are listed, and how much is said about each.
-MOST_OPEN, MOST_OF_OPEN = 500, 300
+OPEN_SHOWN, MOST_OF_OPEN = 500, 300
 
 
 def render(record: RunRecord) -> str:
@@ -70,8 +70,8 @@ def block_of(failure: SavedFailure) -> str:
 
 def open_cases(record: RunRecord) -> str:
     """The cases on which the oracles disagree, a line each."""
-    lines = [f"{each.spec}: {each.check}, {each.message}" for each in record.oracles_disagree[:MOST_OPEN]]
-    more = len(record.oracles_disagree) - MOST_OPEN
+    lines = [f"{each.spec}: {each.check}, {each.message}" for each in record.oracles_disagree[:OPEN_SHOWN]]
+    more = len(record.oracles_disagree) - OPEN_SHOWN
     lines += [f"and {more} more in the record"] if more > 0 else []
     return fenced("\n".join(cut(" ".join(visible(line).split()), MOST_OF_OPEN) for line in lines), "text")
 
