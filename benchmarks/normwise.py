@@ -17,16 +17,16 @@ import numpy as np
 from pages import fill_in, table
 from tiles import TILES, amplification, largest_error, most_roundings
 
-from convgate.case import broken_rule
-from convgate.checks import OUTPUTS, judge_trial
-from convgate.fills import DTYPES
-from convgate.norms import NormBound
-from convgate.operators import Array
+from convgate.cases.case import broken_rule
+from convgate.cases.fills import DTYPES
+from convgate.judging.checks import OUTPUTS, judge_trial
+from convgate.judging.norm_bound import NormBound
+from convgate.judging.subjects.loader import operators_of
+from convgate.judging.trial import Trial
 from convgate.oracle_list import Certified
-from convgate.profiles import PROFILES, SHARD
+from convgate.problems.operators import Array
 from convgate.sources.fuzz import draw_cases
-from convgate.subjects.loader import operators_of
-from convgate.trial import Trial
+from convgate.sources.profiles import PROFILES, SHARD
 
 SUBJECTS = {"fft": "FFT", "winograd": "Winograd", "integral_image": "integral image"}
 REAL = {"real", "wide"}

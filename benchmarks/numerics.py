@@ -15,14 +15,14 @@ from pages import DOCS, fill_in, table
 from pictures import BLUE, GREEN, GREY, ORANGE, pyplot, saved
 
 import impl
-from convgate.case import Case, broken_rule, lattice_of_case, values_of
-from convgate.compare import Bound, compare
-from convgate.fills import DTYPES, unit_roundoff
-from convgate.operators import OPERATORS, perform
+from convgate.cases.case import Case, broken_rule, lattice_of_case, values_of
+from convgate.cases.fills import DTYPES, unit_roundoff
+from convgate.judging.compare import Bound, compare
 from convgate.oracle_list import torch_oracle
-from convgate.problem import Problem
-from convgate.profiles import PROFILES, SHARD
+from convgate.problems.operators import OPERATORS, perform
+from convgate.problems.problem import Problem
 from convgate.sources.fuzz import draw_cases
+from convgate.sources.profiles import PROFILES, SHARD
 
 Array = NDArray[Any]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from convgate.files import write_text
+from convgate.results.files import write_text
 
 __all__ = ["DOCS", "fill_in", "filled", "table"]
 

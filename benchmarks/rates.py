@@ -28,20 +28,20 @@ from torch.autograd import Function, gradcheck
 from torch.autograd.function import once_differentiable
 
 import impl
-from convgate.case import Case, array_shapes, broken_rule, values_of
-from convgate.checks import CHECKS, Result, judge, primary_failure
-from convgate.operators import OPERATORS, Array, perform
-from convgate.problem import Problem
-from convgate.profiles import SHARD
-from convgate.record import Tally
-from convgate.runner import Plan, list_shards, planned_cases
+from convgate.cases.case import Case, array_shapes, broken_rule, values_of
+from convgate.cases.spec import format_spec, parse_spec
+from convgate.judging.checks import CHECKS, Result, judge, primary_failure
+from convgate.judging.subjects.loader import DEFAULT_SUBJECT
+from convgate.judging.trial import Trial
+from convgate.problems.operators import OPERATORS, Array, perform
+from convgate.problems.problem import Problem
+from convgate.results.record import Tally
+from convgate.run.runner import Plan, list_shards, planned_cases
+from convgate.run.tasks import Shard, cases_of, judge_shard, prepare
+from convgate.run.workers import Workers
 from convgate.sources.fuzz import draw_cases
-from convgate.spec import format_spec, parse_spec
-from convgate.strategies import problems
-from convgate.subjects.isolation import Workers
-from convgate.subjects.loader import DEFAULT_SUBJECT
-from convgate.trial import Trial
-from convgate.worker import Shard, cases_of, judge_shard, prepare
+from convgate.sources.profiles import SHARD
+from convgate.sources.strategies import problems
 
 __all__ = ["CALLEES", "LARGE", "WAYS", "beside", "callee", "fits_all", "large", "plan", "rates", "sampled", "shares"]
 

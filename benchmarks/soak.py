@@ -14,11 +14,11 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from convgate.checks import FAILING
-from convgate.events import RunFinished
-from convgate.files import write_text
-from convgate.record import JudgedCase
-from convgate.runner import Plan, run_gate
+from convgate.judging.checks import FAILING
+from convgate.results.events import RunFinished
+from convgate.results.files import write_text
+from convgate.results.record import JudgedCase
+from convgate.run.runner import Plan, run_gate
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "soak.md"
 PROFILE = "pr"

@@ -24,7 +24,7 @@ from pictures import BLUE, GREEN, GREY, ORANGE, pyplot, saved
 from rich.progress import track
 from workloads import CONVOLUTIONS, LARGE, LATE, POOLS, STAGES, WORKLOADS
 
-from convgate.files import write_text
+from convgate.results.files import write_text
 
 __all__ = ["IM2COL", "SPEED", "TARGETS", "geometric_mean", "ratio", "slope", "tables_of"]
 

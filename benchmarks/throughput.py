@@ -22,9 +22,9 @@ from rates import CALLEES, LARGE, WAYS
 from rich.progress import track
 from speed import machine, measured, shown
 
-from convgate.checks import CHECKS
-from convgate.files import write_text
-from convgate.operators import OPERATORS
+from convgate.judging.checks import CHECKS
+from convgate.problems.operators import OPERATORS
+from convgate.results.files import write_text
 
 __all__ = ["FULL", "QUICK", "Size", "measure", "tables_of", "with_run"]
 

@@ -18,30 +18,30 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from convgate.checkpoint import CheckpointError
-from convgate.coverage import coverage_of, shortfalls
-from convgate.failures import FailureFileError, list_failures, unreadable_failures
-from convgate.faults import CATALOGUE, Fault
-from convgate.files import writable, write_text
-from convgate.merge import MergeError, merge
-from convgate.operators import OPERATORS
-from convgate.profiles import PROFILES
-from convgate.qualify import qualify
-from convgate.record import MAX_UNSUPPORTED, RecordError, RunRecord, load_record
-from convgate.replay import Replayed, Target, replay, targets_of
+from convgate.cases.spec import SpecError
+from convgate.diagnosis.store import FailureFileError, list_failures, unreadable_failures
+from convgate.judging.subjects.loader import DEFAULT_SUBJECT, SubjectError
+from convgate.problems.operators import OPERATORS
 from convgate.report import annotations, json, markdown
 from convgate.report.coverage import show_coverage, show_difference, show_shortfalls
 from convgate.report.formats import FORMATS
-from convgate.report.kills import as_json as kills_as_json
-from convgate.report.kills import as_markdown as kills_as_markdown
-from convgate.report.kills import follow_kills, show_kills
-from convgate.report.survivors import show_survey
 from convgate.report.terminal import follow, show_record
-from convgate.runner import Plan, run_gate
-from convgate.spec import SpecError
-from convgate.subjects.loader import DEFAULT_SUBJECT, SubjectError
-from convgate.survivors import survey
-from convgate.together import CorrectFailsError
+from convgate.results.files import writable, write_text
+from convgate.results.record import MAX_UNSUPPORTED, RecordError, RunRecord, load_record
+from convgate.run.merge import MergeError, merge
+from convgate.run.replay import Replayed, Target, replay, targets_of
+from convgate.run.runner import Plan, run_gate
+from convgate.selftest.batch import CorrectFailsError
+from convgate.selftest.checkpoint import CheckpointError
+from convgate.selftest.faults import CATALOGUE, Fault
+from convgate.selftest.mutation_run import survey
+from convgate.selftest.qualify import qualify
+from convgate.selftest.report_kills import as_json as kills_as_json
+from convgate.selftest.report_kills import as_markdown as kills_as_markdown
+from convgate.selftest.report_kills import follow_kills, show_kills
+from convgate.selftest.report_mutants import show_survey
+from convgate.shapes.coverage import coverage_of, shortfalls
+from convgate.sources.profiles import PROFILES
 
 __all__ = ["main"]
 

@@ -14,8 +14,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from convgate.case import Case
-    from convgate.testing import Judged
+    from convgate.cases.case import Case
+    from convgate.run.in_pytest import Judged
 
 __all__ = ["convgate_judge"]
 
@@ -37,7 +37,7 @@ class Session:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Take over what a worker of pytest-xdist has judged; one that crashed has nothing to hand over."""
-        from convgate.testing import decode  # noqa: PLC0415 - heavy
+        from convgate.run.in_pytest import decode  # noqa: PLC0415 - heavy
 
         output = getattr(node, "workeroutput", None)
         self.lost += output is None
@@ -46,7 +46,7 @@ class Session:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Hand over what was judged, in a worker; otherwise write the record."""
-        from convgate.testing import encode  # noqa: PLC0415 - heavy
+        from convgate.run.in_pytest import encode  # noqa: PLC0415 - heavy
 
         output = getattr(session.config, "workeroutput", None)
         if output is not None:
@@ -64,9 +64,9 @@ class Session:
 
     def write(self) -> None:
         """Write the record."""
-        from convgate.files import write_text  # noqa: PLC0415 - heavy
         from convgate.report.json import render  # noqa: PLC0415 - heavy
-        from convgate.testing import record_of_session  # noqa: PLC0415 - heavy
+        from convgate.results.files import write_text  # noqa: PLC0415 - heavy
+        from convgate.run.in_pytest import record_of_session  # noqa: PLC0415 - heavy
 
         seconds = time.monotonic() - self.started
         record = record_of_session(
@@ -92,7 +92,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--convgate-max-unsupported",
         metavar="PERCENT",
         type=percentage,
-        # convgate.record.MAX_UNSUPPORTED, which is heavy to import
+        # convgate.results.record.MAX_UNSUPPORTED, which is heavy to import
         default=10.0,
         help="of an operator's cases, how many the subject may refuse by NotImplementedError (default: 10)",
     )
@@ -130,9 +130,9 @@ def convgate_judge(request: pytest.FixtureRequest) -> "Callable[[Case | str, Any
 
     def judge(case: "Case | str", subject: Any) -> None:
         __tracebackhide__ = True
-        from convgate.spec import SpecError  # noqa: PLC0415 - heavy
-        from convgate.subjects.loader import SubjectError  # noqa: PLC0415 - heavy
-        from convgate.testing import judge_in_test  # noqa: PLC0415 - heavy
+        from convgate.cases.spec import SpecError  # noqa: PLC0415 - heavy
+        from convgate.judging.subjects.loader import SubjectError  # noqa: PLC0415 - heavy
+        from convgate.run.in_pytest import judge_in_test  # noqa: PLC0415 - heavy
 
         try:
             judgement = judge_in_test(case, subject)

@@ -3,10 +3,10 @@
 There is no SARIF beside them: it wants a place in a source file, and a subject is judged from outside.
 """
 
-from convgate.failures import replay_line
-from convgate.record import RunRecord
+from convgate.diagnosis.store import replay_line
 from convgate.report.words import fails_when, title_of
-from convgate.text import cut, visible
+from convgate.results.record import RunRecord
+from convgate.results.text import cut, visible
 
 __all__ = ["render"]
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from convgate.record import RunRecord
 from convgate.report import html, json, junit, markdown, observations
+from convgate.results.record import RunRecord
 
 __all__ = ["FORMATS", "Format"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from convgate.coverage import Coverage, Gap
-from convgate.record import WayCount
+from convgate.results.record import WayCount
+from convgate.shapes.coverage import Coverage, Gap
 
 __all__ = ["STATES", "CoverageMap", "Row", "Square", "coverage_map"]
 

@@ -12,15 +12,15 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from convgate.checks import FAILING, VERDICTS
-from convgate.coverage import coverage_of, operator_of, percent
-from convgate.failures import told_when
-from convgate.operators import OPERATORS
-from convgate.profiles import PROFILES
-from convgate.record import JudgedCase, RunRecord
+from convgate.diagnosis.store import told_when
+from convgate.judging.checks import FAILING, VERDICTS
+from convgate.problems.operators import OPERATORS
 from convgate.report.heatmap import STATES, CoverageMap, coverage_map
 from convgate.report.words import notes_of
-from convgate.text import visible
+from convgate.results.record import JudgedCase, RunRecord
+from convgate.results.text import visible
+from convgate.shapes.coverage import coverage_of, operator_of, percent
+from convgate.sources.profiles import PROFILES
 
 __all__ = ["ORACLES", "render"]
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import msgspec
 
-from convgate.record import RunRecord
+from convgate.results.record import RunRecord
 
 __all__ = ["render", "schema"]
 
 
 def render(record: RunRecord) -> str:
-    """The whole record; `convgate.record.load_record` reads it."""
+    """The whole record; `convgate.results.record.load_record` reads it."""
     return msgspec.json.format(msgspec.json.encode(record), indent=2).decode() + "\n"
 
 

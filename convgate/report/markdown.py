@@ -7,9 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from convgate.coverage import STRENGTHS, percent
-from convgate.failures import replay_line
-from convgate.record import RunRecord, SavedFailure, WayCount
+from convgate.diagnosis.store import replay_line
 from convgate.report.words import (
     case_counts,
     fails_when,
@@ -19,7 +17,9 @@ from convgate.report.words import (
     title_of,
     way_counts,
 )
-from convgate.text import code, cut, fenced, visible
+from convgate.results.record import RunRecord, SavedFailure, WayCount
+from convgate.results.text import code, cut, fenced, visible
+from convgate.shapes.coverage import STRENGTHS, percent
 
 __all__ = ["render"]
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from convgate.case import Case
-from convgate.checks import FAILING
-from convgate.features import features_of, vector_of
-from convgate.record import JudgedCase, RunRecord
+from convgate.cases.case import Case
+from convgate.cases.spec import parse_spec
+from convgate.judging.checks import FAILING
 from convgate.report.words import fails_when, in_words
-from convgate.spec import parse_spec
+from convgate.results.record import JudgedCase, RunRecord
+from convgate.shapes.features import features_of, vector_of
 
 __all__ = ["render"]
 

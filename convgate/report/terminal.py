@@ -11,12 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from convgate.checks import FAILING
-from convgate.coverage import STRENGTHS, percent
-from convgate.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
-from convgate.explain import Picture, blocks_of
-from convgate.profiles import PROFILES
-from convgate.record import RunRecord, SavedFailure, WayCount
+from convgate.diagnosis.explain import Picture, blocks_of
+from convgate.judging.checks import FAILING
 from convgate.report.words import (
     case_counts,
     fails_when,
@@ -27,7 +23,11 @@ from convgate.report.words import (
     title_of,
     way_counts,
 )
-from convgate.text import visible
+from convgate.results.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
+from convgate.results.record import RunRecord, SavedFailure, WayCount
+from convgate.results.text import visible
+from convgate.shapes.coverage import STRENGTHS, percent
+from convgate.sources.profiles import PROFILES
 
 __all__ = ["follow", "show_record"]
 

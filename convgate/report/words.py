@@ -2,11 +2,11 @@
 
 from collections import Counter
 
-from convgate.checks import VERDICTS
-from convgate.coverage import operator_of
-from convgate.failures import Failure, told_when
-from convgate.record import RunRecord, WayCount, refusals
-from convgate.text import visible
+from convgate.diagnosis.store import Failure, told_when
+from convgate.judging.checks import VERDICTS
+from convgate.results.record import RunRecord, WayCount, refusals
+from convgate.results.text import visible
+from convgate.shapes.coverage import operator_of
 
 __all__ = [
     "case_counts",

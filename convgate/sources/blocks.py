@@ -7,9 +7,9 @@ stay small, and these cases cost little. They are the same for every seed.
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from convgate.case import Case, case_rule
-from convgate.operators import OPERATORS
-from convgate.problem import Problem
+from convgate.cases.case import Case, case_rule
+from convgate.problems.operators import OPERATORS
+from convgate.problems.problem import Problem
 
 __all__ = ["SIZES", "block_cases"]
 

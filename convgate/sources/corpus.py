@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from convgate.case import Case
-from convgate.spec import SpecError, parse_spec
+from convgate.cases.case import Case
+from convgate.cases.spec import SpecError, parse_spec
 
 __all__ = ["CORPUS", "read_corpus"]
 

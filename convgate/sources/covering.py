@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from convgate.case import Case, case_rule
-from convgate.problem import Problem
-from convgate.space import Bools, Ints, Rows, Space, restricted, space_of
+from convgate.cases.case import Case, case_rule
+from convgate.problems.problem import Problem
+from convgate.shapes.space import Bools, Ints, Rows, Space, restricted, space_of
 
 __all__ = ["covering_cases"]
 

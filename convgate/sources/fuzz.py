@@ -8,10 +8,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis.strategies import SearchStrategy
 
-from convgate.case import Case
-from convgate.operators import OPERATORS
-from convgate.strategies import cases, invalid_cases
-from convgate.subjects.loader import supports, takes
+from convgate.cases.case import Case
+from convgate.judging.subjects.loader import supports, takes
+from convgate.problems.operators import OPERATORS
+from convgate.sources.strategies import cases, invalid_cases
 
 __all__ = ["draw_cases", "draw_invalid"]
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from convgate.case import Case, array_shapes
-from convgate.fills import DTYPES
-from convgate.invalid import invalid_problems_near, invalid_problems_on_both_axes, rules_of
-from convgate.operators import OPERATORS
-from convgate.problem import Problem
+from convgate.cases.case import Case, array_shapes
+from convgate.cases.fills import DTYPES
+from convgate.cases.rules import invalid_problems_near, invalid_problems_on_both_axes, rules_of
+from convgate.problems.operators import OPERATORS
+from convgate.problems.problem import Problem
 
 __all__ = ["invalid_cases"]
 

@@ -14,10 +14,10 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from convgate.case import Case
-from convgate.features import data_choices
-from convgate.operators import OPERATORS
-from convgate.problem import PAIRS, Problem, span, with_axis
+from convgate.cases.case import Case
+from convgate.problems.operators import OPERATORS
+from convgate.problems.problem import PAIRS, Problem, span, with_axis
+from convgate.shapes.features import data_choices
 from convgate.sources.pairwise import Choice
 from convgate.sources.pieces import counted, numbered, usable, varied
 

@@ -2,12 +2,12 @@
 
 Columns are split into blocks at some number of entries, products of matrices take another kernel from some hundred rows
 on, a grid of a GPU ends at 65,535 blocks and an index of 16 bits at 2**16. These cases are few, and the same for every
-seed. They are judged by the checks that make few calls (`convgate.checks.checks_for`).
+seed. They are judged by the checks that make few calls (`convgate.judging.checks.checks_for`).
 """
 
-from convgate.case import Case
-from convgate.profiles import Extent
-from convgate.spec import parse_spec
+from convgate.cases.case import Case
+from convgate.cases.spec import parse_spec
+from convgate.sources.profiles import Extent
 
 __all__ = ["large_work_cases"]
 

@@ -8,8 +8,8 @@ convolutions are those that im2col and col2im are asked for.
 from dataclasses import dataclass
 from functools import cache
 
-from convgate.problem import Problem
-from convgate.spec import parse_spec
+from convgate.cases.spec import parse_spec
+from convgate.problems.problem import Problem
 
 __all__ = ["Layer", "layers_of"]
 

@@ -13,11 +13,11 @@ from functools import cache
 from itertools import combinations, product
 from typing import Any
 
-from convgate.case import Case, case_rule
-from convgate.operators import OPERATORS
-from convgate.problem import Pair, Problem, span
-from convgate.profiles import Extent
+from convgate.cases.case import Case, case_rule
+from convgate.problems.operators import OPERATORS
+from convgate.problems.problem import Pair, Problem, span
 from convgate.sources.layers import Layer, layers_of
+from convgate.sources.profiles import Extent
 
 __all__ = ["CHANNELS", "OWN", "SIZES", "LayerCase", "network_cases"]
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-from convgate.case import Case, array_shapes, case_rule
-from convgate.operators import OPERATORS
-from convgate.problem import Pair, Problem, output_size, span
+from convgate.cases.case import Case, array_shapes, case_rule
+from convgate.problems.operators import OPERATORS
+from convgate.problems.problem import Pair, Problem, output_size, span
 from convgate.sources.pairwise import Choice, pairwise
 
 __all__ = ["counted", "entries", "numbered", "shaped", "usable", "varied"]

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from convgate.block_sizes import BLOCKS, LEAST_BLOCK
-from convgate.case import Case
-from convgate.features import data_choices
-from convgate.operators import OPERATORS
-from convgate.problem import Problem
+from convgate.cases.case import Case
+from convgate.problems.block_sizes import BLOCKS, LEAST_BLOCK
+from convgate.problems.operators import OPERATORS
+from convgate.problems.problem import Problem
+from convgate.shapes.features import data_choices
 from convgate.sources.pairwise import Choice
 from convgate.sources.pieces import counted, numbered, shaped, usable, varied
 

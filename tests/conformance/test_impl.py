@@ -5,11 +5,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import impl
-from convgate.case import Case
-from convgate.checks import judge
-from convgate.operators import OPERATORS
-from convgate.spec import format_spec
-from convgate.strategies import cases
+from convgate.cases.case import Case
+from convgate.cases.spec import format_spec
+from convgate.judging.checks import judge
+from convgate.problems.operators import OPERATORS
+from convgate.sources.strategies import cases
 
 
 @pytest.mark.parametrize("operator", OPERATORS)

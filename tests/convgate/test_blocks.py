@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 import impl
-from convgate.case import array_shapes, case_rule
-from convgate.checks import judge, primary_failure
-from convgate.operators import OPERATORS
-from convgate.problem import Problem
+from convgate.cases.case import array_shapes, case_rule
+from convgate.judging.checks import judge, primary_failure
+from convgate.problems.operators import OPERATORS
+from convgate.problems.problem import Problem
 from convgate.sources.blocks import PAST, SIZES, block_cases
 
 Array = NDArray[Any]

@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import impl
-from convgate.case import POINTS, Case, Point, array_shapes
-from convgate.checks import judge
-from convgate.compare import Bound, compare
-from convgate.fills import DTYPES, smallest_normal, unit_roundoff
-from convgate.operators import perform
-from convgate.profiles import PROFILES, SHARD
-from convgate.runner import joint_cases
+from convgate.cases.case import POINTS, Case, Point, array_shapes
+from convgate.cases.fills import DTYPES, smallest_normal, unit_roundoff
+from convgate.cases.spec import format_spec, parse_spec
+from convgate.judging.checks import judge
+from convgate.judging.compare import Bound, compare
+from convgate.judging.trial import Trial
+from convgate.problems.operators import perform
+from convgate.run.runner import joint_cases
 from convgate.sources.fuzz import draw_cases
-from convgate.spec import format_spec, parse_spec
-from convgate.trial import Trial
+from convgate.sources.profiles import PROFILES, SHARD
 from oracles import definition, torch_oracle
 
 Array = NDArray[Any]

@@ -6,22 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from convgate.carried import confirmed, paired
-from convgate.case import Case
-from convgate.checks import Result
-from convgate.explain import Picture
-from convgate.failures import Failure, load_failure, make_failure, replay_line, save_failure, told_when
-from convgate.replay import replay, targets_of
-from convgate.spec import SpecError, parse_spec
-from convgate.subjects.isolation import Workers, open_workers
-from convgate.worker import Found
+from convgate.cases.case import Case
+from convgate.cases.spec import SpecError, parse_spec
+from convgate.diagnosis.explain import Picture
+from convgate.diagnosis.store import Failure, load_failure, make_failure, replay_line, save_failure, told_when
+from convgate.judging.checks import Result
+from convgate.run.replay import replay, targets_of
+from convgate.run.state_leaks import confirmed, paired
+from convgate.run.tasks import Found
+from convgate.run.workers import Workers, open_workers
 
 SHAPE = Result("forward", "failed", "wrong shape", "y has another shape", output="y")
 NOTHING = Picture("", [], [])
 # It keeps the size of its output by all but the dilation.
-KEEPS = "convgate.faults:im2col_keeps_output_sizes_for_other_dilations"
+KEEPS = "convgate.selftest.faults:im2col_keeps_output_sizes_for_other_dilations"
 # It is wrong by itself wherever it dilates.
-WRONG = "convgate.faults:im2col_dilates_the_output_size_only"
+WRONG = "convgate.selftest.faults:im2col_dilates_the_output_size_only"
 
 
 @pytest.fixture(scope="module")

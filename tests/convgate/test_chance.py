@@ -12,18 +12,18 @@ import pytest
 from numpy.typing import NDArray
 
 import impl
-from convgate.chance import concerned, find_random, steady
-from convgate.checks import NOT_DETERMINISTIC, Result, judge, primary_failure
-from convgate.distinct import distinct_failures, groups_of
-from convgate.explain import picture
-from convgate.failures import Failure, make_failure, save_failure, told_when
-from convgate.record import Tally
-from convgate.repeats import MORE_CALLS, REPEATABLE, differing_calls, repeated_calls
-from convgate.replay import replay, targets_of
-from convgate.repro import repro_source
-from convgate.spec import parse_spec
-from convgate.subjects.isolation import Workers, open_workers
-from convgate.subjects.loader import load_subject
+from convgate.cases.spec import parse_spec
+from convgate.diagnosis.explain import picture
+from convgate.diagnosis.repeats import MORE_CALLS, REPEATABLE, differing_calls, repeated_calls
+from convgate.diagnosis.repro import repro_source
+from convgate.diagnosis.store import Failure, make_failure, save_failure, told_when
+from convgate.judging.checks import NOT_DETERMINISTIC, Result, judge, primary_failure
+from convgate.judging.subjects.loader import load_subject
+from convgate.results.record import Tally
+from convgate.run.chance import concerned, find_random, steady
+from convgate.run.distinct import distinct_failures, groups_of
+from convgate.run.replay import replay, targets_of
+from convgate.run.workers import Workers, open_workers
 
 # Bits come from one stream a process, so that each test goes the same way each time.
 SUBJECTS = """
@@ -50,7 +50,7 @@ rare = off_by_one(lambda x, options: one_in(20))
 race = off_by_one(lambda x, options: x.shape[1] >= 16 and one_in(3))
 beside = off_by_one(lambda x, options: options["stride"][1] > 1 or (x.shape[2] > 2 and one_in(2)))
 """
-KEEPS = "convgate.faults:im2col_keeps_output_sizes_for_other_dilations"
+KEEPS = "convgate.selftest.faults:im2col_keeps_output_sizes_for_other_dilations"
 SPECS = ("avg_pool2d:c16h4w4k2s1", "avg_pool2d:n2c17h5w3k1s1:f32", "avg_pool2d:c20h3w9k1x3:real", "avg_pool2d:c32h3w3")
 CHECKS = ("forward", "purity", "adjoint")
 

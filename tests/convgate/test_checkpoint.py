@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from convgate import checkpoint
-from convgate.checkpoint import CheckpointError, add_line, key_of, read_lines
-from convgate.faults import CATALOGUE, Edit
-from convgate.qualification import Explained, JudgedFault, Kill
+from convgate.selftest import checkpoint
+from convgate.selftest.checkpoint import CheckpointError, add_line, key_of, read_lines
+from convgate.selftest.faults import CATALOGUE, Edit
+from convgate.selftest.qualification import Explained, JudgedFault, Kill
 
 FAULT = CATALOGUE["im2col_steps_by_three_columns_at_most"]
 JUDGED = JudgedFault(

@@ -9,12 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 import impl
-from convgate.checks import CHECKS, OUTPUTS, RELATIONS, VERDICTS, Result, judge, judge_trial, primary_failure
-from convgate.compare import Bound
-from convgate.operators import OPERATORS, Call
-from convgate.spec import parse_spec
-from convgate.trial import Trial
-from convgate.worker import plainest, smallest
+from convgate.cases.spec import parse_spec
+from convgate.judging.checks import CHECKS, OUTPUTS, RELATIONS, VERDICTS, Result, judge, judge_trial, primary_failure
+from convgate.judging.compare import Bound
+from convgate.judging.trial import Trial
+from convgate.problems.operators import OPERATORS, Call
+from convgate.run.tasks import plainest, smallest
 from oracles import torch_oracle
 
 Array = NDArray[Any]

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convgate.case import Case, broken_rule
-from convgate.features import features_of, vector_of
-from convgate.operators import OPERATORS
-from convgate.operators.classes import CEIL_AXES, DILATED_AXES, Axis, AxisFeature, count_class, padding_windows
-from convgate.problem import PAIRS, Problem, swap_axes
-from convgate.strategies import cases
+from convgate.cases.case import Case, broken_rule
+from convgate.problems.operators import OPERATORS
+from convgate.problems.operators.classes import CEIL_AXES, DILATED_AXES, Axis, AxisFeature, count_class, padding_windows
+from convgate.problems.problem import PAIRS, Problem, swap_axes
+from convgate.shapes.features import features_of, vector_of
+from convgate.sources.strategies import cases
 
 FEATURES = {feature.name: feature for feature in (*DILATED_AXES, *CEIL_AXES)}
 

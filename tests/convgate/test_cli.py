@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from convgate.checks import VERDICTS
+from convgate.cases.spec import parse_spec
 from convgate.cli import main
-from convgate.spec import parse_spec
+from convgate.judging.checks import VERDICTS
 
 CONVGATE = Path(sys.executable).with_name("convgate")
 

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from convgate.case import Case
-from convgate.compare import Bound, Copied, Mismatch, compare, describe
-from convgate.fills import DTYPES, smallest_normal, unit_roundoff
-from convgate.norms import NormBound
+from convgate.cases.case import Case
+from convgate.cases.fills import DTYPES, smallest_normal, unit_roundoff
+from convgate.judging.compare import Bound, Copied, Mismatch, compare, describe
+from convgate.judging.norm_bound import NormBound
+from convgate.judging.trial import Trial
 from convgate.oracle_list import Certified
-from convgate.problem import Problem
-from convgate.trial import Trial
+from convgate.problems.problem import Problem
 
 Array = NDArray[Any]
 

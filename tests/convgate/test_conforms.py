@@ -20,22 +20,22 @@ from click.testing import CliRunner
 from rich.console import Console
 
 import impl
-from convgate.case import Case
-from convgate.checks import Result, judge, primary_failure
+from convgate.cases.case import Case
+from convgate.cases.fills import DTYPES, unit_roundoff
+from convgate.cases.spec import format_spec, parse_spec
 from convgate.cli import main
-from convgate.fills import DTYPES, unit_roundoff
-from convgate.merge import merge, record_of
-from convgate.norms import believed
-from convgate.operators import OPERATORS
-from convgate.problem import Problem
-from convgate.record import JudgedCase, RunRecord, Tally, load_record, verdict_of
+from convgate.judging.checks import Result, judge, primary_failure
+from convgate.judging.norm_bound import believed
+from convgate.problems.operators import OPERATORS
+from convgate.problems.problem import Problem
 from convgate.report import html, junit, markdown
 from convgate.report import json as json_format
 from convgate.report.observations import render as observations
 from convgate.report.terminal import show_record
 from convgate.report.words import notes_of
+from convgate.results.record import JudgedCase, RunRecord, Tally, load_record, verdict_of
+from convgate.run.merge import merge, record_of
 from convgate.sources.fuzz import draw_cases
-from convgate.spec import format_spec, parse_spec
 
 Judge = Callable[[Case], Sequence[Result]]
 
@@ -286,7 +286,7 @@ def test_a_subject_that_changes_the_oracle_in_its_process_does_not_conform(tmp_p
     (tmp_path / "run.py").write_text(
         "import sys\n"
         "import poison\n"
-        "from convgate.checks import CHECKS\n"
+        "from convgate.judging.checks import CHECKS\n"
         f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from test_conforms import judge, record, run_of, draw_cases, json_format\n"
         "cases = draw_cases('conv2d', 0, 0, 40, poison)\n"

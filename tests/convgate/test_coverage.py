@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convgate.case import Case
-from convgate.coverage import STRENGTHS, Coverage, coverage_of
-from convgate.features import vector_of
-from convgate.record import JudgedCase
-from convgate.space import space_of
-from convgate.spec import parse_spec
-from convgate.strategies import cases
+from convgate.cases.case import Case
+from convgate.cases.spec import parse_spec
+from convgate.results.record import JudgedCase
+from convgate.shapes.coverage import STRENGTHS, Coverage, coverage_of
+from convgate.shapes.features import vector_of
+from convgate.shapes.space import space_of
+from convgate.sources.strategies import cases
 
 
 def judged(spec: str, verdict: str) -> JudgedCase:

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from convgate.checks import Result as Checked
+from convgate.cases.spec import format_spec, parse_spec
 from convgate.cli import main
-from convgate.coverage import coverage_of, percent, shortfalls
-from convgate.files import write_text
-from convgate.merge import record_of
-from convgate.record import RunRecord, Tally, WayCount, load_record
+from convgate.judging.checks import Result as Checked
 from convgate.report.json import render
+from convgate.results.files import write_text
+from convgate.results.record import RunRecord, Tally, WayCount, load_record
+from convgate.run.merge import record_of
+from convgate.shapes.coverage import coverage_of, percent, shortfalls
+from convgate.shapes.space import space_of
 from convgate.sources.covering import covering_cases
-from convgate.space import space_of
-from convgate.spec import format_spec, parse_spec
 
 
 def record(specs: list[str], subject: str = "mine") -> RunRecord:

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 import impl
-from convgate.case import Case, case_rule
-from convgate.checks import OUTPUTS, judge, primary_failure
-from convgate.coverage import coverage_of
-from convgate.features import features_of, vector_of
-from convgate.operators import OPERATORS
-from convgate.problem import Problem
-from convgate.record import Tally
+from convgate.cases.case import Case, case_rule
+from convgate.cases.spec import format_spec, parse_spec
+from convgate.judging.checks import OUTPUTS, judge, primary_failure
+from convgate.problems.operators import OPERATORS
+from convgate.problems.problem import Problem
+from convgate.results.record import Tally
+from convgate.shapes.coverage import coverage_of
+from convgate.shapes.features import features_of, vector_of
+from convgate.shapes.space import restricted, space_of
 from convgate.sources.covering import covering_cases
-from convgate.space import restricted, space_of
-from convgate.spec import format_spec, parse_spec
 
 covering = cache(covering_cases)
 COMPARING = (*OUTPUTS, "special_values")

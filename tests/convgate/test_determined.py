@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import impl
-from convgate.case import Case, case_rule, values_of
-from convgate.checks import judge
-from convgate.compare import compare
-from convgate.determined import excused, undetermined
-from convgate.operators import OPERATORS, perform
-from convgate.problem import Problem
-from convgate.repro import repro_source
-from convgate.spec import parse_spec
-from convgate.strategies import problems
+from convgate.cases.case import Case, case_rule, values_of
+from convgate.cases.spec import parse_spec
+from convgate.diagnosis.repro import repro_source
+from convgate.judging.checks import judge
+from convgate.judging.compare import compare
+from convgate.judging.determined import excused, undetermined
+from convgate.problems.operators import OPERATORS, perform
+from convgate.problems.problem import Problem
+from convgate.sources.strategies import problems
 from oracles import definition, torch_oracle
 
 Array = NDArray[Any]

@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from convgate.checks import NOT_DETERMINISTIC, Result
-from convgate.distinct import Told, distinct
-from convgate.explain import Picture
-from convgate.when import When
-from convgate.worker import Found
+from convgate.diagnosis.explain import Picture
+from convgate.diagnosis.when import When
+from convgate.judging.checks import NOT_DETERMINISTIC, Result
+from convgate.run.distinct import Told, distinct
+from convgate.run.tasks import Found
 
 if TYPE_CHECKING:
-    from convgate.subjects.isolation import Workers
+    from convgate.run.workers import Workers
 
 NO_WORKERS = cast("Workers", None)  # no failure here is carried, so that none is looked for in a fresh process
 

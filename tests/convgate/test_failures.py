@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from convgate.checks import Result
-from convgate.explain import Picture
-from convgate.failures import (
+from convgate.cases.spec import parse_spec
+from convgate.diagnosis.explain import Picture
+from convgate.diagnosis.store import (
     Failure,
     FailureFileError,
     fingerprint,
@@ -19,9 +19,9 @@ from convgate.failures import (
     save_failure,
     unreadable_failures,
 )
-from convgate.grids import Grid
-from convgate.spec import parse_spec
-from convgate.when import When
+from convgate.diagnosis.when import When
+from convgate.judging.checks import Result
+from convgate.results.grids import Grid
 
 MINIMAL = "conv2d:k1x2p0x1:points@x.0.0.0.0@weight.0.0.0.0=-3"
 RESULT = Result(

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from convgate.failures import list_failures
-from convgate.files import INCOMPLETE, sweep, write_folder, write_text
+from convgate.diagnosis.store import list_failures
+from convgate.results.files import INCOMPLETE, sweep, write_folder, write_text
 
 OLD = time.time() - 2 * 3600
 
@@ -100,7 +100,7 @@ def test_what_may_still_be_written_is_not_swept(tmp_path: Path) -> None:
 def test_processes_that_write_the_same_folders_do_not_disturb_each_other(tmp_path: Path) -> None:
     """Each of them makes and removes the place where folders wait."""
     program = (
-        "import sys; from pathlib import Path; from convgate.files import write_folder\n"
+        "import sys; from pathlib import Path; from convgate.results.files import write_folder\n"
         "for number in range(150):\n"
         "    write_folder(Path(sys.argv[1]) / f'f{number % 7}', {'a.txt': 'whole', 'b.txt': 'too'})"
     )
@@ -129,11 +129,11 @@ def test_there_may_be_nothing_to_sweep(tmp_path: Path) -> None:
 START = """
 import itertools, sys
 from pathlib import Path
-from convgate.checks import Result
-from convgate.explain import Picture
-from convgate.failures import make_failure, save_failure
-from convgate.files import write_folder, write_text
-from convgate.spec import parse_spec
+from convgate.judging.checks import Result
+from convgate.diagnosis.explain import Picture
+from convgate.diagnosis.store import make_failure, save_failure
+from convgate.results.files import write_folder, write_text
+from convgate.cases.spec import parse_spec
 
 place = Path(sys.argv[1])
 

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import impl
-from convgate.case import Case, array_shapes, case_rule, lattice_of_case, values_of
-from convgate.checks import judge
-from convgate.fills import (
+from convgate.cases.case import Case, array_shapes, case_rule, lattice_of_case, values_of
+from convgate.cases.fills import (
     DTYPES,
     FILLS,
     LEAST_MAGNITUDE,
@@ -27,10 +26,11 @@ from convgate.fills import (
     step_of,
     unit_roundoff,
 )
-from convgate.operators import OPERATORS, Arrays, perform
-from convgate.problem import Problem
-from convgate.spec import parse_spec
-from convgate.strategies import problems
+from convgate.cases.spec import parse_spec
+from convgate.judging.checks import judge
+from convgate.problems.operators import OPERATORS, Arrays, perform
+from convgate.problems.problem import Problem
+from convgate.sources.strategies import problems
 from oracles import definition
 
 Array = NDArray[Any]

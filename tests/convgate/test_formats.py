@@ -22,18 +22,26 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.console import Console
 
-from convgate.checks import VERDICTS
-from convgate.events import RunFinished
-from convgate.explain import Picture
-from convgate.grids import Grid
-from convgate.record import CheckCounts, Disagreement, JudgedCase, RunRecord, SavedFailure, WayCount, load_record
+from convgate.diagnosis.explain import Picture
+from convgate.diagnosis.when import When, sentence
+from convgate.judging.checks import VERDICTS
 from convgate.report import annotations, junit, markdown, observations
 from convgate.report import json as json_format
 from convgate.report.formats import FORMATS
 from convgate.report.terminal import show_record
-from convgate.runner import Plan, run_gate
-from convgate.text import visible
-from convgate.when import When, sentence
+from convgate.results.events import RunFinished
+from convgate.results.grids import Grid
+from convgate.results.record import (
+    CheckCounts,
+    Disagreement,
+    JudgedCase,
+    RunRecord,
+    SavedFailure,
+    WayCount,
+    load_record,
+)
+from convgate.results.text import visible
+from convgate.run.runner import Plan, run_gate
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "run-record.schema.json"
 WHEN = When(conditions=("kernel_w even", "padding_w > 0"), having=12, failing=12, others=340, passing=339)

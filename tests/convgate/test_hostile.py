@@ -14,13 +14,13 @@ import pytest
 from click.testing import CliRunner
 
 import impl
-from convgate.checks import judge, primary_failure
+from convgate.cases.spec import parse_spec
 from convgate.cli import main
-from convgate.explain import picture
-from convgate.failures import make_failure, save_failure
-from convgate.repro import repro_source
-from convgate.spec import parse_spec
-from convgate.worker import minimize_group
+from convgate.diagnosis.explain import picture
+from convgate.diagnosis.repro import repro_source
+from convgate.diagnosis.store import make_failure, save_failure
+from convgate.judging.checks import judge, primary_failure
+from convgate.run.tasks import minimize_group
 
 CASE = parse_spec("col2im:w3k1x2")
 

@@ -23,13 +23,15 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 import impl
-from convgate.case import case_rule
-from convgate.checks import CHECKS, judge, primary_failure
-from convgate.coverage import STRENGTHS, coverage_of
-from convgate.explain import Picture, picture
-from convgate.failures import make_failure
-from convgate.grids import Grid
-from convgate.record import (
+from convgate.cases.case import case_rule
+from convgate.cases.spec import format_spec, parse_spec
+from convgate.diagnosis.explain import Picture, picture
+from convgate.diagnosis.store import make_failure
+from convgate.diagnosis.when import When
+from convgate.judging.checks import CHECKS, judge, primary_failure
+from convgate.report.html import ORACLES, render
+from convgate.results.grids import Grid
+from convgate.results.record import (
     CheckCounts,
     Disagreement,
     JudgedCase,
@@ -40,12 +42,10 @@ from convgate.record import (
     total_counts,
     verdict_of,
 )
-from convgate.report.html import ORACLES, render
+from convgate.shapes.coverage import STRENGTHS, coverage_of
+from convgate.shapes.space import space_of
 from convgate.sources.covering import covering_cases
 from convgate.sources.fuzz import draw_cases
-from convgate.space import space_of
-from convgate.spec import format_spec, parse_spec
-from convgate.when import When
 
 SCREENSHOTS = os.environ.get("CONVGATE_SCREENSHOTS", "")
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -9,12 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 import impl
-from convgate.case import Case, broken_rule, case_rule, invalid_calls, values_of
-from convgate.checks import Result, judge
-from convgate.invalid import ARGUMENTS
-from convgate.operators import OPERATORS, perform
+from convgate.cases.case import Case, broken_rule, case_rule, invalid_calls, values_of
+from convgate.cases.rules import ARGUMENTS
+from convgate.cases.spec import SpecError, format_spec, parse_spec
+from convgate.judging.checks import Result, judge
+from convgate.problems.operators import OPERATORS, perform
 from convgate.sources.invalid import invalid_cases
-from convgate.spec import SpecError, format_spec, parse_spec
 from oracles import definition, torch_oracle
 
 Array = NDArray[Any]

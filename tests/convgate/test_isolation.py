@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from convgate.subjects.isolation import THREADS, open_workers
+from convgate.run.workers import THREADS, open_workers
 
 # Starts a worker that waits, and tells of it.
 WAITING = """
@@ -22,7 +22,7 @@ def wait(file):
     time.sleep(100)
 
 if __name__ == "__main__":
-    from convgate.subjects.isolation import open_workers
+    from convgate.run.workers import open_workers
     with open_workers(1) as workers:
         workers.call(wait, sys.argv[1], seconds=100)
 """

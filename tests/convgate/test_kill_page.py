@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from convgate.faults import CATALOGUE
 from convgate.report.markdown import escaped
+from convgate.selftest.faults import CATALOGUE
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "kill-matrix.md").read_text(encoding="utf-8")

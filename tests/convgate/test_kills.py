@@ -6,8 +6,8 @@ from io import StringIO
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from convgate.qualification import Explained, JudgedFault, Kill, Qualification
-from convgate.report.kills import as_json, as_markdown, show_kills
+from convgate.selftest.qualification import Explained, JudgedFault, Kill, Qualification
+from convgate.selftest.report_kills import as_json, as_markdown, show_kills
 
 FOUND = JudgedFault(
     name="conv2d_swaps_stride",
@@ -73,7 +73,7 @@ def test_survivors_come_first_and_say_how_to_see_them() -> None:
     text = shown(qualification(FOUND, SURVIVOR))
     assert text.index("conv2d_hides") < text.index("conv2d_swaps_stride")
     assert "survives: conv2d_hides (class 28); look at convgate replay conv2d:w2s2x1 --subject" in text
-    assert "--subject convgate.faults:conv2d_hides" in text
+    assert "--subject convgate.selftest.faults:conv2d_hides" in text
     assert text.rstrip().endswith("The gate at profile smoke finds 1 of 2 faults, half of them within 3 cases.")
     page = as_markdown(qualification(FOUND, SURVIVOR))
     assert page.index("(#conv2d_hides)") < page.index("(#conv2d_swaps_stride)")
@@ -132,5 +132,5 @@ def test_the_page_says_how_many_of_the_cases_that_meet_the_conditions_fail() -> 
 
 def test_a_survivor_that_shows_after_another_case_is_replayed_after_it() -> None:
     keeps = replace(SURVIVOR, smallest="im2col:w3k1x2d1x2", after="im2col:w3k1x2")
-    line = "convgate replay im2col:w3k1x2d1x2 --after im2col:w3k1x2 --subject convgate.faults:conv2d_hides"
+    line = "convgate replay im2col:w3k1x2d1x2 --after im2col:w3k1x2 --subject convgate.selftest.faults:conv2d_hides"
     assert line in shown(qualification(keeps))

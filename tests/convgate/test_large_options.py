@@ -8,12 +8,12 @@ from math import prod
 
 import pytest
 
-from convgate.case import array_shapes, case_rule
-from convgate.operators import OPERATORS
-from convgate.problem import PAIRS, Problem, span
+from convgate.cases.case import array_shapes, case_rule
+from convgate.cases.spec import format_spec, parse_spec
+from convgate.problems.operators import OPERATORS
+from convgate.problems.problem import PAIRS, Problem, span
 from convgate.sources import large_options
 from convgate.sources.large_options import KERNELS, equal_but_one, large_option_cases, one_but_one, thin_images
-from convgate.spec import format_spec, parse_spec
 
 cached = cache(large_option_cases)
 

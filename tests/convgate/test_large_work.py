@@ -6,13 +6,13 @@ from math import prod
 import pytest
 
 import impl
-from convgate.case import Case, array_shapes, broken_rule, case_rule
-from convgate.checks import CHEAP, CHECKS, checks_for, judge
-from convgate.operators import OPERATORS
-from convgate.problem import Problem
-from convgate.profiles import PROFILES, Extent
+from convgate.cases.case import Case, array_shapes, broken_rule, case_rule
+from convgate.cases.spec import format_spec, parse_spec
+from convgate.judging.checks import CHEAP, CHECKS, checks_for, judge
+from convgate.problems.operators import OPERATORS
+from convgate.problems.problem import Problem
 from convgate.sources.large_work import large_work_cases
-from convgate.spec import format_spec, parse_spec
+from convgate.sources.profiles import PROFILES, Extent
 
 MOST = [case for operator in OPERATORS for case in large_work_cases(operator, Extent.MOST)]
 ALL = [case for operator in OPERATORS for case in large_work_cases(operator, Extent.ALL)]

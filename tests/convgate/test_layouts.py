@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from convgate.case import lay_out, values_of
-from convgate.layouts import LAYOUTS
-from convgate.spec import parse_spec
+from convgate.cases.case import lay_out, values_of
+from convgate.cases.layouts import LAYOUTS
+from convgate.cases.spec import parse_spec
 
 Array = NDArray[Any]
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import impl
-from convgate.problem import Problem
-from convgate.spec import parse_spec
-from convgate.subjects.loader import SubjectError, error_factor, functions_of, load_subject, supports, takes
-from convgate.worker import Shard, covering_specs, specs_of
+from convgate.cases.spec import parse_spec
+from convgate.judging.subjects.loader import SubjectError, error_factor, functions_of, load_subject, supports, takes
+from convgate.problems.problem import Problem
+from convgate.run.tasks import Shard, covering_specs, specs_of
 
 SOURCE = """
 import impl

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convgate.checks import CHECKS, Result, primary_failure
-from convgate.coverage import STRENGTHS
-from convgate.explain import Picture
-from convgate.merge import MergeError, differing_versions, merge, record_of, united
-from convgate.operators import OPERATORS
-from convgate.record import RunRecord, SavedFailure, Tally, verdict_of
-from convgate.when import When
+from convgate.diagnosis.explain import Picture
+from convgate.diagnosis.when import When
+from convgate.judging.checks import CHECKS, Result, primary_failure
+from convgate.problems.operators import OPERATORS
+from convgate.results.record import RunRecord, SavedFailure, Tally, verdict_of
+from convgate.run.merge import MergeError, differing_versions, merge, record_of, united
+from convgate.shapes.coverage import STRENGTHS
 
 SPECS = {
     "im2col": ("im2col", "im2col:h3w2k2:f32", "im2col:n2h5w7k3s2p1"),

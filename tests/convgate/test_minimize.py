@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import impl
-from convgate.case import POINTS, Case, array_shapes, as_points, broken_rule, case_rule
-from convgate.checks import judge, primary_failure
-from convgate.minimize import complexity, minimize, simpler
-from convgate.operators import OPERATORS
-from convgate.problem import Problem, overhang, span
-from convgate.spec import format_spec, parse_spec
-from convgate.strategies import cases
-from convgate.worker import smallest
+from convgate.cases.case import POINTS, Case, array_shapes, as_points, broken_rule, case_rule
+from convgate.cases.spec import format_spec, parse_spec
+from convgate.diagnosis.minimize import complexity, minimize, simpler
+from convgate.judging.checks import judge, primary_failure
+from convgate.problems.operators import OPERATORS
+from convgate.problems.problem import Problem, overhang, span
+from convgate.run.tasks import smallest
+from convgate.sources.strategies import cases
 
 Array = NDArray[Any]
 Predicate = Callable[[Case], bool]

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 import impl
-from convgate.checks import judge, judge_trial, primary_failure
-from convgate.faults.mutants import EQUIVALENT, Mutant, equivalents, load, mutants_of
-from convgate.faults.source import private_copy
-from convgate.operators import OPERATORS
+from convgate.cases.spec import format_spec, parse_spec
+from convgate.judging.checks import judge, judge_trial, primary_failure
+from convgate.judging.subjects.loader import SubjectError, load_subject
+from convgate.judging.trial import Trial
+from convgate.problems.operators import OPERATORS
+from convgate.selftest.faults.mutants import EQUIVALENT, Mutant, equivalents, load, mutants_of
+from convgate.selftest.faults.source import private_copy
 from convgate.sources.fuzz import draw_cases
-from convgate.spec import format_spec, parse_spec
-from convgate.subjects.loader import SubjectError, load_subject
-from convgate.trial import Trial
 
-MODULE = "convgate.faults.mutants"
+MODULE = "convgate.selftest.faults.mutants"
 MUTANTS = mutants_of("impl")
 FEW_CASES = 3
 

@@ -7,10 +7,10 @@ from itertools import product
 
 import pytest
 
-from convgate.case import case_rule
-from convgate.operators import OPERATORS
-from convgate.problem import Problem
-from convgate.profiles import Extent
+from convgate.cases.case import case_rule
+from convgate.cases.spec import format_spec, parse_spec
+from convgate.problems.operators import OPERATORS
+from convgate.problems.problem import Problem
 from convgate.sources.layers import Layer, layers_of
 from convgate.sources.networks import (
     CHANNELS,
@@ -26,7 +26,7 @@ from convgate.sources.networks import (
     cost,
     network_cases,
 )
-from convgate.spec import format_spec, parse_spec
+from convgate.sources.profiles import Extent
 
 cached = cache(network_cases)
 EXTENTS = list(Extent)

@@ -10,11 +10,11 @@ import normwise
 import pytest
 import tiles
 
-from convgate.fills import DTYPES
-from convgate.norms import believed
-from convgate.operators import ceilings
-from convgate.spec import parse_spec
-from convgate.trial import Trial
+from convgate.cases.fills import DTYPES
+from convgate.cases.spec import parse_spec
+from convgate.judging.norm_bound import believed
+from convgate.judging.trial import Trial
+from convgate.problems.operators import ceilings
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "normwise.md").read_text(encoding="utf-8")
 KEYS = [(name, dtype) for name in normwise.SUBJECTS for dtype in DTYPES]

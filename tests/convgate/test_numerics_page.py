@@ -10,10 +10,10 @@ import numerics
 import pytest
 from pages import filled, table
 
-from convgate.case import Case
-from convgate.fills import DTYPES, LEAST_MAGNITUDE
-from convgate.operators import OPERATORS
-from convgate.problem import Problem
+from convgate.cases.case import Case
+from convgate.cases.fills import DTYPES, LEAST_MAGNITUDE
+from convgate.problems.operators import OPERATORS
+from convgate.problems.problem import Problem
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "numerics.md").read_text(encoding="utf-8")

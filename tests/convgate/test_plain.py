@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import impl
-from convgate.case import values_of
-from convgate.checks import OUTPUTS, RELATIONS, judge, primary_failure
-from convgate.compare import compare
-from convgate.operators import OPERATORS
-from convgate.plain import NotPlainError, Plain
-from convgate.purity import impure_alone, impure_beside
-from convgate.relations import agree
-from convgate.repro import repro_source
-from convgate.spec import parse_spec
-from convgate.trial import Trial
+from convgate.cases.case import values_of
+from convgate.cases.spec import parse_spec
+from convgate.diagnosis.repro import repro_source
+from convgate.judging.checks import OUTPUTS, RELATIONS, judge, primary_failure
+from convgate.judging.compare import compare
+from convgate.judging.purity import impure_alone, impure_beside
+from convgate.judging.relations import agree
+from convgate.judging.trial import Trial
+from convgate.problems.operators import OPERATORS
+from convgate.problems.plain import NotPlainError, Plain
 
 Array = NDArray[Any]
 Like = Callable[[Array], Any]

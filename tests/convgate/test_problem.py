@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convgate.problem import PAIRS, Problem, clipped_window, output_size, overhang, span, swap_axes, with_axis
+from convgate.problems.problem import PAIRS, Problem, clipped_window, output_size, overhang, span, swap_axes, with_axis
 from oracles import definition
 
 sizes = st.integers(1, 20)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from convgate import pytest_plugin
-from convgate.record import MAX_UNSUPPORTED, RunRecord, load_record
+from convgate.results.record import MAX_UNSUPPORTED, RunRecord, load_record
 
 ROOT = Path(__file__).parents[2]
 SPECS = ["im2col", "im2col:k2:f32", "im2col:n2h5w7k3s2p1", "im2col:n0", "col2im:c3k2x1p1x0:f32", "col2im:h4w3k2s2x1"]
@@ -236,7 +236,7 @@ def test_a_subject_may_be_any_object_and_a_case_any_case(tmp_path: Path) -> None
     tests = """
 import mine
 from types import SimpleNamespace
-from convgate.spec import parse_spec
+from convgate.cases.spec import parse_spec
 
 class Mine:
     def im2col(self, *arguments, **options):

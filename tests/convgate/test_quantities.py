@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import impl
-from convgate.block_sizes import BLOCKS
-from convgate.case import Case
-from convgate.conditions import Condition, costs_of, distinct, list_conditions, met_by, same_so_far
-from convgate.features import vector_of
-from convgate.quantities import above, below, evaluate, quantities_of, threshold
+from convgate.cases.case import Case
+from convgate.cases.spec import parse_spec
+from convgate.diagnosis.conditions import Condition, costs_of, distinct, list_conditions, met_by, same_so_far
+from convgate.diagnosis.quantities import above, below, evaluate, quantities_of, threshold
+from convgate.problems.block_sizes import BLOCKS
+from convgate.shapes.features import vector_of
 from convgate.sources.fuzz import draw_cases
-from convgate.spec import parse_spec
 
 OPERATORS = ("conv2d", "avg_pool2d", "im2col")
 CASES = {name: [case for case in draw_cases(name, 0, 0, 120, impl) if vector_of(case)] for name in OPERATORS}

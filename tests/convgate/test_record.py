@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convgate.checks import CHECKS, VERDICTS, Result
-from convgate.record import (
+from convgate.judging.checks import CHECKS, VERDICTS, Result
+from convgate.report import json as json_format
+from convgate.results.record import (
     CheckCounts,
     RecordError,
     RunRecord,
@@ -20,7 +21,6 @@ from convgate.record import (
     total_counts,
     verdict_of,
 )
-from convgate.report import json as json_format
 
 PASSED = Result("forward", "passed")
 VACUOUS = Result("forward", "vacuous")

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import impl
-from convgate.case import Case, broken_rule, case_rule, values_of
-from convgate.checks import RELATIONS, judge, judge_trial
-from convgate.operators import OPERATORS
-from convgate.relations import Relation, agree, evaluate, other_problems, purity_relations
-from convgate.spec import parse_spec
-from convgate.strategies import cases, problems
-from convgate.trial import Trial
+from convgate.cases.case import Case, broken_rule, case_rule, values_of
+from convgate.cases.spec import parse_spec
+from convgate.judging.checks import RELATIONS, judge, judge_trial
+from convgate.judging.relations import Relation, agree, evaluate, other_problems, purity_relations
+from convgate.judging.trial import Trial
+from convgate.problems.operators import OPERATORS
+from convgate.sources.strategies import cases, problems
 
 Array = NDArray[Any]
 

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 import impl
-from convgate.checks import Result, judge
-from convgate.repro import repro_source
-from convgate.spec import parse_spec
-from convgate.trial import Trial
+from convgate.cases.spec import parse_spec
+from convgate.diagnosis.repro import repro_source
+from convgate.judging.checks import Result, judge
+from convgate.judging.trial import Trial
 
 IMPL = Path(impl.__file__).parents[1]
 

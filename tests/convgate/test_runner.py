@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convgate.case import Case, broken_rule
-from convgate.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
-from convgate.failures import load_failure
-from convgate.profiles import PROFILES, SHARD, Extent
-from convgate.record import RunRecord
-from convgate.runner import MOST_SHARD_WORK, Plan, as_they_are, cases_of_every_run, joint_cases, run_gate, shards_of
+from convgate.cases.case import Case, broken_rule
+from convgate.cases.spec import SpecError, format_spec, parse_spec
+from convgate.diagnosis.store import load_failure
+from convgate.judging.subjects.loader import SubjectError
+from convgate.results.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
+from convgate.results.record import RunRecord
+from convgate.run.runner import MOST_SHARD_WORK, Plan, as_they_are, cases_of_every_run, joint_cases, run_gate, shards_of
+from convgate.run.tasks import cases_of
 from convgate.sources.covering import covering_cases
 from convgate.sources.networks import network_cases
-from convgate.spec import SpecError, format_spec, parse_spec
-from convgate.subjects.loader import SubjectError
-from convgate.worker import cases_of
+from convgate.sources.profiles import PROFILES, SHARD, Extent
 
 SUBJECT = """
 import impl
@@ -215,8 +215,8 @@ def test_nobody_is_blamed_for_a_machine_that_stands_still_for_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once while a shard is judged, and once more while the case alone is."""
-    monkeypatch.setattr("convgate.runner.SHARD_SECONDS", 3.0)
-    monkeypatch.setattr("convgate.runner.CASE_SECONDS", 3.0)
+    monkeypatch.setattr("convgate.run.runner.SHARD_SECONDS", 3.0)
+    monkeypatch.setattr("convgate.run.runner.CASE_SECONDS", 3.0)
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "stalling_subject.py").write_text(STALLING)
     (tmp_path / "stalls").touch()

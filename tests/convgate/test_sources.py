@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from convgate.operators import OPERATORS
-from convgate.problem import Problem
+from convgate.cases.spec import SpecError, format_spec, parse_spec
+from convgate.problems.operators import OPERATORS
+from convgate.problems.problem import Problem
 from convgate.sources.corpus import CORPUS, read_corpus
 from convgate.sources.fuzz import draw_cases
-from convgate.spec import SpecError, format_spec, parse_spec
 
 ANYTHING = SimpleNamespace()
 

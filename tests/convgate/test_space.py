@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convgate.case import Case, case_rule
-from convgate.coverage import STRENGTHS, Coverage, coverage_of
-from convgate.features import features_of, vector_of
-from convgate.operators import OPERATORS
-from convgate.operators.classes import DILATED_AXES, Block, Feature, axis_of, padding_windows
-from convgate.problem import Problem
-from convgate.record import JudgedCase
-from convgate.space import Member, Space, axes_of, space_of
-from convgate.strategies import cases
+from convgate.cases.case import Case, case_rule
+from convgate.problems.operators import OPERATORS
+from convgate.problems.operators.classes import DILATED_AXES, Block, Feature, axis_of, padding_windows
+from convgate.problems.problem import Problem
+from convgate.results.record import JudgedCase
+from convgate.shapes.coverage import STRENGTHS, Coverage, coverage_of
+from convgate.shapes.features import features_of, vector_of
+from convgate.shapes.space import Member, Space, axes_of, space_of
+from convgate.sources.strategies import cases
 
 # An example to count by hand
 
@@ -174,8 +174,8 @@ def test_larger_problems_have_no_combination_that_the_space_lacks(operator: str)
 @pytest.mark.parametrize("operator", ["avg_pool2d", "max_pool2d", "im2col"])
 def test_larger_kernels_and_outputs_bring_no_new_combinations(operator: str, monkeypatch: pytest.MonkeyPatch) -> None:
     few = space_of(operator)
-    monkeypatch.setattr("convgate.space.MOST_PLACES", 8)
-    monkeypatch.setattr("convgate.space.axes_of", partial(axes_of, most_kernel=6))
+    monkeypatch.setattr("convgate.shapes.space.MOST_PLACES", 8)
+    monkeypatch.setattr("convgate.shapes.space.axes_of", partial(axes_of, most_kernel=6))
     many = Space(operator)
     assert len(many.axes.axes) > 4 * len(few.axes.axes)
     for t in STRENGTHS:

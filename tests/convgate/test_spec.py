@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from convgate import spec as spec_module
-from convgate.case import POINTS, Case, Point, array_shapes, as_points, broken_rule
-from convgate.operators import OPERATORS
-from convgate.problem import Problem
-from convgate.spec import SpecError, format_spec, parse_spec
-from convgate.strategies import cases, invalid_problems
+from convgate.cases import spec as spec_module
+from convgate.cases.case import POINTS, Case, Point, array_shapes, as_points, broken_rule
+from convgate.cases.spec import SpecError, format_spec, parse_spec
+from convgate.problems.operators import OPERATORS
+from convgate.problems.problem import Problem
+from convgate.sources.strategies import cases, invalid_problems
 
 EXAMPLE = "conv2d:n2c4h5w7o6k3x2s2x1p1x0g2+bias:f32:7"
 EXAMPLE_CASE = Case(

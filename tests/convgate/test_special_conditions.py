@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from convgate.case import values_of
-from convgate.conditions import list_conditions, met_by
-from convgate.spec import parse_spec
+from convgate.cases.case import values_of
+from convgate.cases.spec import parse_spec
+from convgate.diagnosis.conditions import list_conditions, met_by
 
 CASES = [parse_spec(f"conv2d:c2h3w3o2k2+bias:special:{seed}") for seed in range(40)]
 

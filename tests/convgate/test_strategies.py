@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from convgate.case import Case, array_shapes, case_rule, values_of
-from convgate.fills import DTYPES
-from convgate.layouts import LAYOUTS
-from convgate.operators import OPERATORS
-from convgate.problem import PAIRS, Problem, overhang, span
-from convgate.strategies import MOST_WORK, cases, invalid_problems, problems, work
+from convgate.cases.case import Case, array_shapes, case_rule, values_of
+from convgate.cases.fills import DTYPES
+from convgate.cases.layouts import LAYOUTS
+from convgate.problems.operators import OPERATORS
+from convgate.problems.problem import PAIRS, Problem, overhang, span
+from convgate.sources.strategies import MOST_WORK, cases, invalid_problems, problems, work
 from oracles import definition
 
 

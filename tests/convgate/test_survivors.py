@@ -6,11 +6,11 @@ from typing import Any
 
 from rich.console import Console
 
-from convgate.faults.mutants import mutants_of
-from convgate.report.survivors import show_survey
-from convgate.subjects.isolation import open_workers
-from convgate.survivors import Found, Survey, judge_shard, one_by_one
-from convgate.worker import Shard, prepare
+from convgate.run.tasks import Shard, prepare
+from convgate.run.workers import open_workers
+from convgate.selftest.faults.mutants import mutants_of
+from convgate.selftest.mutation_run import Found, Survey, judge_shard, one_by_one
+from convgate.selftest.report_mutants import show_survey
 
 MUTANTS = {each.becomes: each for each in mutants_of("impl").values() if each.function in {"add_columns", "col2im"}}
 ASSIGNS = MUTANTS["sums[:, *place] = columns[:, row]"].id

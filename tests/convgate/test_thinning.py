@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import impl
-from convgate.case import Case, array_shapes, case_rule, values_of
-from convgate.checks import judge
-from convgate.fills import DTYPES, LEAST_MAGNITUDE, MOST_MET, lattice_of, unit_roundoff
-from convgate.operators import OPERATORS, perform
-from convgate.problem import Problem
-from convgate.spec import parse_spec
-from convgate.strategies import problems
-from convgate.thinning import kept, taken_away, terms_met, to_pixels, to_places
+from convgate.cases.case import Case, array_shapes, case_rule, values_of
+from convgate.cases.fills import DTYPES, LEAST_MAGNITUDE, MOST_MET, lattice_of, unit_roundoff
+from convgate.cases.spec import parse_spec
+from convgate.cases.thinning import kept, taken_away, terms_met, to_pixels, to_places
+from convgate.judging.checks import judge
+from convgate.problems.operators import OPERATORS, perform
+from convgate.problems.problem import Problem
+from convgate.sources.strategies import problems
 from oracles import definition
 
 Array = NDArray[Any]

@@ -17,12 +17,12 @@ from click.testing import CliRunner
 from pages import filled
 
 import impl
-from convgate.case import Case
-from convgate.checks import CHECKS, judge
-from convgate.operators import OPERATORS
-from convgate.problem import Problem
-from convgate.spec import format_spec, parse_spec
-from convgate.worker import Shard
+from convgate.cases.case import Case
+from convgate.cases.spec import format_spec, parse_spec
+from convgate.judging.checks import CHECKS, judge
+from convgate.problems.operators import OPERATORS
+from convgate.problems.problem import Problem
+from convgate.run.tasks import Shard
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -87,12 +87,12 @@ def test_a_sample_takes_every_kth_case_and_shard_of_each_operator() -> None:
 @pytest.mark.parametrize(
     ("names", "who"),
     [
-        (["numpy.linalg", "impl.conv", "oracles.finite_difference", "convgate.checks"], "the subject"),
-        (["torch.nn", "oracles.torch_oracle", "convgate.trial"], "PyTorch"),
-        (["oracles.definition", "convgate.trial"], "the definition"),
-        (["oracles.exact", "oracles.identities", "convgate.relations"], "finite differences and identities"),
-        (["oracles.exact", "convgate.trial"], "the engine"),
-        (["implicit", "convgate.checks"], "the engine"),
+        (["numpy.linalg", "impl.conv", "oracles.finite_difference", "convgate.judging.checks"], "the subject"),
+        (["torch.nn", "oracles.torch_oracle", "convgate.judging.trial"], "PyTorch"),
+        (["oracles.definition", "convgate.judging.trial"], "the definition"),
+        (["oracles.exact", "oracles.identities", "convgate.judging.relations"], "finite differences and identities"),
+        (["oracles.exact", "convgate.judging.trial"], "the engine"),
+        (["implicit", "convgate.judging.checks"], "the engine"),
     ],
 )
 def test_time_belongs_to_the_innermost_code_that_is_listed(names: list[str], who: str) -> None:
@@ -114,7 +114,7 @@ def test_rates_count_every_case_and_refuse_to_time_what_fails(monkeypatch: pytes
     shards = [Shard(name, specs=(format_spec(case),)) for name, case in SMALL.items()]
     monkeypatch.setattr(rates, "warm_up", lambda: None)
     assert {name: found[0] for name, found in rates.rates(shards).items()} == dict.fromkeys(SMALL, 1)
-    monkeypatch.setattr("convgate.worker.load_subject", lambda _: with_wrong("conv2d"))
+    monkeypatch.setattr("convgate.run.tasks.load_subject", lambda _: with_wrong("conv2d"))
     with pytest.raises(RuntimeError, match="measure what conforms"):
         rates.rates(shards)
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from convgate import together
-from convgate.faults import CATALOGUE, Fault, subject_name
-from convgate.subjects.isolation import open_workers
-from convgate.together import Asked, CorrectFailsError, answered, judge_together, submit
-from convgate.worker import Shard, prepare
+from convgate.run.tasks import Shard, prepare
+from convgate.run.workers import open_workers
+from convgate.selftest import batch as together
+from convgate.selftest.batch import Asked, CorrectFailsError, answered, judge_together, submit
+from convgate.selftest.faults import CATALOGUE, Fault, subject_name
 
-CORRECT = "convgate.faults:correct"
+CORRECT = "convgate.selftest.faults:correct"
 FAULT = CATALOGUE["im2col_puts_images_slowest"]
 BOTH = frozenset({"im2col"})
 SHARD = Shard("im2col", specs=("im2col:w2", "im2col:n2w2", "im2col:n3w3"))

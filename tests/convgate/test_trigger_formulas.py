@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from convgate.faults import correct
-from convgate.features import vector_of
-from convgate.problem import Problem
+from convgate.cases.spec import parse_spec
+from convgate.problems.problem import Problem
+from convgate.selftest.faults import correct
+from convgate.selftest.triggers import holds, meets_trigger
+from convgate.shapes.features import vector_of
 from convgate.sources.fuzz import draw_cases
-from convgate.spec import parse_spec
-from convgate.triggers import holds, meets_trigger
 
 CASES = [case for case in draw_cases("conv2d", 0, 0, 60, correct) if vector_of(case) is not None]
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import impl
-from convgate.case import Case
-from convgate.checks import Result, judge, primary_failure
-from convgate.conditions import (
+from convgate.cases.case import Case
+from convgate.cases.spec import parse_spec
+from convgate.diagnosis.conditions import (
     RIVAL,
     Condition,
     costs_of,
@@ -25,12 +25,22 @@ from convgate.conditions import (
     ranked,
     shortest,
 )
-from convgate.faults import CATALOGUE, subject_of
-from convgate.features import vector_of
-from convgate.problem import Problem
+from convgate.diagnosis.when import (
+    Probe,
+    When,
+    describe_when,
+    explained,
+    fails_when,
+    list_probes,
+    probe,
+    rule_of,
+    sentence,
+)
+from convgate.judging.checks import Result, judge, primary_failure
+from convgate.problems.problem import Problem
+from convgate.selftest.faults import CATALOGUE, subject_of
+from convgate.shapes.features import vector_of
 from convgate.sources.fuzz import draw_cases
-from convgate.spec import parse_spec
-from convgate.when import Probe, When, describe_when, explained, fails_when, list_probes, probe, rule_of, sentence
 
 
 def wrong_when(triggered: Callable[[Any], bool]) -> SimpleNamespace:

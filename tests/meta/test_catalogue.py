@@ -11,18 +11,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from convgate import faults as planted
-from convgate.checks import judge, primary_failure
-from convgate.events import Progressed, RunFinished
-from convgate.faults import CATALOGUE, STAGES, Edit, Fault, FaultError, diff_of, subject_name, subject_of
-from convgate.operators import OPERATORS
-from convgate.qualification import Explained, Qualification
-from convgate.qualify import Suspect, judge_dying, qualify, says_the_same
-from convgate.runner import Plan, run_gate
-from convgate.spec import parse_spec
-from convgate.subjects.isolation import open_workers
-from convgate.together import Asked
-from convgate.worker import Shard, prepare
+from convgate.cases.spec import parse_spec
+from convgate.judging.checks import judge, primary_failure
+from convgate.problems.operators import OPERATORS
+from convgate.results.events import Progressed, RunFinished
+from convgate.run.runner import Plan, run_gate
+from convgate.run.tasks import Shard, prepare
+from convgate.run.workers import open_workers
+from convgate.selftest import faults as planted
+from convgate.selftest.batch import Asked
+from convgate.selftest.faults import CATALOGUE, STAGES, Edit, Fault, FaultError, diff_of, subject_name, subject_of
+from convgate.selftest.qualification import Explained, Qualification
+from convgate.selftest.qualify import Suspect, judge_dying, qualify, says_the_same
 
 CLASSES = range(1, 39)
 # The others would kill or block the process that judges them here.
@@ -102,7 +102,7 @@ def test_qualify_finds_what_the_gate_finds(tmp_path: Path) -> None:
     *_, found = qualify(faults, profile="smoke", seed=0, jobs=2)
     assert isinstance(found, Qualification)
     together = Plan(
-        subject=f"convgate.faults:{'__'.join(COMPARED)}",
+        subject=f"convgate.selftest.faults:{'__'.join(COMPARED)}",
         operators=tuple(fault.operator for fault in faults),
         profile="smoke",
         jobs=2,

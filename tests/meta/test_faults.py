@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from convgate.checks import judge, primary_failure
-from convgate.faults import CATALOGUE, Fault, subject_name, subject_of
-from convgate.qualification import Qualification
-from convgate.repro import repro_source
-from convgate.spec import parse_spec
+from convgate.cases.spec import parse_spec
+from convgate.diagnosis.repro import repro_source
+from convgate.judging.checks import judge, primary_failure
+from convgate.selftest.faults import CATALOGUE, Fault, subject_name, subject_of
+from convgate.selftest.qualification import Qualification
 
 
 def sampled() -> dict[tuple[str, str], Fault]:
@@ -97,7 +97,7 @@ THREES = {
 def test_three_bugs_are_three_failures_and_each_shows_one_of_them(operator: str, tmp_path: Path) -> None:
     """Not one, not two, and not a hundred."""
     names = THREES[operator]
-    failures = judged(f"convgate.faults:{'__'.join(names)}", operator, tmp_path)["failures"]
+    failures = judged(f"convgate.selftest.faults:{'__'.join(names)}", operator, tmp_path)["failures"]
     for folder in (tmp_path / failure["folder"] for failure in failures):
         assert sorted(path.name for path in folder.iterdir()) == ["README.md", "failure.json", "repro.py"]
         repeat_it(folder, "__".join(names))

@@ -12,25 +12,25 @@ import winograd
 from numpy.typing import NDArray
 
 import impl
-from convgate.case import Case
-from convgate.checks import Result, judge, judge_trial, primary_failure
-from convgate.operators import OPERATORS
-from convgate.profiles import SHARD
-from convgate.record import MAX_UNSUPPORTED, Tally, verdict_of
-from convgate.repro import repro_source
-from convgate.runner import cases_of_every_run
+from convgate.cases.case import Case
+from convgate.cases.spec import format_spec, parse_spec
+from convgate.diagnosis.repro import repro_source
+from convgate.judging.checks import Result, judge, judge_trial, primary_failure
+from convgate.judging.subjects.loader import load_subject, operators_of, wants
+from convgate.judging.trial import Trial
+from convgate.problems.operators import OPERATORS
+from convgate.results.record import MAX_UNSUPPORTED, Tally, verdict_of
+from convgate.run.runner import cases_of_every_run
+from convgate.run.tasks import Shard, covering_specs, judge_shard
 from convgate.sources.fuzz import draw_cases
-from convgate.spec import format_spec, parse_spec
-from convgate.subjects.loader import load_subject, operators_of, wants
-from convgate.trial import Trial
-from convgate.worker import Shard, covering_specs, judge_shard
+from convgate.sources.profiles import SHARD
 
 Array = NDArray[Any]
 
 # PyTorch, our own in small pieces, and those of examples/correct; the extras are judged where they are installed.
 CORRECT = (
     "oracles.torch_oracle",
-    "convgate.faults.mutants:impl",
+    "convgate.selftest.faults.mutants:impl",
     "fft",
     "winograd",
     "shift_and_add",

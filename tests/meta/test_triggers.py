@@ -18,22 +18,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convgate import faults
-from convgate.case import Case, broken_rule, case_rule, invalid_calls, lay_out, values_of
-from convgate.compare import Bound, compare
-from convgate.determined import undetermined
-from convgate.faults import CATALOGUE, Fault, subject_of
-from convgate.features import vector_of
-from convgate.fills import EXACT, step_of
-from convgate.invalid import calls_of
-from convgate.operators import Array, Arrays, Call, perform
-from convgate.problem import with_axis
-from convgate.qualify import functions_of, with_named_data
+from convgate.cases.case import Case, broken_rule, case_rule, invalid_calls, lay_out, values_of
+from convgate.cases.fills import EXACT, step_of
+from convgate.cases.rules import calls_of
+from convgate.cases.spec import format_spec, parse_spec
+from convgate.diagnosis.when import MOST_WORK, around, rules_met
+from convgate.judging.compare import Bound, compare
+from convgate.judging.determined import undetermined
+from convgate.judging.trial import RAISED
+from convgate.problems.operators import Array, Arrays, Call, perform
+from convgate.problems.problem import with_axis
+from convgate.selftest import faults
+from convgate.selftest.faults import CATALOGUE, Fault, subject_of
+from convgate.selftest.qualify import functions_of, with_named_data
+from convgate.selftest.triggers import meets_trigger
+from convgate.shapes.features import vector_of
 from convgate.sources.fuzz import draw_cases, draw_invalid
-from convgate.spec import format_spec, parse_spec
-from convgate.trial import RAISED
-from convgate.triggers import meets_trigger
-from convgate.when import MOST_WORK, around, rules_met
 
 # Cases around the smallest one, cases drawn anywhere, and invalid ones.
 NEAR, FAR, INVALID = 80, 80, 80

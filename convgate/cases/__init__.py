@@ -1,0 +1,1 @@
+"""Cases: a problem with its data, dtype and memory layout."""

@@ -1,0 +1,1 @@
+"""What is wrong: failing cases made small, described and shown."""

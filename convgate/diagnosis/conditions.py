@@ -1,0 +1,548 @@
+"""Conditions on cases, and the shortest conjunction of them that tells failing cases from passing ones.
+
+A condition is one class of a shape feature, or several of them, or a statement on a quantity: its very value, a
+threshold, a whole multiple of a block, a remainder. Of an axis it is asked for the height, for the width, for either or
+for both, and two of them can be asked for on the same axis.
+
+What is short and what is accurate is weighed by the minimum description length principle (Rissanen, Modeling by
+shortest data description, 1978): a conjunction costs the bits that name its conditions among all there are, and the
+bits that name the exceptions among the cases that it speaks of. So a condition is taken in only if it saves more
+exceptions than it costs to say, and how many exceptions are too many need not be chosen.
+
+A threshold is one of many on the same quantity, as many as the values tried can tell apart. To name it takes the bits
+that name its kind and those that name it among these: a condition that is one of m of its kind has a share of 1/m in
+the number of kinds. With K the sum of the shares, log2(K) + log2(m) bits each are the lengths of a code (the inequality
+of Kraft: the sum of 2**-bits is 1).
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, combinations, pairwise
+from math import gcd, log2
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convgate.cases.case import Case, values_of
+from convgate.diagnosis.quantities import (
+    PARITY_ONLY,
+    Quantities,
+    above,
+    alternatives,
+    axis_quantities,
+    below,
+    counts_together,
+    divisibility,
+    evaluate,
+    quantities_of,
+    threshold,
+    whole_quantities,
+)
+from convgate.problems.block_sizes import BLOCKS
+from convgate.problems.operators import OPERATORS, Array
+from convgate.problems.operators.classes import AXIS_NAMES, Axis, axis_of, places_of, span_of
+from convgate.problems.problem import PAIRS
+from convgate.shapes.features import axis_classes, equal_pairs, features_of, short_name, vector_of
+from convgate.shapes.space import Bools
+
+__all__ = [
+    "MOST_CONDITIONS",
+    "SPECIAL",
+    "Condition",
+    "Conjunction",
+    "costs_of",
+    "distinct",
+    "exceptions",
+    "list_conditions",
+    "meets",
+    "met_by",
+    "opposite",
+    "ranked",
+    "same_so_far",
+    "shortest",
+]
+
+Floats = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
+Counts = NDArray[np.int64]
+
+# Conjunctions kept at each length, and how long they may become.
+BEAM = 40
+MOST_CONDITIONS = 6
+# What saying a condition in a less plain way costs, in bits: between equals the plainer one wins.
+UNION, VALUE, BOTH, MADE_UP = 1.0, 1.5, 1.0, 2.0
+# A description that takes so many bits more is a thousand times less likely, and no rival.
+RIVAL = 10.0
+# Numbers next to which a threshold is at the edge of a block.
+BLOCK_EDGES = frozenset(BLOCKS)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition and the cases that meet it.
+
+    Parameters
+    ----------
+    text : str
+        In words.
+    met : ndarray of bool
+        By which cases.
+    parts : int
+        How many conditions it is made of.
+    bits : float
+        What saying it costs beyond that.
+    among : int
+        How many conditions there are of its kind, of which it is one: thresholds of one quantity, say.
+    """
+
+    text: str
+    met: Bools
+    parts: int = 1
+    bits: float = 0.0
+    among: int = 1
+
+
+@dataclass(frozen=True)
+class Conjunction:
+    """Conditions in words, and the cases that meet all of them."""
+
+    conditions: tuple[str, ...]
+    met: Bools
+
+
+def shortest(tried: Sequence[Sequence[Case]], failing: Bools, most: int = MOST_CONDITIONS) -> Conjunction:
+    """The conjunction that describes best which cases fail.
+
+    Parameters
+    ----------
+    tried : sequence of sequences of Case
+        Cases of one operator, with a class for every feature, each with all the data that it was tried with. The first
+        one is to meet all conditions.
+    failing : ndarray of bool
+        Which of them fail.
+    most : int
+        Conditions that it may have.
+    """
+    return ranked(tried, failing, most)[0]
+
+
+def ranked(tried: Sequence[Sequence[Case]], failing: Bools, most: int = MOST_CONDITIONS) -> list[Conjunction]:
+    """The conjunction that describes best which cases fail, and its rivals: those that do so nearly as well.
+
+    The parameters are those of `shortest`. Of two descriptions one that takes b bits more is 2**b times less likely.
+    """
+    found = distinct(list_conditions(tried))
+    if not found:
+        return [Conjunction((), np.ones(len(tried), bool))]
+    met = np.array([condition.met for condition in found], np.float32)
+    costs = costs_of(found)
+    beam = [Draft((), np.ones(len(tried), bool), 0.0)]
+    seen = [(float(exceptions(beam[0].met[None], failing)[0]), beam[0])]
+    # bits that exceptions take where there are none: how many of those inside, and of those outside
+    least = log2(len(failing) + 1)
+    for _ in range(most):
+        # nothing longer is better than this
+        best = min(bits for bits, _ in seen)
+        beam = longer([draft for draft in beam if draft.bits + least <= best + RIVAL], met, costs, failing)
+        if not beam:
+            break
+        left = exceptions(np.array([draft.met for draft in beam]), failing)
+        seen += [(draft.bits + float(bits), draft) for draft, bits in zip(beam, left, strict=True)]
+    # sorting is stable: between equals the shorter one wins, and of those as long the one that the beam puts first
+    seen.sort(key=lambda pair: round(pair[0], 6))
+    return [
+        Conjunction(tuple(found[number].text for number in sorted(draft.numbers)), draft.met)
+        for bits, draft in seen
+        if bits <= seen[0][0] + RIVAL
+    ]
+
+
+def costs_of(conditions: Sequence[Condition]) -> Floats:
+    """Bits that name each of some conditions among all of them."""
+    kinds = log2(max(1.0, sum(1 / each.among for each in conditions)))
+    return np.array([each.parts * kinds + log2(each.among) + each.bits for each in conditions])
+
+
+def same_so_far(words: Sequence[str], cases: Iterable[Case]) -> list[tuple[str, ...]]:
+    """Conditions in words, each time with another statement on a quantity that cases do not tell from one of theirs."""
+    quantities = quantities_of(cases)
+    return [
+        (*words[:number], other, *words[number + 1 :])
+        for number, text in enumerate(words)
+        for other in alternatives(text, quantities)
+    ]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A conjunction under construction: the numbers of its conditions, the cases that meet them, and its bits."""
+
+    numbers: tuple[int, ...]
+    met: Bools
+    bits: float
+
+
+def longer(beam: Sequence[Draft], met: Floats32, costs: Floats, failing: Bools) -> list[Draft]:
+    """The best conjunctions with one condition more."""
+    if not beam:
+        return []
+    found: dict[frozenset[int], tuple[float, Draft]] = {}
+    drafts = np.array([draft.met for draft in beam])
+    # counts as products of matrices: exact, as they stay far below 2**24
+    inside = (drafts.astype(np.float32) @ met.T).astype(np.int64)
+    caught = ((drafts & failing).astype(np.float32) @ met.T).astype(np.int64)
+    named = np.array([draft.bits for draft in beam])[:, None] + costs
+    totals = named + exceptions_of(inside, caught, len(failing), int(failing.sum()))
+    for number, draft in enumerate(beam):
+        totals[number, list(draft.numbers)] = np.inf
+    totals = np.round(totals, 6)
+    # each conjunction comes up once for each of its conditions, at the most
+    wanted = min(totals.size, BEAM * (1 + len(beam[0].numbers))) - 1
+    for number, chosen in np.argwhere(totals <= np.partition(totals, wanted, axis=None)[wanted]).tolist():
+        draft, numbers = beam[number], (*beam[number].numbers, chosen)
+        if len(set(numbers)) == len(numbers):
+            both = Draft(numbers, draft.met & (met[chosen] > 0), float(named[number, chosen]))
+            found.setdefault(frozenset(numbers), (float(totals[number, chosen]), both))
+    # between equals the conditions that are listed first, whatever the order in which they were taken
+    ranked = sorted(found.values(), key=lambda pair: (pair[0], sorted(pair[1].numbers)))
+    return [draft for _, draft in ranked[:BEAM]]
+
+
+def exceptions(met: Bools, failing: Bools) -> Floats:
+    """Bits to name the passing cases among those that meet a conjunction, and the failing ones among the others.
+
+    Parameters
+    ----------
+    met : ndarray of bool, conjunctions x cases
+        Who meets what.
+    failing : ndarray of bool, cases
+        Who fails.
+    """
+    return exceptions_of(met.sum(axis=1), (met & failing).sum(axis=1), met.shape[1], int(failing.sum()))
+
+
+def exceptions_of(inside: Counts, caught: Counts, total: int, failing: int) -> Floats:
+    """The same, of how many cases meet each conjunction and how many of these fail, among so many in all."""
+    return choice(inside, inside - caught) + choice(total - inside, failing - caught)
+
+
+def choice(count: Counts, chosen: Counts) -> Floats:
+    """Bits to say how many of `count` things are chosen, and which."""
+    factorials = np.concatenate([[0.0], np.cumsum(np.log2(np.arange(1, count.max(initial=0) + 1)))])
+    which: Floats = factorials[count] - factorials[chosen] - factorials[count - chosen]
+    return which + np.log2(count + 1)
+
+
+def distinct(conditions: Iterator[Condition]) -> list[Condition]:
+    """Conditions that the first case meets and not all do; of those that the same cases meet, the shortest.
+
+    What is one of many of its kind, as a threshold is, comes last.
+    """
+    found: dict[bytes, Condition] = {}
+    for condition in conditions:
+        if condition.met[0] and not condition.met.all():
+            key = condition.met.tobytes()
+            known = found.get(key)
+            if known is None or length(condition) < length(known):
+                found[key] = condition
+    return list(found.values())
+
+
+def length(condition: Condition) -> tuple[int, bool, bool, int]:
+    """What makes one condition longer to say than another that the same cases meet."""
+    made_up = " * " in condition.text or " + " in condition.text
+    return condition.parts, condition.among > 1, made_up, len(condition.text)
+
+
+def meets(words: Iterable[str], cases: Sequence[Case]) -> Bools | None:
+    """Which cases meet all conditions, given in words; None if the words say nothing that the first case meets.
+
+    Parameters
+    ----------
+    words : iterable of str
+        Conditions as a failure names them.
+    cases : sequence of Case
+        Of one operator, with a class for every feature.
+    """
+    return met_by([words], cases)[0]
+
+
+def met_by(conjunctions: Iterable[Iterable[str]], cases: Sequence[Case]) -> list[Bools | None]:
+    """For each of some conjunctions, given in words, what `meets` says."""
+    asked = [tuple(words) for words in conjunctions]
+    quantities = quantities_of(cases)
+    evaluated = {text: evaluate(text, quantities) for text in dict.fromkeys(chain.from_iterable(asked))}
+    known = {text: met for text, met in evaluated.items() if met is not None and met[0]}
+    if any(met is None for met in evaluated.values()):
+        known |= {each.text: each.met for each in class_conditions([(case,) for case in cases])}
+    everyone = np.ones(len(cases), bool)
+    return [
+        np.logical_and.reduce([everyone, *(known[text] for text in words)]) if known.keys() >= set(words) else None
+        for words in asked
+    ]
+
+
+def list_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
+    """All conditions, whoever meets them."""
+    yield from class_conditions(tried)
+    yield from statements(quantities_of(each[0] for each in tried))
+
+
+def statements(quantities: Quantities) -> Iterator[Condition]:
+    """Conditions that compare quantities with numbers."""
+    for name in axis_quantities(quantities.operator):
+        yield from of_axes(name, quantities)
+    for name in whole_quantities(quantities.operator):
+        yield from of_whole(name, quantities)
+    for names in counts_together(quantities.operator):
+        yield from of_both_counts(names, quantities)
+    yield from squares(quantities)
+
+
+def of_axes(name: str, quantities: Quantities) -> Iterator[Condition]:
+    """Statements on a quantity of the height, of the width, of either and of both."""
+    height, width = sides = [quantities[f"{name}_{side}"] for side in AXIS_NAMES]
+    larger, smaller = np.maximum(height, width), np.minimum(height, width)
+    least = 0 if name == "padding" else 1
+    for side, values in zip(AXIS_NAMES, sides, strict=True):
+        yield from thresholds(f"{name}_{side}", "", values, values, least, 0.0)
+    yield from thresholds(name, " on either axis", larger, smaller, least, 0.0)
+    yield from thresholds(name, " on both axes", smaller, larger, least, BOTH)
+    parity_only = name in PARITY_ONLY
+    among = 1 if parity_only else len(BLOCKS)
+    for number in dict.fromkeys((int(height[0]), int(width[0]))):
+        if name in {"input", "output"}:
+            yield from (statement(f"{name}_{side} = {number}", quantities, 1) for side in AXIS_NAMES)
+            yield statement(f"{name} = {number} on either axis", quantities, 1)
+            yield statement(f"{name} = {number} on both axes", quantities, 1, BOTH)
+        for said, _ in divisibility(number, parity_only=parity_only):
+            for side in AXIS_NAMES:
+                yield statement(f"{name}_{side} {said}", quantities, among)
+            yield statement(f"{name} {said} on either axis", quantities, among)
+            yield statement(f"{name} {said} on both axes", quantities, among, BOTH)
+
+
+def of_whole(name: str, quantities: Quantities) -> Iterator[Condition]:
+    """Statements on a quantity of a problem as a whole."""
+    values = quantities[name]
+    own, least = int(values[0]), 0 if name.startswith("batch") else 1
+    bits = MADE_UP if " " in name else 0.0
+    # products and sums matter as how much work there is, and one value of them is as good as the next
+    if own > 1 and not bits:
+        yield statement(f"{name} = {own}", quantities, 1)
+    yield from thresholds(name, "", values, values, least, bits)
+    for said, _ in divisibility(own):
+        yield statement(f"{name} {said}", quantities, len(BLOCKS), bits)
+
+
+def of_both_counts(names: tuple[str, str], quantities: Quantities) -> Iterator[Condition]:
+    """Statements on two counts together."""
+    text, values = f"both {' and '.join(names)}", [quantities[name] for name in names]
+    yield from thresholds(text, "", np.minimum(*values), np.maximum(*values), 1, BOTH)
+    for _, said in divisibility(gcd(*(int(each[0]) for each in values))):
+        if said:
+            yield statement(f"{text} {said}", quantities, len(BLOCKS), BOTH)
+
+
+def statement(text: str, quantities: Quantities, among: int, bits: float = 0.0) -> Condition:
+    """A statement on a quantity as a condition."""
+    return Condition(text, evaluated(text, quantities), bits=VALUE + bits, among=among)
+
+
+def evaluated(text: str, quantities: Quantities) -> Bools:
+    """Which cases meet a statement that is one."""
+    met = evaluate(text, quantities)
+    if met is None:
+        raise ValueError(f"{text!r} is no statement on a quantity of {quantities.operator}")
+    return met
+
+
+def thresholds(name: str, axes: str, most: Counts, fewest: Counts, least: int, bits: float) -> Iterator[Condition]:
+    """Conditions that a quantity is at least, or less than, any of the numbers that tell some cases apart.
+
+    Parameters
+    ----------
+    name, axes : str
+        The quantity, and of which axes it is said.
+    most, fewest : ndarray of int
+        What must be at least the number, and what must be less: of two values the larger one, say, and the smaller.
+    least : int
+        The least value that there is.
+    bits : float
+        What saying it costs beyond naming the threshold.
+    """
+    # the largest first: beside "is no multiple of 32" more than 32 are meant, not 32
+    held = [
+        (number, (values >= number) == upwards, above(number) if upwards else below(number, least))
+        for values, upwards in ((most, True), (fewest, False))
+        for number in reversed([threshold(last, first) for last, first in pairwise(np.unique(values).tolist())])
+        if (values[0] >= number) == upwards
+    ]
+    for number, met, said in held:
+        at_block = not BLOCK_EDGES.isdisjoint((number, number - 1))
+        among = min(len(BLOCKS), len(held)) if at_block else len(held)
+        yield Condition(f"{name} {said}{axes}", met, bits=VALUE + bits, among=among)
+
+
+def squares(quantities: Quantities) -> Iterator[Condition]:
+    """Conditions that several options are equal on both axes: all, all but one, or what is convolved and the kernel."""
+    names = [short_name(pair) for pair in equal_pairs(quantities.operator)]
+    chosen = [names, ["input", "kernel"], *([each for each in names if each != left_out] for left_out in names)]
+    for each in chosen:
+        text = " and ".join(f"{name}_h = {name}_w" for name in each)
+        yield Condition(text, evaluated(text, quantities), bits=VALUE, among=len(chosen))
+
+
+def class_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
+    """Conditions on classes of features, and on what has no other cases to be compared with."""
+    cases = [each[0] for each in tried]
+    yield from axis_conditions(cases)
+    operator = cases[0].operator
+    vectors = np.array([vector_of(case) for case in cases])
+    first = 2 * len(operator.axis_features)
+    for number, feature in enumerate(features_of(operator.name)[first:], first):
+        for text, met, bits in unions(feature.classes, vectors[:, number]):
+            yield Condition(text, met, bits=bits)
+    if cases[0].fill == "special":
+        yield from special_conditions(tried)
+    override = cases[0].problem.divisor_override
+    if override is not None:
+        met = np.array([case.problem.divisor_override == override for case in cases])
+        yield Condition(f"divisor_override = {override}", met, bits=VALUE)
+        if override < 0:
+            negative = [(case.problem.divisor_override or 0) < 0 for case in cases]
+            yield Condition("divisor_override < 0", np.array(negative))
+
+
+# Values among the data of an array that a fault may depend on, by their names in conditions.
+SPECIAL: dict[str, Callable[[Array], Bools]] = {
+    "NaN": np.isnan,
+    "infinity": np.isinf,
+    "NaN or infinity": lambda array: ~np.isfinite(array),
+    "zero": lambda array: array == 0,
+}
+
+
+def special_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
+    """Conditions on the special values among the data: anywhere, in one array, or in one of two."""
+    values = [[values_of(case) for case in cases] for cases in tried]
+    arrays = list(values[0][0])
+    for name, test in SPECIAL.items():
+        found = {
+            array: np.array([any(test(each[array]).any() for each in several if array in each) for several in values])
+            for array in arrays
+        }
+        plain = name in {"NaN", "infinity"}
+        if plain:
+            yield Condition(f"{name} among the data", np.logical_or.reduce(list(found.values())))
+        if len(arrays) > 1:
+            for array, met in found.items():
+                yield Condition(f"{name} in {array}", met, bits=VALUE if plain else VALUE + UNION)
+        if len(arrays) > 1 and plain:
+            for one, other in combinations(arrays, 2):
+                yield Condition(f"{name} in ({one} or {other})", found[one] | found[other], bits=VALUE + UNION)
+
+
+def axis_conditions(cases: Sequence[Case]) -> Iterator[Condition]:
+    """Conditions on the height, on the width, on either, on both, and two on the same axis."""
+    axes = [[axis_of(case.problem, axis) for case in cases] for axis in (0, 1)]
+    texts, heights, widths, bits = [], [], [], []
+    for text, (height, width), cost in one_axis(cases[0].problem.operator, axes):
+        texts.append(text)
+        heights.append(height)
+        widths.append(width)
+        bits.append(cost)
+    for text, height, width, cost in zip(texts, heights, widths, bits, strict=True):
+        for a, met in zip(AXIS_NAMES, (height, width), strict=True):
+            yield Condition(text.format(a=f"_{a}"), met, bits=cost)
+        plain = text.format(a="")
+        yield Condition(f"{plain} on either axis", height | width, bits=cost)
+        yield Condition(f"{plain} on both axes", height & width, bits=cost + BOTH)
+    for i, j in combinations(range(len(texts)), 2):
+        text = f"{texts[i].format(a='')} and {texts[j].format(a='')} on the same axis"
+        met = (heights[i] & heights[j]) | (widths[i] & widths[j])
+        yield Condition(text, met, parts=2, bits=bits[i] + bits[j] + BOTH)
+
+
+def one_axis(operator: str, axes: Sequence[Sequence[Axis]]) -> Iterator[tuple[str, tuple[Bools, Bools], float]]:
+    """Conditions on one axis, with ``{a}`` for its name: who meets them in height and in width, and the bits."""
+    classes = [np.array([axis_classes(operator, axis) for axis in each]) for each in axes]
+    for number, feature in enumerate(OPERATORS[operator].axis_features):
+        words = tuple(text.replace("_{a}", "{a}") for text in feature.classes)
+        both = np.concatenate([classes[0][:, number], classes[1][:, number]])
+        for first in dict.fromkeys((classes[0][0, number], classes[1][0, number])):
+            for text, met, bits in unions(words, both, int(first)):
+                yield text, (met[: len(axes[0])], met[len(axes[0]) :]), bits
+    for text, meets in DERIVED.items():
+        height, width = (np.array([meets(axis) for axis in each]) for each in axes)
+        yield text, (height, width), 0.0
+    for name in PAIRS[1:]:
+        values = [np.array([getattr(axis, name) for axis in each]) for each in axes]
+        for value in dict.fromkeys((int(values[0][0]), int(values[1][0]))):
+            if value > 1 or (name == "padding" and value == 1):
+                yield f"{short_name(name)}{{a}} = {value}", (values[0] == value, values[1] == value), VALUE
+
+
+def overlaps(axis: Axis) -> bool:
+    """Whether two windows share a pixel of the input."""
+    seen: set[int] = set()
+    for place in range(places_of(axis)):
+        start = place * axis.stride - axis.padding
+        window = {start + tap for tap in range(0, span_of(axis), axis.dilation) if 0 <= start + tap < axis.size}
+        if window & seen:
+            return True
+        seen |= window
+    return False
+
+
+# What the classes do not say, but faults depend on.
+DERIVED: dict[str, Callable[[Axis], bool]] = {
+    "input{a} > 1": lambda axis: axis.size > 1,
+    "input{a} = 1": lambda axis: axis.size == 1,
+    "windows{a} overlap": overlaps,
+}
+
+
+def unions(
+    classes: Sequence[str], numbers: NDArray[np.int64], first: int | None = None
+) -> Iterator[tuple[str, Bools, float]]:
+    """The first case's class of a feature, alone and together with others: in words, who has it, and the bits."""
+    own = int(numbers[0]) if first is None else first
+    others = [number for number in range(len(classes)) if number != own]
+    yield classes[own], numbers == own, 0.0
+    for size in range(1, len(others)):
+        # many classes (of the memory layout) are taken together only as two, or as all but one or two
+        if len(classes) > 4 and size not in {1, len(others) - 2, len(others) - 1}:
+            continue
+        for more in combinations(others, size):
+            chosen = sorted((own, *more))
+            left = [classes[number] for number in range(len(classes)) if number not in chosen]
+            opposites = [opposite(each) for each in left]
+            few = len(left) < len(chosen) and len(left) <= 2 and None not in opposites
+            either = " or ".join(classes[number] for number in chosen)
+            text = " and ".join(each for each in opposites if each) if few else f"({either})"
+            yield text, np.isin(numbers, chosen), UNION
+
+
+COMPARISON = re.compile(r"([^\s<>=]+) (=|>|<|>=|!=) ([^\s<>=]+)")
+OPPOSITES = {">": "<=", "<": ">=", ">=": "<", "!=": "=", "=": "!="}
+# A word for a choice of data.
+CHOICE = re.compile(r"(layout|fill|dtype) \w+")
+
+
+def opposite(text: str) -> str | None:
+    """A condition that holds where another does not; None where that takes many words.
+
+    Sizes are at least 1, and counts and paddings at least 0.
+    """
+    if text.startswith("no "):
+        return text.removeprefix("no ")
+    if CHOICE.fullmatch(text):
+        return f"not {text}"
+    match = COMPARISON.fullmatch(text)
+    if match is None:
+        return None
+    left, sign, right = match.groups()
+    least = "0" if left.startswith(("padding", "remainder", "batch")) else "1"
+    return f"{left} {'>' if sign == '=' and right == least else OPPOSITES[sign]} {right}"

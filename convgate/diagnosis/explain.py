@@ -1,0 +1,148 @@
+"""What broke, in words and grids that fit on one screen."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from convgate.cases.case import POINTS, Case
+from convgate.judging.checks import OUTPUTS, Result
+from convgate.judging.compare import describe
+from convgate.judging.trial import Trial
+from convgate.problems.operators import Array, Call, source_of
+from convgate.results.grids import Grid, grid, side_by_side
+
+__all__ = ["Block", "Picture", "blocks_of", "headline", "picture", "text_of", "wrong_output"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A failing case as a person looks at it.
+
+    Parameters
+    ----------
+    call : str
+        The call in question, as Python, and what is unusual about its arrays; or why there is nothing to show.
+    data : list of Grid
+        The arrays that the wrong output depends on.
+    outputs : list of Grid
+        What is expected and what came, if these are two arrays.
+    """
+
+    call: str
+    data: list[Grid]
+    outputs: list[Grid]
+
+
+# As many points still make a sentence.
+MOST_NAMED = 4
+
+
+def headline(case: Case, result: Result) -> str:
+    """One sentence: what data must give what, and what came instead."""
+    if result.symptom == "accepted invalid" or not result.place:
+        return result.message
+    named = [point for point in case.points if matters(point.array, result.output)]
+    if case.fill != POINTS or not 0 < len(named) <= MOST_NAMED:
+        return result.message
+    data = " and ".join(f"{p.array}[{','.join(map(str, p.index))}] = {describe(p.value)}" for p in named)
+    return f"{data} must give {result.place} = {result.expected}, got {result.actual}"
+
+
+def matters(array: str, output: str) -> bool:
+    """Whether an output depends on an array; a forward pass does not on grad_output, grad_weight not on weight."""
+    unused = {
+        "y": {"grad_output"},
+        "grad_weight": {"weight", "bias"},
+        "grad_bias": {"x", "weight", "bias"},
+        "grad_input": {"bias"},
+    }
+    return array not in unused.get(output, set())
+
+
+def wrong_output(case: Case, subject: Any, result: Result) -> tuple[Array, Array] | None:
+    """Expected and actual array of the output that failed; None where there are no two arrays to show."""
+    if result.check not in OUTPUTS and result.check != "special_values":
+        return None
+    trial = Trial(case, subject)
+    call = trial.call_producing(result.output)
+    if call is None or trial.rule is not None:
+        return None
+    outcome = trial.outcome(call)
+    expected = trial.expected(call).get(result.output)
+    actual = outcome.outputs[result.output] if outcome.outputs is not None else None
+    if expected is None or type(actual) is not np.ndarray:
+        return None
+    return np.asarray(expected), actual
+
+
+def picture(case: Case, subject: Any, result: Result) -> Picture:
+    """The call, its data and what is expected and what came, the wrong entry marked."""
+    trial = Trial(case, subject)
+    inside = result.place[result.place.index("[") + 1 : -1] if result.place else ""
+    marked = tuple(int(i) for i in inside.split(",")) if inside else None
+    # a promise of purity is one of a function, and concerns the arrays that it takes
+    taken = call_in_question(case, result).arguments if result.check == "purity" else tuple(trial.values)
+    names = [name for name in trial.values if matters(name, result.output) and name in taken]
+    outputs = []
+    pair = wrong_output(case, subject, result)
+    if pair is not None:
+        expected, actual = pair
+        fits = marked if expected.shape == actual.shape else None
+        outputs = [grid(f"expected {result.output}", expected, fits), grid(f"actual {result.output}", actual, fits)]
+    data = [grid(name, trial.values[name], first_point(case, name)) for name in names]
+    return Picture(setting(case, result), data, outputs)
+
+
+class Block(NamedTuple):
+    """A part of a picture as text, and which it is: "call", "data" or "outputs"."""
+
+    kind: str
+    text: str
+
+
+def blocks_of(shown: Picture, width: int | None = None) -> Iterator[Block]:
+    """A picture as it is shown in a terminal and in files: the call, the data, and what is expected and what came.
+
+    Parameters
+    ----------
+    shown : Picture
+        The picture.
+    width : int or None
+        Columns that there are: where grids beside each other do not fit, each is a block by itself.
+    """
+    if shown.call:
+        yield Block("call", shown.call)
+    for kind, grids in (("data", shown.data), ("outputs", shown.outputs)):
+        if grids:
+            beside = side_by_side(*grids)
+            fits = width is None or max(map(len, beside.split("\n"))) <= width
+            yield from (Block(kind, text) for text in ([beside] if fits else map(side_by_side, grids)))
+
+
+def text_of(shown: Picture) -> str:
+    """A picture as text."""
+    return "\n\n".join(block.text for block in blocks_of(shown))
+
+
+def setting(case: Case, result: Result) -> str:
+    """The call in question, and what is unusual about its arrays."""
+    call = call_in_question(case, result)
+    unusual = ["float32"] if case.dtype == "f32" else []
+    unusual += [f"{case.layout} {case.laid_out or 'arrays'}"] if case.layout != "contiguous" else []
+    return source_of(call).removeprefix("subject.") + "".join(f", {each}" for each in unusual)
+
+
+def call_in_question(case: Case, result: Result) -> Call:
+    """The call that returns the output that failed, or of the function that does not keep its promise, or forward."""
+    operator = case.operator
+    calls = [make(case.problem) for make in (operator.forward, operator.backward) if make is not None]
+    if result.output:
+        return next((call for call in calls if result.output in call.outputs), calls[0])
+    return next((call for call in calls if result.relation.startswith(f"{call.function} ")), calls[0])
+
+
+def first_point(case: Case, name: str) -> tuple[int, ...] | None:
+    """Index of the first entry of an array that is not zero, if the case has written its entries out."""
+    return next((point.index for point in case.points if point.array == name), None)

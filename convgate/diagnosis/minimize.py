@@ -1,0 +1,139 @@
+"""The minimiser: from a failing case to the smallest one that still fails in the same way.
+
+One minimiser serves failures from every source. It is greedy and deterministic: it tries the steps of `simpler`, the
+boldest first, takes the first that still fails, and starts over. Every step makes `complexity` smaller, which is a
+tuple of natural numbers compared from the left, so it ends; and where it ends, no single step fails any more. (For a
+subject that kills or blocks its process the caller stops trying after a while: see `runner.minimize_dead`.)
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import frexp, isfinite, isnan
+
+from convgate.cases.case import POINTS, Case, case_rule
+from convgate.cases.layouts import LAYOUTS
+from convgate.diagnosis.moves import steps
+from convgate.problems.problem import PAIRS
+
+__all__ = ["Minimum", "complexity", "minimize", "simpler"]
+
+FILLS_BY_SIMPLICITY = (
+    POINTS,
+    "lattice",
+    "sparse",
+    "negative",
+    "equal",
+    "ties",
+    "huge",
+    "tiny",
+    "real",
+    "wide",
+    "special",
+)
+
+ARRAYS = ("", "x", "columns", "weight", "bias", "grad_output")
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """Where the minimiser ended.
+
+    Parameters
+    ----------
+    case : Case
+        The smallest case found.
+    tried : int
+        How many cases were tried on the way.
+    """
+
+    case: Case
+    tried: int
+
+
+def minimize(case: Case, still_fails: Callable[[Case], bool], *, data: bool = True) -> Minimum:
+    """Find a case that fails like the given one and that no single step makes smaller.
+
+    Parameters
+    ----------
+    case : Case
+        A failing case.
+    still_fails : callable
+        Whether another case fails in the same way. Must give the same answer for the same case.
+    data : bool
+        Whether to simplify the data too, down to single entries among zeros; of no use where only shapes matter.
+
+    Returns
+    -------
+    Minimum
+    """
+    known: dict[Case, bool] = {}
+
+    def fails(candidate: Case) -> bool:
+        if candidate not in known:
+            known[candidate] = still_fails(candidate)
+        return known[candidate]
+
+    while True:
+        found = next((candidate for candidate in simpler(case, data=data) if fails(candidate)), None)
+        if found is None:
+            return Minimum(case, len(known))
+        case = found
+
+
+def simpler(case: Case, *, data: bool = True) -> Iterator[Case]:
+    """Valid cases one step simpler than the given one, the boldest first."""
+    now = complexity(case)
+    for candidate in steps(case, data=data):
+        if case_rule(candidate) is None and complexity(candidate) < now:
+            yield candidate
+
+
+def complexity(case: Case) -> tuple[int, ...]:
+    """How complicated a case is to a person: geometry first, then the way the data are made, then the data.
+
+    A pixel of padding counts as three pixels of input, so that a larger input without padding is simpler, and an image
+    as two, so that one wider image is simpler than two. Of two mirror images the one with more width is simpler.
+    """
+    problem = case.problem
+    override = problem.divisor_override
+    options = (
+        2 * abs(problem.batch - 1),
+        *(distance(value - 1) for value in (problem.channels, problem.out_channels, problem.groups)),
+        *(distance(value - 1) for name in PAIRS for value in getattr(problem, name) if name != "padding"),
+        *(3 * distance(value) for value in problem.padding),
+        problem.bias,
+        problem.ceil_mode,
+        not problem.count_include_pad,
+        0 if override is None else 1 + abs(override - 2),
+    )
+    return (
+        sum(options),
+        *(distance(getattr(problem, name)[0] - (name != "padding")) for name in PAIRS),
+        case.dtype != "f64",
+        list(LAYOUTS).index(case.layout),
+        not case.laid_out,
+        ARRAYS.index(case.laid_out),
+        FILLS_BY_SIMPLICITY.index(case.fill),
+        len(case.points),
+        sum(value_complexity(point.value) for point in case.points),
+        sum(sum(point.index) for point in case.points),
+        case.seed,
+    )
+
+
+def distance(value: int) -> int:
+    """A number's size, negative ones behind positive ones."""
+    return value if value >= 0 else 1 - 2 * value
+
+
+def value_complexity(value: float) -> int:
+    """1 is the simplest value, then small integers, then other numbers."""
+    if value == 1:
+        return 0
+    if not isfinite(value):
+        return 1 if isnan(value) else 2 + (value < 0)
+    if value == int(value) and abs(value) < 2**60:
+        return 4 + 2 * abs(int(value)) + (value < 0)
+    # very large and very small numbers
+    significand, exponent = frexp(value)
+    return 2**62 + (2**61 if abs(significand) != 0.5 else 0) + 2 * abs(exponent) + (value < 0)

@@ -1,0 +1,278 @@
+"""Quantities that conditions compare with numbers: those of an axis, and those of a problem as a whole.
+
+A statement on a quantity is a comparison with a number (``kernel_h >= 6``), that it is a whole multiple of a block or
+not (``channels is a multiple of 8``, ``padding_w odd``), or its remainder (``channels mod 16 = 3``). Of an axis it is
+made for the height, for the width, for either or for both; of two counts that belong together it is made for both
+(``both channels and out_channels are multiples of 4``). Statements are written here, and read again from their words.
+"""
+
+import operator as operators
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convgate.cases.case import Case
+from convgate.problems.block_sizes import BLOCKS
+from convgate.problems.operators import OPERATORS
+from convgate.problems.operators.classes import AXIS_NAMES, axis_of, places_of
+from convgate.problems.problem import Problem
+from convgate.shapes.features import equal_pairs, short_name
+
+__all__ = [
+    "PARITY_ONLY",
+    "TOGETHER",
+    "Quantities",
+    "above",
+    "alternatives",
+    "axis_quantities",
+    "below",
+    "counts_together",
+    "divisibility",
+    "evaluate",
+    "quantities_of",
+    "threshold",
+    "whole_quantities",
+]
+
+Bools = NDArray[np.bool_]
+Numbers = NDArray[np.int64]
+
+# Options whose values are too small for blocks: of them only whether they are even is asked.
+PARITY_ONLY = frozenset({"stride", "padding", "dilation"})
+# Counts that one condition speaks of together, where an operator has them.
+TOGETHER = (("channels", "out_channels"), ("channels_per_group", "outputs_per_group"))
+COMPARISONS: dict[str, Callable[[Numbers, int], Bools]] = {
+    ">": operators.gt,
+    ">=": operators.ge,
+    "<": operators.lt,
+    "<=": operators.le,
+    "=": operators.eq,
+    "!=": operators.ne,
+}
+STATEMENT = re.compile(
+    r"(?P<both>both )?(?P<name>\S.*?) "
+    r"((?P<sign>>=|<=|!=|>|<|=) (?P<number>\d+)|(?P<parity>even|odd)"
+    r"|(?P<multiple>is a multiple|is no multiple|are multiples) of (?P<block>\d+)"
+    r"|mod (?P<modulo>\d+) = (?P<rest>\d+))"
+    r"(?P<axes> on either axis| on both axes)?"
+)
+EQUALITY = re.compile(r"(?P<name>\w+)_h (?P<sign>=|!=) (?P=name)_w")
+
+
+@cache
+def axis_quantities(operator: str) -> tuple[str, ...]:
+    """The quantities of each axis: the options that have a height and a width, and the places of the kernel."""
+    return (*map(short_name, equal_pairs(operator)), "output")
+
+
+@cache
+def whole_quantities(operator: str) -> Mapping[str, Callable[[Problem], int]]:
+    """The quantities of a problem as a whole: counts, areas, and the sides of the matrices that are multiplied."""
+    found: dict[str, Callable[[Problem], int]] = {
+        "batch": lambda problem: problem.batch,
+        "channels": lambda problem: problem.channels,
+        "input_h * input_w": lambda problem: prod(problem.size),
+        "kernel_h * kernel_w": lambda problem: problem.taps,
+        "output_h * output_w": lambda problem: problem.places,
+        "batch * output_h * output_w": lambda problem: problem.batch * problem.places,
+    }
+    if "groups" not in OPERATORS[operator].options:
+        return found | {"channels * kernel_h * kernel_w": lambda problem: problem.channels * problem.taps}
+    return found | {
+        "groups": lambda problem: problem.groups,
+        "channels_per_group": per_group,
+        "out_channels": lambda problem: problem.out_channels,
+        "outputs_per_group": lambda problem: problem.out_channels // problem.groups,
+        "channels + out_channels": lambda problem: problem.channels + problem.out_channels,
+        "channels_per_group * kernel_h * kernel_w": lambda problem: per_group(problem) * problem.taps,
+    }
+
+
+def per_group(problem: Problem) -> int:
+    """Channels of the input that a filter sees."""
+    return problem.channels // problem.groups
+
+
+@cache
+def counts_together(operator: str) -> tuple[tuple[str, str], ...]:
+    """The pairs of counts that an operator has of those that belong together."""
+    return TOGETHER if "groups" in OPERATORS[operator].options else ()
+
+
+class Quantities:
+    """The quantities of some cases of one operator, each computed when it is asked for.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        Valid ones.
+    """
+
+    def __init__(self, cases: Iterable[Case]) -> None:
+        self.problems = [case.problem for case in cases]
+        self.operator = self.problems[0].operator
+        self._known: dict[str, Numbers] = {}
+
+    def __getitem__(self, name: str) -> Numbers:
+        """One number for each case."""
+        if name not in self._known:
+            self._known[name] = np.array(self._list(name), np.int64)
+        return self._known[name]
+
+    def __contains__(self, name: str) -> bool:
+        """Whether there is such a quantity: `channels`, `kernel_h * kernel_w`, `stride_h`."""
+        axis, _, side = name.rpartition("_")
+        on_axis = side in AXIS_NAMES and axis in axis_quantities(self.operator)
+        return on_axis or name in whole_quantities(self.operator)
+
+    def _list(self, name: str) -> list[int]:
+        whole = whole_quantities(self.operator).get(name)
+        if whole is not None:
+            return [whole(problem) for problem in self.problems]
+        axis, _, side = name.rpartition("_")
+        number = AXIS_NAMES.index(side)
+        if axis == "output":
+            return [places_of(axis_of(problem, number)) for problem in self.problems]
+        option = {"input": "size", "kernel": "kernel_size"}.get(axis, axis)
+        return [getattr(problem, option)[number] for problem in self.problems]
+
+
+def quantities_of(cases: Iterable[Case]) -> Quantities:
+    """The quantities of some cases of one operator."""
+    return Quantities(cases)
+
+
+def above(number: int) -> str:
+    """That a quantity is at least a number: of the number and the one before it the even one is named, 1 before 2."""
+    return f">= {number}" if number % 2 == 0 and number != 2 else f"> {number - 1}"
+
+
+def below(number: int, least: int) -> str:
+    """That a quantity, which is `least` or more, is less than a number."""
+    if number == least + 1:
+        return f"= {least}"
+    return f"< {number}" if number % 2 == 0 else f"<= {number - 1}"
+
+
+def threshold(last: int, first: int) -> int:
+    """Of the thresholds from `last + 1` to `first`, which no case tells apart, the roundest: a multiple of a block.
+
+    A threshold is a round number if it or the one before it, by which it is named, has many factors of 2.
+    """
+    return max(range(last + 1, first + 1), key=lambda number: (max(twos(number), twos(number - 1)), -number))
+
+
+def twos(number: int) -> int:
+    """The largest power of 2 that divides a number; 0 of 0, which is no block."""
+    return number & -number
+
+
+def divisibility(number: int, *, parity_only: bool = False) -> Iterator[tuple[str, str]]:
+    """What can be said of a number and of the blocks: of one number, and, if it can, of two together.
+
+    Of two numbers (``are multiples of 8``) there is something to say only where both are whole multiples.
+    """
+    for block in BLOCKS[:1] if parity_only else BLOCKS:
+        rest = number % block
+        if block == 2:
+            yield ("odd", "") if rest else ("even", "even")
+        elif rest:
+            yield f"is no multiple of {block}", ""
+            yield f"mod {block} = {rest}", ""
+        elif number:
+            yield f"is a multiple of {block}", f"are multiples of {block}"
+
+
+def evaluate(text: str, quantities: Quantities) -> Bools | None:
+    """Which cases meet a statement, given in words; None if it is no statement on a quantity that they have."""
+    equal = equalities(text, quantities)
+    match = STATEMENT.fullmatch(text)
+    if equal is not None or match is None:
+        return equal
+    if match["both"] and (names_of(match) not in TOGETHER or match["axes"]):
+        return None
+    return combined(names_of(match), predicate(match), quantities, either="either" in (match["axes"] or ""))
+
+
+def alternatives(text: str, quantities: Quantities) -> list[str]:
+    """What else a statement on a quantity may be, in words, as far as cases tell.
+
+    A threshold may be any number up to the next one tried, of which the least and the largest are given. A single value
+    may be a threshold or a remainder, and a remainder that of another block.
+    """
+    match = STATEMENT.fullmatch(text)
+    met = evaluate(text, quantities) if match is not None else None
+    if match is None or met is None or match["both"]:
+        return []
+    if match["sign"] in {">", ">=", "<", "<="}:
+        others = other_thresholds_of(match, quantities)
+    else:
+        own = int(match["number"] or max(quantities[name][0] for name in names_of(match)))
+        others = [each for each, _ in divisibility(own)] + ([f">= {own}", f"<= {own}"] if match["sign"] == "=" else [])
+    start, end = text[: match.end("name") + 1], match["axes"] or ""
+    said = {each: evaluate(each, quantities) for each in (f"{start}{other}{end}" for other in others)}
+    return [each for each, holds in said.items() if each != text and holds is not None and (holds == met).all()]
+
+
+def other_thresholds_of(match: re.Match[str], quantities: Quantities) -> list[str]:
+    """The least and the largest number that cases do not tell from that of a threshold."""
+    sign, number = match["sign"], int(match["number"])
+    upwards, own = ">" in sign, number + (sign in {">", "<="})
+    largest = upwards == ("either" in (match["axes"] or ""))
+    tried = np.unique((np.maximum if largest else np.minimum).reduce([quantities[name] for name in names_of(match)]))
+    last, first = tried[tried < own], tried[tried >= own]
+    if not len(last) or not len(first):
+        return []
+    bounds = {int(last[-1]) + 1, int(first[0])} - {own}
+    return [f">= {bound}" if upwards else f"< {bound}" for bound in sorted(bounds)]
+
+
+def names_of(match: re.Match[str]) -> tuple[str, ...]:
+    """The quantities that a statement is about."""
+    if match["both"]:
+        return tuple(match["name"].split(" and "))
+    if match["axes"]:
+        return tuple(f"{match['name']}_{side}" for side in AXIS_NAMES)
+    return (match["name"],)
+
+
+def combined(
+    names: Iterable[str], holds: Callable[[Numbers], Bools], quantities: Quantities, *, either: bool
+) -> Bools | None:
+    """Which cases have something in all of some quantities, or in any."""
+    if not all(name in quantities for name in names):
+        return None
+    join = np.logical_or if either else np.logical_and
+    found: Bools = join.reduce([holds(quantities[name]) for name in names])
+    return found
+
+
+def predicate(match: re.Match[str]) -> Callable[[Numbers], Bools]:
+    """What a statement says of a number."""
+    if match["sign"]:
+        compare, number = COMPARISONS[match["sign"]], int(match["number"])
+        return lambda values: compare(values, number)
+    if match["parity"]:
+        odd = match["parity"] == "odd"
+        return lambda values: values % 2 == odd
+    if match["multiple"]:
+        block, none = int(match["block"]), "no" in match["multiple"]
+        return lambda values: (values % block > 0) == none
+    modulo, rest = int(match["modulo"]), int(match["rest"])
+    return lambda values: values % modulo == rest
+
+
+def equalities(text: str, quantities: Quantities) -> Bools | None:
+    """Which cases meet a statement that options are equal or not on both axes, joined by "and"; None if it is none."""
+    matches = [EQUALITY.fullmatch(part) for part in text.split(" and ")]
+    met = np.ones(len(quantities.problems), bool)
+    for match in matches:
+        if match is None or f"{match['name']}_h" not in quantities:
+            return None
+        height, width = (quantities[f"{match['name']}_{side}"] for side in AXIS_NAMES)
+        met &= (height == width) == (match["sign"] == "=")
+    return met

@@ -1,0 +1,135 @@
+"""Find a subject by its name."""
+
+import importlib
+from functools import cache
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from convgate.problems.operators import OPERATORS
+from convgate.problems.problem import Problem
+
+__all__ = [
+    "DEFAULT_SUBJECT",
+    "SubjectError",
+    "error_factor",
+    "functions_of",
+    "load_subject",
+    "operators_of",
+    "supports",
+    "takes",
+    "wants",
+]
+
+DEFAULT_SUBJECT = "impl"
+
+
+class SubjectError(Exception):
+    """The subject cannot be loaded, or has nothing to judge."""
+
+
+@cache
+def load_subject(name: str) -> Any:
+    """Import ``module`` or ``module:attribute``.
+
+    Parameters
+    ----------
+    name : str
+        A module's dotted name, and after a colon an attribute of it if not the module itself is the subject.
+
+    Raises
+    ------
+    SubjectError
+        If there is no such module or attribute, importing it fails, or it has none of the protocol's functions.
+    """
+    module_name, _, attribute = name.partition(":")
+    try:
+        subject = importlib.import_module(module_name)
+        for part in attribute.split(".") if attribute else []:
+            subject = getattr(subject, part)
+    except BaseException as error:
+        what = f"{type(error).__name__}: {error}"
+        if name.endswith(".py"):
+            what += "; a module's name has no .py"
+        raise SubjectError(
+            f"subject {name!r} could not be loaded ({what}); give MODULE or MODULE:ATTRIBUTE, "
+            f"importable from the folder that you stand in"
+        ) from error
+    if not functions_of(subject):
+        wanted = ", ".join(OPERATORS)
+        raise SubjectError(f"subject {name!r} has none of the functions of the protocol ({wanted}, ...)")
+    return subject
+
+
+def operators_of(name: str) -> tuple[str, ...]:
+    """Load a subject and tell which operators it has."""
+    return functions_of(load_subject(name))
+
+
+def functions_of(subject: Any) -> tuple[str, ...]:
+    """The operators whose forward function a subject has."""
+    return tuple(name for name in OPERATORS if callable(getattr(subject, name, None)))
+
+
+def supports(subject: Any, problem: Problem) -> bool:
+    """Whether a subject wants to be asked about a problem; yes, unless its own ``supports`` says no.
+
+    It is asked about invalid problems too, but may raise on those; that is a no.
+
+    Raises
+    ------
+    SubjectError
+        If its ``supports`` raises on a valid problem.
+    """
+    asked = getattr(subject, "supports", None)
+    if not callable(asked):
+        return True
+    try:
+        return bool(asked(problem))
+    except Exception as error:
+        if OPERATORS[problem.operator].broken_rule(problem) is not None:
+            return False
+        raise SubjectError(f"supports({problem}) raised {type(error).__name__}: {error}") from error
+
+
+def takes(subject: Any, dtype: str) -> bool:
+    """Whether a subject takes arrays of a dtype, "f32" or "f64"; yes, unless it has ``dtypes`` without it."""
+    return dtype in getattr(subject, "dtypes", (dtype,))
+
+
+def wants(subject: Any, problem: Problem, dtype: str) -> bool:
+    """Whether a subject wants to be asked about a problem in a dtype: it supports the one and takes the other."""
+    return takes(subject, dtype) and supports(subject, problem)
+
+
+def error_factor(subject: Any, problem: Problem) -> float | None:
+    """How accurate in norm a subject says that it is on a valid problem.
+
+    Returns
+    -------
+    float or None
+        The number of unit roundoffs of the norms that its errors stay under (docs/normwise.md). None if it has no
+        ``error_factor``, or that says None: then it adds up the products of the definition.
+
+    Raises
+    ------
+    SubjectError
+        If its ``error_factor`` raises or gives anything but None and finite numbers from 1.
+    """
+    asked = getattr(subject, "error_factor", None)
+    if not callable(asked):
+        return None
+    try:
+        factor = asked(problem)
+    except Exception as error:
+        raise SubjectError(f"error_factor({problem}) raised {type(error).__name__}: {error}") from error
+    if factor is None:
+        return None
+    number = isinstance(factor, float | int | np.number) and not isinstance(factor, bool)
+    if not number or not 1 <= factor < inf:
+        raise SubjectError(
+            f"error_factor({problem}) gave {factor!r}; it must be a finite number of unit roundoffs, at least 1, "
+            "or None where the subject adds up the products of the definition"
+        )
+    return float(factor)

@@ -1,0 +1,1 @@
+"""Problems: an operator's geometry and options, without data."""

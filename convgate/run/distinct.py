@@ -1,0 +1,322 @@
+"""From failing cases to distinct failures: each minimised, and with what is known of when it fails."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from convgate.cases.case import Case, case_rule
+from convgate.cases.spec import format_spec, parse_spec
+from convgate.diagnosis.explain import Picture
+from convgate.diagnosis.minimize import complexity, minimize
+from convgate.diagnosis.store import Failure, fingerprint, make_failure
+from convgate.diagnosis.when import Probe, When, describe_when, explained
+from convgate.judging.checks import NOT_DETERMINISTIC, Result
+from convgate.problems.operators import OPERATORS
+from convgate.results.record import JudgedCase, Tally
+from convgate.run.chance import random_functions, without_random
+from convgate.run.state_leaks import confirmed, paired
+from convgate.run.tasks import Explored, Found, exercise, minimize_group, when_of
+from convgate.run.workers import Dead, Workers
+from convgate.shapes.coverage import operator_of
+from convgate.shapes.features import vector_of
+
+__all__ = ["EXERCISE_SECONDS", "distinct_failures", "groups_of"]
+
+MINIMIZING_SECONDS = 300.0
+WHEN_SECONDS = 120.0
+# For the calls of one check, without oracles.
+EXERCISE_SECONDS = 3.0
+# Each candidate that hangs costs EXERCISE_SECONDS, so a minimum found within so many of them must do.
+MOST_DEAD_CANDIDATES = 30
+# For so many carried failures of one output a case is looked for that brings them about.
+MOST_PAIRED = 2
+# What a subject does that does not come back.
+DEATHS = {"crashed": "crashes", "timed_out": "hangs"}
+
+
+def groups_of(tally: Tally) -> list[list[tuple[str, Result]]]:
+    """Failing cases by operator and check, those whose worker died apart, in the order in which they were found."""
+    groups: dict[tuple[str, str], list[tuple[str, Result]]] = defaultdict(list)
+    for spec, result in tally.failing:
+        kind = result.check if result.verdict == "failed" else result.verdict
+        groups[spec.partition(":")[0], kind].append((spec, result))
+    return list(groups.values())
+
+
+@dataclass
+class Group:
+    """Failing cases of one operator and check while they are told apart.
+
+    Parameters
+    ----------
+    failing : sequence of (str, Result)
+        Spec and primary failure of each.
+    left : sequence of (str, Result)
+        Those of them that have not been minimised, and that no failure explains yet.
+    told : dict
+        The failures that have come of it, by fingerprint.
+    """
+
+    failing: Sequence[tuple[str, Result]]
+    left: Sequence[tuple[str, Result]]
+    told: dict[str, "Told"] = field(default_factory=dict)
+
+    @property
+    def dead(self) -> bool:
+        """Whether its cases killed or blocked their worker."""
+        return self.failing[0][1].verdict != "failed"
+
+
+@dataclass
+class Told:
+    """A failure, when it happens, and how many cases were looked at as one with it."""
+
+    found: Found
+    when: When | None = None
+    cases: int = 0
+
+
+def distinct_failures(
+    workers: Workers,
+    fresh: Workers,
+    subject: str,
+    groups: Sequence[Sequence[tuple[str, Result]]],
+    judged: Sequence[JudgedCase],
+) -> Iterator[tuple[Failure, Found]]:
+    """Minimise groups of failing cases, round by round, until their failures explain them or nothing new turns up.
+
+    Groups that come to the same minimum are one failure. What is random is reported first, once a function, and its
+    cases are no part of that.
+
+    Parameters
+    ----------
+    workers, fresh : Workers
+        Processes that stay, and such as are there for one task each.
+    subject : str
+        The code under test.
+    groups : sequence of sequences of (str, Result)
+        Failing cases, as `groups_of` gives them.
+    judged : sequence of JudgedCase
+        All cases of the run.
+
+    Yields
+    ------
+    (Failure, Found)
+        By operator, the simplest first.
+    """
+    told, steady = told_random(workers, subject, groups)
+    under_way = [Group(group, group) for group in steady]
+    while under_way:
+        new: dict[str, Told] = {}
+        for group, several in explored(workers, subject, under_way, judged):
+            for found in several:
+                key = fingerprint(subject, parse_spec(found.minimal), found.result)
+                if key not in told:
+                    told[key] = new[key] = Told(found)
+                if key not in group.told:
+                    group.told[key] = told[key]
+                    told[key].cases += len(group.failing)
+        confirm(fresh, subject, list(new.values()))
+        asked = [(each, asked_when(workers, subject, each.found)) for each in new.values()]
+        for each, future in asked:
+            each.when = each.found.when if future is None else answered_when(workers, future)
+        under_way = [group for group in under_way if goes_on(group, new)]
+    for each in distinct(fresh, subject, sorted(told.values(), key=lambda each: simplicity(each.found)), judged):
+        found = each.found
+        failure = make_failure(
+            subject,
+            found.found,
+            parse_spec(found.minimal),
+            found.result,
+            cases=each.cases,
+            when=each.when,
+            picture=found.picture,
+            carried=found.carried,
+            after=found.after,
+        )
+        yield failure, found
+
+
+def told_random(
+    workers: Workers, subject: str, groups: Sequence[Sequence[tuple[str, Result]]]
+) -> tuple[dict[str, Told], Sequence[Sequence[tuple[str, Result]]]]:
+    """The failures of functions that are random, by fingerprint, and the groups without the cases that they explain."""
+    random = random_functions(workers, subject, groups)
+    if not random:
+        return {}, groups
+    steady = without_random(workers, subject, groups, random)
+    asked = [(each.found, asked_when(workers, subject, each.found)) for each in random]
+    told = {}
+    for found, future in asked:
+        operator = operator_of(found.minimal)
+        cases = sum(number_of(operator, each) for each in groups) - sum(number_of(operator, each) for each in steady)
+        when = None if future is None else answered_when(workers, future)
+        told[fingerprint(subject, parse_spec(found.minimal), found.result)] = Told(found, when, cases)
+    return told, steady
+
+
+def number_of(operator: str, group: Sequence[tuple[str, Result]]) -> int:
+    """How many cases of a group are of an operator."""
+    return len(group) if operator_of(group[0][0]) == operator else 0
+
+
+def explored(
+    workers: Workers, subject: str, groups: Sequence[Group], judged: Sequence[JudgedCase]
+) -> Iterator[tuple[Group, Sequence[Found]]]:
+    """What is found among the cases that groups have left."""
+    futures = [None if group.dead else minimizing(workers, subject, group) for group in groups]
+    for group, future in zip(groups, futures, strict=True):
+        if future is None:
+            yield group, minimize_dead(workers, subject, group.failing, judged)
+            continue
+        answer = workers.answer(future)
+        if isinstance(answer, Dead):
+            yield group, [] if group.told else [not_minimized(group, answer)]
+            group.left = []
+        else:
+            yield group, answer.found
+            group.left = [pair for pair in group.left if pair[0] not in answer.looked_at]
+
+
+def minimizing(workers: Workers, subject: str, group: Group) -> Future[Explored]:
+    """Start to minimise what a group has left."""
+    roots = frozenset(each.found.root for each in group.told.values())
+    return workers.submit(minimize_group, subject, group.left, roots, seconds=MINIMIZING_SECONDS)
+
+
+def not_minimized(group: Group, dead: Dead) -> Found:
+    """The first case of a group as it was found, as minimising did not come to an end."""
+    spec, result = group.failing[0]
+    return Found(spec, spec, result, Picture(f"not minimised: {dead.message}", [], []))
+
+
+def confirm(fresh: Workers, subject: str, new: Sequence[Told]) -> None:
+    """Mark the failures that a fresh process does not show; those that kill or block it need no other."""
+    alive = [each for each in new if each.found.result.verdict == "failed"]
+    for each, found in zip(alive, confirmed(fresh, subject, [each.found for each in alive]), strict=True):
+        each.found = found
+
+
+def goes_on(group: Group, new: Iterable[str]) -> bool:
+    """Whether a group has cases left that none of its failures explains, after a round that brought a new one.
+
+    Where the new ones are there only after other calls, or not always, so may be all others.
+    """
+    found = [
+        each
+        for key, each in group.told.items()
+        if key in new and not each.found.carried and each.found.result.symptom != NOT_DETERMINISTIC
+    ]
+    if group.dead or not found:
+        return False
+    for each in found:
+        if each.when is not None:
+            least, origin = parse_spec(each.found.minimal), parse_spec(each.found.found)
+            met = explained(each.when, least, origin, [parse_spec(spec) for spec, _ in group.left])
+            group.left = [pair for pair, known in zip(group.left, met, strict=True) if not known]
+    return bool(group.left)
+
+
+def distinct(fresh: Workers, subject: str, told: Sequence[Told], judged: Sequence[JudgedCase]) -> Iterator[Told]:
+    """Each failure once, by the first that shows it.
+
+    What fails in the same output under the same conditions is one failure with several symptoms. So is what fails in
+    the same output only after other calls, and what breaks a relation only then: what such a case shrinks to depends
+    on these calls. And so is all of a function that is not deterministic.
+    """
+    outputs = ((each.found.minimal, each.found.result.output) for each in reversed(told) if each.found.carried)
+    carried = {operator_of(minimal): output for minimal, output in outputs if output}
+    alike: dict[tuple[Any, ...], list[Told]] = defaultdict(list)
+    for number, each in enumerate(told):
+        result, operator = each.found.result, operator_of(each.found.minimal)
+        what = result.output or (result.check if result.check == "invalid_arguments" else "")
+        if each.found.carried:
+            key: tuple[Any, ...] = (operator, result.output or carried.get(operator, ""))
+        elif result.symptom == NOT_DETERMINISTIC:
+            key = (operator, result.symptom, result.relation.partition(" ")[0])
+        elif what and each.when is not None and each.when.conditions:
+            key = (operator, what, each.when.conditions)
+        else:
+            key = (number,)
+        alike[key].append(each)
+    for several in alike.values():
+        yield with_pair(fresh, subject, several, judged) if several[0].found.carried else several[0]
+
+
+def with_pair(fresh: Workers, subject: str, several: Sequence[Told], judged: Sequence[JudgedCase]) -> Told:
+    """The first of some carried failures for which a case is found after which it is there; otherwise the first."""
+    specs = [each.spec for each in judged if operator_of(each.spec) == operator_of(several[0].found.minimal)]
+    pairs = (
+        replace(each, found=found)
+        for each in several[:MOST_PAIRED]
+        if (found := paired(fresh, subject, each.found, before(each.found.found, specs))) is not None
+    )
+    return next(pairs, several[0])
+
+
+def before(spec: str, specs: Sequence[str]) -> Sequence[str]:
+    """The specs before one of them."""
+    return specs[: specs.index(spec)] if spec in specs else ()
+
+
+def simplicity(found: Found) -> tuple[int, ...]:
+    """The order in which failures are told: by operator, then by how simple the minimal case is."""
+    case = parse_spec(found.minimal)
+    return list(OPERATORS).index(case.problem.operator), *complexity(case)
+
+
+def asked_when(workers: Workers, subject: str, found: Found) -> Future[When | None] | None:
+    """Start to find out when a subject fails; None where cases around it would not tell.
+
+    They are of no use where the subject does not come back, or fails only after other calls.
+    """
+    if found.result.verdict != "failed" or found.carried:
+        return None
+    return workers.submit(when_of, subject, found, seconds=WHEN_SECONDS)
+
+
+def answered_when(workers: Workers, future: Future[When | None]) -> When | None:
+    """When it fails; None if that was not found out in time."""
+    answer = workers.answer(future)
+    return None if isinstance(answer, Dead) else answer
+
+
+def minimize_dead(
+    workers: Workers, subject: str, group: Sequence[tuple[str, Result]], judged: Sequence[JudgedCase]
+) -> list[Found]:
+    """Minimise the simplest case that kills or blocks its worker, each candidate in a task of its own.
+
+    When it does is told from the candidates on the way and from the cases of the run, as each more costs a process.
+    """
+    found, result = min(group, key=lambda pair: complexity(parse_spec(pair[0])))
+    deaths = 0
+    tried: dict[Case, bool] = {}
+
+    def still_dead(candidate: Case) -> bool:
+        nonlocal deaths
+        if deaths >= MOST_DEAD_CANDIDATES or case_rule(candidate) is not None:
+            return False
+        answer = workers.call(exercise, subject, format_spec(candidate), result.check, seconds=EXERCISE_SECONDS)
+        deaths += isinstance(answer, Dead)
+        tried[candidate] = isinstance(answer, Dead) and answer.verdict == result.verdict
+        return tried[candidate]
+
+    case = parse_spec(found)
+    plain = replace(case, fill="lattice", points=(), seed=0, layout="contiguous", dtype="f64")
+    least = minimize(plain if still_dead(plain) else case, still_dead, data=False).case
+    if result.check == "special_values" and least.fill == "lattice":
+        result = replace(result, check="forward", output="y")
+    nothing = Picture("The process did not come back, so there is nothing to show.", [], [])
+    operator = least.problem.operator
+    came_back = {"passed", "failed", "vacuous", "oracles_disagree"}
+    tried |= {
+        parse_spec(each.spec): each.verdict == result.verdict
+        for each in judged
+        if operator_of(each.spec) == operator and each.verdict in {result.verdict, *came_back}
+    }
+    others = [Probe((case,), fails=dead) for case, dead in tried.items() if case != least and vector_of(case)]
+    words = {"fails": DEATHS[result.verdict], "passes": "comes back"}
+    when = describe_when([Probe((least,), fails=True), *others], **words) if vector_of(least) else None
+    return [Found(found, format_spec(least), result, nothing, when)]

@@ -1,0 +1,1 @@
+"""Whether the gate finds what it must: planted faults, mutants and the kill matrix."""

@@ -1,0 +1,56 @@
+"""The usual test: a few shapes, random numbers and `allclose` with PyTorch. What it misses is why convgate is there."""
+
+from typing import Any
+
+import numpy as np
+
+from convgate.cases.case import Case, array_shapes
+from convgate.cases.spec import parse_spec
+from convgate.judging.trial import RAISED
+from convgate.oracle_list import torch_oracle
+from convgate.problems.operators import perform
+
+__all__ = ["USUAL", "found_by_the_usual_test"]
+
+# What a test of a layer commonly has: the shapes of a small network, in float32.
+USUAL = {
+    "conv2d": ("n2c3h8w8o4k3p1", "n2c3h8w8o4k3s2p1+bias", "n1c4h7w7o8k1", "n2c4h8w8o4k3g2", "n2c3h9w9o2k3d2+bias"),
+    "avg_pool2d": ("n2c3h8w8k2s2", "n2c3h9w9k3s2p1", "n1c2h7w7k3s2+ceil", "n2c3h8w8k2s2p1+nopad"),
+    "max_pool2d": ("n2c3h8w8k2s2", "n2c3h9w9k3s2p1", "n1c2h7w7k3s2+ceil", "n2c3h9w9k3d2"),
+    "im2col": ("n2c3h8w8k3p1", "n2c3h8w8k3s2p1", "n1c2h7w7k1"),
+    "col2im": ("n2c3h8w8k3p1", "n2c3h8w8k3s2p1", "n1c2h7w7k1"),
+}
+RTOL, ATOL = 1e-4, 1e-5
+
+
+def found_by_the_usual_test(operator: str, subject: Any) -> bool:
+    """Whether the usual test fails on a subject: it raises, or is not close in shape or value."""
+    cases = [parse_spec(f"{operator}:{shape}:f32") for shape in USUAL[operator]]
+    return not all(close(case, subject, seed) for seed, case in enumerate(cases))
+
+
+def close(case: Case, subject: Any, seed: int) -> bool:
+    """Whether forward and backward are close to PyTorch's."""
+    problem, operator = case.problem, case.operator
+    random = np.random.default_rng(seed)
+    arrays = {name: random.standard_normal(shape).astype("f4") for name, shape in array_shapes(problem).items()}
+    calls = [operator.forward(problem)]
+    if operator.backward is not None:
+        calls.append(operator.backward(problem))
+    for call in calls:
+        try:
+            with np.errstate(all="ignore"):
+                found = perform(subject, call, {name: array.copy() for name, array in arrays.items()})
+            expected = perform(torch_oracle(), call, arrays)
+            for name, array in expected.items():
+                same = found[name] is None if array is None else alike(found[name], array)
+                if not same:
+                    return False
+        except RAISED:
+            return False
+    return True
+
+
+def alike(found: Any, expected: np.ndarray[Any, Any]) -> bool:
+    """Whether two arrays have the same shape and are close."""
+    return np.shape(found) == expected.shape and np.allclose(found, expected, rtol=RTOL, atol=ATOL)

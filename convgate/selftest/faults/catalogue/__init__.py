@@ -1,0 +1,39 @@
+"""The catalogue: all faults by name, a file for each function that they are planted in, or for what brings them out."""
+
+from convgate.selftest.faults.catalogue import (
+    avg_pool2d,
+    blocks,
+    columns,
+    conv2d,
+    conv2d_backward,
+    data,
+    equalities,
+    invalid,
+    large,
+    layouts,
+    max_pool2d,
+    networks,
+    results,
+)
+
+__all__ = ["CATALOGUE"]
+
+CATALOGUE = {
+    fault.name: fault
+    for module in (
+        conv2d,
+        conv2d_backward,
+        avg_pool2d,
+        max_pool2d,
+        columns,
+        blocks,
+        networks,
+        large,
+        data,
+        layouts,
+        equalities,
+        invalid,
+        results,
+    )
+    for fault in module.FAULTS
+}

@@ -1,0 +1,350 @@
+"""The kill matrix: which check finds which fault, on a terminal and as Markdown."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from convgate.judging.checks import CHECKS
+from convgate.report.markdown import escaped, row
+from convgate.results.events import Progressed
+from convgate.results.text import code
+from convgate.selftest.qualification import JudgedFault, Qualification
+from convgate.selftest.qualify import CASES_MORE
+from convgate.shapes.coverage import percent
+
+__all__ = ["as_json", "as_markdown", "follow_kills", "show_kills"]
+
+Outcome = TypeVar("Outcome")
+
+# The classes of faults, in a few words.
+CLASSES = {
+    1: "average counts the ceil_mode overhang",
+    2: "the same in backward alone",
+    3: "ceil_mode's clip rule",
+    4: "padding on the wrong side",
+    5: "divisor_override ignored",
+    6: "overlapping max windows",
+    7: "overlapping views assigned",
+    8: "stride leaves a remainder",
+    9: "an edge at one combination of options",
+    10: "stride larger than the kernel",
+    11: "fast path for 1x1 taken wrongly",
+    12: "gradients of groups",
+    13: "tails of blocks",
+    14: "depthwise with dilation or stride",
+    15: "dilation in the size, not in the indices",
+    16: "height and width swapped",
+    17: "memory layouts",
+    18: "padding and start of a maximum, NaN",
+    19: "dtype changed on the way",
+    20: "ties",
+    21: "accumulator too narrow",
+    22: "empty batch",
+    23: "invalid arguments accepted",
+    24: "bias",
+    25: "inputs changed, memory shared",
+    26: "images, channels or filters left out",
+    27: "state between calls",
+    28: "three to five options meet",
+    29: "whole blocks",
+    30: "layers of networks",
+    31: "large options",
+    32: "much work",
+    33: "weights, biases and gradients that are not finite",
+    34: "order in memory told from too little",
+    35: "options taken for equal",
+    36: "invalid on both axes at once",
+    37: "results that are no plain arrays",
+    38: "another result now and then",
+}
+# Short heads of columns.
+SHORT = {
+    "forward": "fwd",
+    "grad_input": "gi",
+    "grad_weight": "gw",
+    "grad_bias": "gb",
+    "special_values": "special",
+    "purity": "pur",
+    "finite_difference": "fd",
+    "adjoint": "adj",
+    "identity": "id",
+    "layout": "lay",
+    "invalid_arguments": "inv",
+}
+
+# What these columns show.
+WITHOUT_PYTORCH = (
+    "Found *without PyTorch* means by the definition, finite differences and identities, with PyTorch not asked. It is "
+    "as many as are found with it, as PyTorch only has a veto: where it contradicts the definition, nobody is blamed. "
+    "So it can keep a check from failing, but makes none fail. It is not there to find more, but so that a mistake in "
+    "the definition is not blamed on a subject."
+)
+GRADIENTS_ALONE = (
+    "Found by *gradient checks alone* means by finite differences or the adjoint identity, which compare the backward "
+    "pass of a subject with its forward pass, as gradient checks in tests do. They cannot see what is wrong in both "
+    "alike (dilation that is in the output size but not in the indices), what is in no derivative (dtypes, arguments "
+    "that must be rejected, memory that is shared), or what shows only on data that have no derivative (ties, NaN)."
+)
+EXPLAINED = (
+    f"Checks are asked for some {CASES_MORE} cases after the first kill. ✓ under `when` says that the conditions of "
+    "the failure are exactly those under which the catalogue says that the fault shows (of several failures: that one "
+    "of them is said to occur wherever it shows, and none elsewhere; what it accepts of invalid problems besides is "
+    "told apart, and not counted here, as the catalogue speaks of valid ones); below it says how many of the cases "
+    "that meet them fail, as some have data that hide it, or no output where it would be seen. ✓ under `small` says "
+    "that geometry and options of a minimal case are as simple as those of the smallest case that the catalogue has."
+)
+
+
+def as_json(found: Qualification) -> str:
+    """The whole of it."""
+    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"
+
+
+def survivors_first(found: Qualification) -> list[JudgedFault]:
+    """The faults that nothing finds, then the others by class."""
+    return sorted(found.faults, key=lambda fault: (bool(fault.kills), fault.bug_class, fault.name))
+
+
+def by_class(found: Qualification) -> dict[int, list[JudgedFault]]:
+    """The faults of each class, in the order of the classes."""
+    classes: dict[int, list[JudgedFault]] = defaultdict(list)
+    for fault in found.faults:
+        classes[fault.bug_class].append(fault)
+    return dict(sorted(classes.items()))
+
+
+def summary(found: Qualification) -> str:
+    """What it came to, in a sentence or two."""
+    total = len(found.faults)
+    killed = total - len(found.survivors)
+    within = f", half of them within {found.median_case:g} cases" if killed else ""
+    return f"The gate at profile {found.profile} finds {killed} of {total} faults{within}."
+
+
+def shares(found: Qualification) -> Iterator[tuple[str, int]]:
+    """In how many faults what holds."""
+    yield "found by the gate", sum(bool(fault.kills) for fault in found.faults)
+    without = sum(bool(fault.without_torch) for fault in found.faults)
+    yield "found without PyTorch, which only has a veto (definition, finite differences, identities)", without
+    yield "found by a usual test (a few shapes, allclose)", sum(fault.usual for fault in found.faults)
+    if not found.explained:
+        return
+    gradients = sum(fault.by_gradients for fault in found.faults)
+    yield f"found by gradient checks alone, within {CASES_MORE} cases of the first that shows it", gradients
+    yield "reported as one failure", sum(len(fault.failures) == 1 for fault in found.faults)
+    yield (
+        "explained exactly: it fails when the fault shows, and not otherwise",
+        sum(fault.exact is True for fault in found.faults),
+    )
+    yield (
+        "with a minimal case as small as the smallest that shows it",
+        sum(fault.small is True for fault in found.faults),
+    )
+
+
+def follow_kills(events: Iterable[Progressed | Outcome], console: Console, *, show_progress: bool) -> Outcome:
+    """Show how far it is, and give what it came to."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    found = None
+    with Progress(*columns, console=console, disable=not show_progress, transient=True) as progress:
+        loading = progress.add_task("loading", total=None)
+        rows: dict[str, TaskID] = {}
+        for event in events:
+            match event:
+                case Progressed(phase=phase, done=done, total=total):
+                    if phase not in rows:
+                        # the first one takes the place of what is shown until there is one
+                        rows[phase] = progress.add_task(phase) if rows else loading
+                    progress.update(rows[phase], description=phase, completed=done, total=total)
+                case _:
+                    found = event
+    if found is None:
+        raise RuntimeError("it ended without a result")
+    return found
+
+
+def show_kills(found: Qualification, console: Console) -> None:
+    """The faults, survivors first; totals by class; and what it came to."""
+    console.print(table_of_faults(found))
+    console.print()
+    console.print(table_of_classes(found))
+    console.print()
+    for words, number in shares(found):
+        share = percent(number, len(found.faults))
+        console.print(f"{number:4d} of {len(found.faults)} ({share}) {words}", soft_wrap=True)
+    console.print()
+    for fault in found.survivors:
+        after = f" --after {fault.after}" if fault.after else ""
+        replay = f"convgate replay {fault.smallest}{after} --subject convgate.selftest.faults:{fault.name}"
+        line = f"survives: {fault.name} (class {fault.bug_class}); look at {replay}"
+        console.print(Text(line, "bold red"), soft_wrap=True)
+    console.print(Text(summary(found), "bold red" if found.survivors else "bold green"), soft_wrap=True)
+
+
+def table_of_faults(found: Qualification) -> Table:
+    """For each fault which check finds it first, after how many cases and how long, and which others do."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for head in ("fault", "found by"):
+        table.add_column(head, no_wrap=True)
+    for head in ("case", "seconds"):
+        table.add_column(head, justify="right")
+    table.add_column("also by")
+    for fault in survivors_first(found):
+        if fault.kills:
+            kill = fault.kills[fault.found_by]
+            others = " ".join(
+                short for check, short in SHORT.items() if check in fault.kills and check != fault.found_by
+            )
+            table.add_row(fault.name, fault.found_by, str(kill.case), f"{kill.seconds:.2f}", others)
+        else:
+            table.add_row(fault.name, "nothing", "", "", "", style="bold red")
+    return table
+
+
+def table_of_classes(found: Qualification) -> Table:
+    """For each class how many faults there are, and how many are found, and by what alone."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("class", no_wrap=True)
+    for head in ("faults", "found", *alone(found)):
+        table.add_column(head, justify="right")
+    rows = [(f"{number:2d} {CLASSES[number]}", faults) for number, faults in by_class(found).items()]
+    for words, faults in (*rows, ("all", found.faults)):
+        numbers = list(counts_of(found, faults))
+        kept = numbers[:2] + numbers[2 + len(SHORT) :]
+        table.add_row(words, *map(str, kept), style="" if faults is not found.faults else "bold")
+    return table
+
+
+def alone(found: Qualification) -> list[str]:
+    """Heads of the columns that say what finds faults alone; a quick run does not look for what gradients find."""
+    return ["without PyTorch", *(["gradients alone"] if found.explained else []), "usual test"]
+
+
+def counts_of(found: Qualification, faults: Sequence[JudgedFault]) -> Iterator[int]:
+    """How many of some faults there are, are found, are found by each check, and by what `alone` names."""
+    yield len(faults)
+    yield sum(bool(fault.kills) for fault in faults)
+    for check in SHORT:
+        yield sum(check in fault.kills for fault in faults)
+    yield sum(bool(fault.without_torch) for fault in faults)
+    if found.explained:
+        yield sum(fault.by_gradients for fault in faults)
+    yield sum(fault.usual for fault in faults)
+
+
+def as_markdown(found: Qualification) -> str:
+    """A page: what it came to, totals by class, every fault."""
+    return "\n\n".join(blocks(found)) + "\n"
+
+
+def blocks(found: Qualification) -> Iterator[str]:
+    """The blocks of the page."""
+    yield "# The kill matrix"
+    versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
+    yield (
+        f"{summary(found)} Made by `{found.command} --markdown FILE` in "
+        f"{found.seconds:,.0f} s with {found.jobs} workers ({escaped(versions)})."
+    )
+    total = len(found.faults)
+    yield "\n".join(
+        [
+            row(["of", f"{total} faults", ""]),
+            row(["---", "---:", "---:"]),
+            *(row([words, str(number), percent(number, total)]) for words, number in shares(found)),
+        ]
+    )
+    yield WITHOUT_PYTORCH
+    if found.explained:
+        yield GRADIENTS_ALONE
+    yield "## By class"
+    within = (
+        f"within {CASES_MORE} cases of the first that shows it" if found.explained else "on the first that shows it"
+    )
+    yield f"Faults that each check finds, {within}; often several find one."
+    yield f"Columns: {', '.join(f'{short} {code(check)}' for check, short in SHORT.items())}."
+    heads = ["class", "faults", "found", *SHORT.values(), *alone(found)]
+    yield "\n".join(
+        [
+            row([escaped(head) for head in heads]),
+            row(["---", *["---:"] * (len(heads) - 1)]),
+            *(
+                row([f"{number} {escaped(CLASSES[number])}", *map(str, counts_of(found, faults))])
+                for number, faults in by_class(found).items()
+            ),
+            row(["all", *map(str, counts_of(found, found.faults))]),
+        ]
+    )
+    yield "## By fault"
+    yield (
+        "For each check the number of the case, among those of its operator, on which it first fails; `seconds` is how "
+        "long it takes on one core to judge these cases, and to see it where the process dies or hangs; then no other "
+        "checks are known, and that it is found without PyTorch is inferred, as PyTorch makes none fail."
+    )
+    yield (
+        "What a subject keeps from one call to the next shows after whatever its process judged before: in class 27 "
+        "the numbers differ from run to run."
+    )
+    if found.explained:
+        yield EXPLAINED
+    told = ["when", "small"] if found.explained else []
+    heads = ["fault", "class", "depth", "stage", *SHORT.values(), "seconds", "torch-free", "usual", *told]
+    yield "\n".join(
+        [
+            row([escaped(head) for head in heads]),
+            row(["---", "---:", "---:", "---", *["---:"] * (len(heads) - 4)]),
+            *(row(list(cells(fault))[: len(heads)]) for fault in survivors_first(found)),
+        ]
+    )
+    yield "## What was written, and what the gate says of it"
+    for fault in sorted(found.faults, key=lambda fault: (fault.bug_class, fault.name)):
+        yield from entry(fault)
+
+
+def cells(fault: JudgedFault) -> Iterator[str]:
+    """A row of the matrix."""
+    yield f"[{escaped(fault.name)}](#{fault.name})"
+    yield str(fault.bug_class)
+    yield str(fault.depth)
+    yield escaped(fault.stage)
+    for check in SHORT:
+        kill = fault.kills.get(check)
+        number = "" if kill is None else str(kill.case)
+        yield f"**{number}**" if check == fault.found_by else number
+    yield f"{fault.kills[fault.found_by].seconds:.2f}" if fault.kills else "survives"
+    yield tick(bool(fault.without_torch))
+    yield tick(fault.usual)
+    yield tick(fault.exact is True)
+    yield tick(fault.small is True)
+
+
+def tick(holds: bool) -> str:
+    """A mark, or nothing."""
+    return "✓" if holds else ""
+
+
+def entry(fault: JudgedFault) -> Iterator[str]:
+    """One fault: what was written, when it shows, and what the gate says."""
+    yield f"### {fault.name}"
+    yield f"```diff\n{fault.diff}\n```"
+    truth = " and ".join(fault.trigger) or "always"
+    after = f" after {code(fault.after)}" if fault.after else ""
+    lines = [f"- shows when {code(truth)}; smallest case {code(fault.smallest)}{after}"]
+    for each in fault.failures:
+        said = "it is not known when"
+        if each.conditions is not None:
+            words = " and ".join(each.conditions) or "always"
+            said = f"when {code(words)} ({each.failing} of {each.having} such cases fail)"
+        lines.append(
+            f"- the gate: {escaped(each.check)}, {escaped(each.symptom)}, {said}; minimal case {code(each.minimal)}"
+        )
+    yield "\n".join(lines)
+
+
+if set(SHORT) != set(CHECKS):
+    raise RuntimeError(f"the columns are {', '.join(SHORT)}, but the checks {', '.join(CHECKS)}")

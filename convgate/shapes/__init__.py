@@ -1,0 +1,1 @@
+"""Shape classes, what is feasible, and what is covered."""
