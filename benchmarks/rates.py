@@ -30,13 +30,14 @@ from torch.autograd.function import once_differentiable
 import impl
 from convgate.cases.case import Case, array_shapes, broken_rule, values_of
 from convgate.cases.spec import format_spec, parse_spec
-from convgate.judging.checks import CHECKS, Result, judge, primary_failure
+from convgate.judging.checks import CHECKS, judge
 from convgate.judging.subjects.loader import DEFAULT_SUBJECT
 from convgate.judging.trial import Trial
 from convgate.problems.operators import OPERATORS, Array, perform
 from convgate.problems.problem import Problem
-from convgate.results.record import Tally
+from convgate.results.verdicts import Result, primary_failure
 from convgate.run.runner import Plan, list_shards, planned_cases
+from convgate.run.tally import Tally
 from convgate.run.tasks import Shard, cases_of, judge_shard, prepare
 from convgate.run.workers import Workers
 from convgate.sources.fuzz import draw_cases

@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from convgate.judging.checks import FAILING
 from convgate.results.events import RunFinished
 from convgate.results.files import write_text
 from convgate.results.record import JudgedCase
+from convgate.results.verdicts import FAILING
 from convgate.run.runner import Plan, run_gate
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "soak.md"

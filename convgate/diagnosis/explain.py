@@ -1,38 +1,18 @@
 """What broke, in words and grids that fit on one screen."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from convgate.cases.case import POINTS, Case
-from convgate.judging.checks import OUTPUTS, Result
+from convgate.diagnosis.grids import grid
 from convgate.judging.compare import describe
 from convgate.judging.trial import Trial
 from convgate.problems.operators import Array, Call, source_of
-from convgate.results.grids import Grid, grid, side_by_side
+from convgate.results.picture import Picture
+from convgate.results.verdicts import OUTPUTS, Result
 
-__all__ = ["Block", "Picture", "blocks_of", "headline", "picture", "text_of", "wrong_output"]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A failing case as a person looks at it.
-
-    Parameters
-    ----------
-    call : str
-        The call in question, as Python, and what is unusual about its arrays; or why there is nothing to show.
-    data : list of Grid
-        The arrays that the wrong output depends on.
-    outputs : list of Grid
-        What is expected and what came, if these are two arrays.
-    """
-
-    call: str
-    data: list[Grid]
-    outputs: list[Grid]
+__all__ = ["headline", "picture", "wrong_output"]
 
 
 # As many points still make a sentence.
@@ -93,37 +73,6 @@ def picture(case: Case, subject: Any, result: Result) -> Picture:
         outputs = [grid(f"expected {result.output}", expected, fits), grid(f"actual {result.output}", actual, fits)]
     data = [grid(name, trial.values[name], first_point(case, name)) for name in names]
     return Picture(setting(case, result), data, outputs)
-
-
-class Block(NamedTuple):
-    """A part of a picture as text, and which it is: "call", "data" or "outputs"."""
-
-    kind: str
-    text: str
-
-
-def blocks_of(shown: Picture, width: int | None = None) -> Iterator[Block]:
-    """A picture as it is shown in a terminal and in files: the call, the data, and what is expected and what came.
-
-    Parameters
-    ----------
-    shown : Picture
-        The picture.
-    width : int or None
-        Columns that there are: where grids beside each other do not fit, each is a block by itself.
-    """
-    if shown.call:
-        yield Block("call", shown.call)
-    for kind, grids in (("data", shown.data), ("outputs", shown.outputs)):
-        if grids:
-            beside = side_by_side(*grids)
-            fits = width is None or max(map(len, beside.split("\n"))) <= width
-            yield from (Block(kind, text) for text in ([beside] if fits else map(side_by_side, grids)))
-
-
-def text_of(shown: Picture) -> str:
-    """A picture as text."""
-    return "\n\n".join(block.text for block in blocks_of(shown))
 
 
 def setting(case: Case, result: Result) -> str:

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convgate.cases.case import Case, case_rule
-from convgate.judging.checks import Result, judge_relation
+from convgate.judging.checks import judge_relation
 from convgate.judging.relations import Data, Function, Relation, arrays_of
 from convgate.judging.trial import Trial
+from convgate.results.verdicts import Result
 
 __all__ = ["CALLS", "MORE_CALLS", "REPEATABLE", "differing_calls", "repeatable", "repeated_calls"]
 

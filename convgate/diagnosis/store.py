@@ -1,10 +1,8 @@
 """Failures: saved, loaded, listed."""
 
 import hashlib
-import re
-import shlex
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,90 +11,30 @@ import msgspec
 
 from convgate.cases.case import Case
 from convgate.cases.spec import format_spec, parse_spec
-from convgate.diagnosis.explain import Picture, headline, text_of
-from convgate.diagnosis.when import When, sentence
-from convgate.judging.checks import Result
+from convgate.diagnosis.explain import headline
+from convgate.results.failure import FORMAT_VERSION, Failure, When, replay_line, told_when
 from convgate.results.files import write_folder
+from convgate.results.picture import Picture, text_of
 from convgate.results.text import code, fenced
+from convgate.results.verdicts import Result
 
 __all__ = [
     "FAILURES",
-    "Failure",
     "FailureFileError",
     "fingerprint",
     "list_failures",
     "load_failure",
     "make_failure",
-    "replay_line",
     "save_failure",
-    "told_when",
     "unreadable_failures",
 ]
 
 FAILURES = "failures"
-# What a subject is asked for by: module or module:attribute.
-NAME = re.compile(r"\w+(\.\w+)*(:\w+(\.\w+)*)?")
-FORMAT_VERSION = 2
 FILE = "failure.json"
 
 
 class FailureFileError(Exception):
     """A failure's file cannot be read."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """A failed case, minimised: what stands in failure.json.
-
-    Parameters
-    ----------
-    format_version : int
-        Of the file.
-    fingerprint : str
-        Same subject, check, symptom and minimal problem, same fingerprint.
-    subject, operator, check, symptom, relation : str
-        What failed, and how.
-    found, minimal : str
-        Specs of the case as found and of the smallest one.
-    message, expected, actual : str
-        What must be, and what is.
-    found_at : str
-        Time in UTC, ISO 8601.
-    cases : int
-        How many failing cases of the run were looked at as one with it: those of its operator and first failing check.
-    when : When or None
-        What the failing problems around it have in common, unless that could not be found out.
-    picture : Picture
-        The call, its data, and what is expected and what came.
-    carried : bool
-        Whether the minimal case passes in a fresh process: then it is earlier calls that make it fail.
-    after : str
-        Then the spec of a case after whose calls it fails in a fresh process too; empty if none was found.
-    """
-
-    format_version: int = FORMAT_VERSION
-    fingerprint: str
-    subject: str
-    operator: str
-    check: str
-    symptom: str
-    relation: str
-    found: str
-    minimal: str
-    message: str
-    expected: str
-    actual: str
-    found_at: str
-    cases: int
-    when: When | None
-    picture: Picture
-    carried: bool = False
-    after: str = ""
-
-    @property
-    def folder_name(self) -> str:
-        """Name of the folder that the failure is saved in."""
-        return f"{self.operator}-{self.symptom.lower().replace(' ', '-').replace('_', '-')}-{self.fingerprint}"
 
 
 def fingerprint(subject_name: str, case: Case, result: Result) -> str:
@@ -140,18 +78,6 @@ def make_failure(
     )
 
 
-def told_when(failure: Failure) -> str:
-    """What a report says after "It": when it fails, or after what; nothing if that is not known."""
-    if failure.after:
-        return (
-            f"passes in a fresh process and fails there after the calls of {failure.after}: "
-            "the subject keeps something from earlier calls"
-        )
-    if failure.carried:
-        return "passes in a fresh process: the subject keeps something from earlier calls, or leaves it to chance"
-    return sentence(failure.when) if failure.when is not None else ""
-
-
 def save_failure(reports: Path, failure: Failure, repro: str) -> Path:
     """Write a failure's folder, whole or not at all.
 
@@ -173,14 +99,6 @@ def save_failure(reports: Path, failure: Failure, repro: str) -> Path:
     text = msgspec.json.format(msgspec.json.encode(failure), indent=2).decode() + "\n"
     write_folder(folder, {FILE: text, "repro.py": repro, "README.md": readme(failure)})
     return folder
-
-
-def replay_line(failure: Failure) -> str:
-    """The line that judges it again wherever the subject is; where that has no name to load, how a test does."""
-    if NAME.fullmatch(failure.subject) is None:
-        return f"convgate_judge({failure.minimal!r}, subject)"
-    after = f" --after {shlex.quote(failure.after)}" if failure.after else ""
-    return f"convgate replay {shlex.quote(failure.minimal)}{after} --subject {failure.subject}"
 
 
 def readme(failure: Failure) -> str:

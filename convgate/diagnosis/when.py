@@ -20,15 +20,17 @@ from convgate.diagnosis.conditions import MOST_CONDITIONS, exceptions, meets, me
 from convgate.diagnosis.moves import LEAST
 from convgate.diagnosis.neighbours import around, varied, whole_blocks
 from convgate.diagnosis.repeats import REPEATABLE, repeated_calls
-from convgate.judging.checks import OUTPUTS, Result, judge, judge_whatever_data
+from convgate.judging.checks import judge, judge_whatever_data
 from convgate.judging.subjects.loader import wants
 from convgate.judging.trial import Trial
 from convgate.problems.problem import with_axis
+from convgate.results.failure import When
+from convgate.results.verdicts import OUTPUTS, Result
 from convgate.shapes.features import vector_of
 from convgate.shapes.space import Bools, Stream
 from convgate.sources.fuzz import draw_cases, draw_invalid
 
-__all__ = ["Probe", "When", "around", "describe_when", "explained", "fails_when", "rule_of", "rules_met", "sentence"]
+__all__ = ["Probe", "around", "describe_when", "explained", "fails_when", "rule_of", "rules_met"]
 
 # Cases tried beside those around a failure: drawn anywhere, and invalid ones.
 DRAWN = 150
@@ -48,48 +50,12 @@ MOST_WORK = 200_000
 SMALL_WORK, TIMES_ORIGIN, ALL_LARGE = 10_000, 8, 4_000_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class When:
-    """A conjunction of conditions, and how well it tells failing from passing cases.
-
-    Parameters
-    ----------
-    conditions : tuple of str
-        In words; all of them hold for the minimal case, or, where that does not fail with any data that have a name,
-        for the case as it was found.
-    having, failing : int
-        How many of the cases that were tried meet all the conditions, and how many of these fail.
-    others, passing : int
-        How many do not, and how many of these pass.
-    fails, passes : str
-        What it is to fail here, and to pass: of a subject that crashes, to come back.
-    """
-
-    conditions: tuple[str, ...]
-    having: int
-    failing: int
-    others: int
-    passing: int
-    fails: str = "fails"
-    passes: str = "passes"
-
-
 @dataclass(frozen=True)
 class Probe:
     """A case that was tried, with the data that it failed with, or all the data that it passed with."""
 
     cases: tuple[Case, ...]
     fails: bool
-
-
-def sentence(when: When) -> str:
-    """What a report says after "It"."""
-    if not when.conditions:
-        return f"{when.fails} on {when.failing:,} of the {when.having:,} cases tried around it"
-    return (
-        f"{when.fails} when {' and '.join(when.conditions)} ({when.failing:,} of {when.having:,}), "
-        f"{when.passes} otherwise ({when.passing:,} of {when.others:,})"
-    )
 
 
 def fails_when(case: Case, found: Case, subject: Any, failure: Result) -> When | None:

@@ -3,8 +3,8 @@
 There is no SARIF beside them: it wants a place in a source file, and a subject is judged from outside.
 """
 
-from convgate.diagnosis.store import replay_line
 from convgate.report.words import fails_when, title_of
+from convgate.results.failure import replay_line
 from convgate.results.record import RunRecord
 from convgate.results.text import cut, visible
 

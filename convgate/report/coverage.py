@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from convgate.results.record import RunRecord
-from convgate.run.merge import differing_versions
-from convgate.shapes.coverage import STRENGTHS, Coverage, Gap, percent
+from convgate.results.coverage import STRENGTHS, Gap, percent
+from convgate.results.record import RunRecord, differing_versions
+from convgate.shapes.coverage import Coverage
 
 __all__ = ["show_coverage", "show_difference", "show_shortfalls"]
 

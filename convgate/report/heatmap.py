@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from convgate.results.coverage import Gap
 from convgate.results.record import WayCount
-from convgate.shapes.coverage import Coverage, Gap
+from convgate.shapes.coverage import Coverage
 
 __all__ = ["STATES", "CoverageMap", "Row", "Square", "coverage_map"]
 

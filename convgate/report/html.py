@@ -12,14 +12,16 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from convgate.diagnosis.store import told_when
-from convgate.judging.checks import FAILING, VERDICTS
+from convgate.cases.spec import operator_of
 from convgate.problems.operators import OPERATORS
 from convgate.report.heatmap import STATES, CoverageMap, coverage_map
 from convgate.report.words import notes_of
+from convgate.results.coverage import percent
+from convgate.results.failure import told_when
 from convgate.results.record import JudgedCase, RunRecord
 from convgate.results.text import visible
-from convgate.shapes.coverage import coverage_of, operator_of, percent
+from convgate.results.verdicts import FAILING, VERDICTS
+from convgate.shapes.coverage import coverage_of
 from convgate.sources.profiles import PROFILES
 
 __all__ = ["ORACLES", "render"]

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from xml.etree import ElementTree as ET
 
-from convgate.diagnosis.store import replay_line
-from convgate.judging.checks import FAILING
+from convgate.cases.spec import operator_of
 from convgate.report.words import fails_when, in_words, title_of
+from convgate.results.failure import replay_line
 from convgate.results.record import Caveats, RunRecord, SavedFailure
 from convgate.results.text import visible
-from convgate.shapes.coverage import operator_of
+from convgate.results.verdicts import FAILING
 
 __all__ = ["render"]
 

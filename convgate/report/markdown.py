@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from convgate.diagnosis.store import replay_line
 from convgate.report.words import (
     case_counts,
     fails_when,
@@ -17,9 +16,10 @@ from convgate.report.words import (
     title_of,
     way_counts,
 )
+from convgate.results.coverage import STRENGTHS, percent
+from convgate.results.failure import replay_line
 from convgate.results.record import RunRecord, SavedFailure, WayCount
 from convgate.results.text import code, cut, fenced, visible
-from convgate.shapes.coverage import STRENGTHS, percent
 
 __all__ = ["render"]
 

@@ -11,9 +11,9 @@ import msgspec
 
 from convgate.cases.case import Case
 from convgate.cases.spec import parse_spec
-from convgate.judging.checks import FAILING
 from convgate.report.words import fails_when, in_words
 from convgate.results.record import JudgedCase, RunRecord
+from convgate.results.verdicts import FAILING
 from convgate.shapes.features import features_of, vector_of
 
 __all__ = ["render"]

@@ -11,8 +11,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from convgate.diagnosis.explain import Picture, blocks_of
-from convgate.judging.checks import FAILING
 from convgate.report.words import (
     case_counts,
     fails_when,
@@ -23,10 +21,12 @@ from convgate.report.words import (
     title_of,
     way_counts,
 )
+from convgate.results.coverage import STRENGTHS, percent
 from convgate.results.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
+from convgate.results.picture import Picture, blocks_of
 from convgate.results.record import RunRecord, SavedFailure, WayCount
 from convgate.results.text import visible
-from convgate.shapes.coverage import STRENGTHS, percent
+from convgate.results.verdicts import FAILING
 from convgate.sources.profiles import PROFILES
 
 __all__ = ["follow", "show_record"]

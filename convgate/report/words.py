@@ -2,11 +2,11 @@
 
 from collections import Counter
 
-from convgate.diagnosis.store import Failure, told_when
-from convgate.judging.checks import VERDICTS
+from convgate.cases.spec import operator_of
+from convgate.results.failure import Failure, told_when
 from convgate.results.record import RunRecord, WayCount, refusals
 from convgate.results.text import visible
-from convgate.shapes.coverage import operator_of
+from convgate.results.verdicts import VERDICTS
 
 __all__ = [
     "case_counts",

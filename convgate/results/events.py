@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from convgate.diagnosis.store import Failure
+from convgate.results.failure import Failure
 from convgate.results.record import RunRecord
 
 __all__ = ["Event", "FailureSaved", "Minimizing", "Progressed", "RunFinished", "RunStarted", "ShardJudged"]

@@ -7,19 +7,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from convgate.cases.case import Case, case_rule
-from convgate.cases.spec import format_spec, parse_spec
-from convgate.diagnosis.explain import Picture
+from convgate.cases.spec import format_spec, operator_of, parse_spec
 from convgate.diagnosis.minimize import complexity, minimize
-from convgate.diagnosis.store import Failure, fingerprint, make_failure
-from convgate.diagnosis.when import Probe, When, describe_when, explained
-from convgate.judging.checks import NOT_DETERMINISTIC, Result
+from convgate.diagnosis.store import fingerprint, make_failure
+from convgate.diagnosis.when import Probe, describe_when, explained
 from convgate.problems.operators import OPERATORS
-from convgate.results.record import JudgedCase, Tally
+from convgate.results.failure import Failure, When
+from convgate.results.picture import Picture
+from convgate.results.record import JudgedCase
+from convgate.results.verdicts import NOT_DETERMINISTIC, Result
 from convgate.run.chance import random_functions, without_random
 from convgate.run.state_leaks import confirmed, paired
+from convgate.run.tally import Tally
 from convgate.run.tasks import Explored, Found, exercise, minimize_group, when_of
 from convgate.run.workers import Dead, Workers
-from convgate.shapes.coverage import operator_of
 from convgate.shapes.features import vector_of
 
 __all__ = ["EXERCISE_SECONDS", "distinct_failures", "groups_of"]

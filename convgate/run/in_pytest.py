@@ -9,16 +9,18 @@ from typing import Any
 import msgspec
 
 from convgate.cases.case import Case
-from convgate.cases.spec import format_spec, parse_spec
-from convgate.diagnosis.explain import picture, text_of
+from convgate.cases.spec import format_spec, operator_of, parse_spec
+from convgate.diagnosis.explain import picture
 from convgate.diagnosis.store import make_failure
-from convgate.judging.checks import Result, judge, primary_failure
+from convgate.judging.checks import judge
 from convgate.judging.subjects.loader import load_subject, wants
 from convgate.problems.operators import OPERATORS
-from convgate.results.record import MAX_UNSUPPORTED, RunRecord, SavedFailure, Tally, verdict_of, verdict_of_case
+from convgate.results.picture import text_of
+from convgate.results.record import MAX_UNSUPPORTED, RunRecord, SavedFailure
+from convgate.results.verdicts import Result, primary_failure
 from convgate.run.merge import record_of, united, versions_here
+from convgate.run.tally import Tally, verdict_of, verdict_of_case
 from convgate.run.tasks import plainest, smallest
-from convgate.shapes.coverage import operator_of
 
 __all__ = ["Judged", "Judgement", "decode", "encode", "judge_in_test", "record_of_session"]
 

@@ -6,26 +6,15 @@ from dataclasses import replace
 from importlib.metadata import version
 from platform import python_version
 
-from convgate.judging.checks import FAILING, Result
+from convgate.cases.spec import operator_of
 from convgate.problems.operators import OPERATORS
-from convgate.results.record import (
-    MAX_UNSUPPORTED,
-    RUN_VERDICTS,
-    Disagreement,
-    RunRecord,
-    SavedFailure,
-    Tally,
-    caveats_of,
-    conforming_reason,
-    counts_by_check,
-    total_counts,
-)
-from convgate.shapes.coverage import STRENGTHS, coverage_of, operator_of
+from convgate.results.coverage import STRENGTHS
+from convgate.results.record import MAX_UNSUPPORTED, OR, RUN_VERDICTS, Disagreement, RunRecord, SavedFailure
+from convgate.results.verdicts import FAILING, Result
+from convgate.run.tally import Tally, caveats_of, conforming_reason, counts_by_check, total_counts
+from convgate.shapes.coverage import coverage_of
 
-__all__ = ["MergeError", "differing_versions", "merge", "record_of", "united", "versions_here"]
-
-# Between the values of a merged record's field where the records differ; no value has it inside.
-OR = " | "
+__all__ = ["MergeError", "merge", "record_of", "united", "versions_here"]
 
 
 class MergeError(Exception):
@@ -183,8 +172,3 @@ def united(failures: Iterable[SavedFailure]) -> list[SavedFailure]:
         first = min(same, key=lambda each: (each.when is None, each.found_at, repr(replace(each, cases=0))))
         firsts.append(replace(first, cases=sum(each.cases for each in same)))
     return firsts
-
-
-def differing_versions(record: RunRecord) -> dict[str, list[str]]:
-    """What the runs of a merged record did not have in the same version, with the versions."""
-    return {name: value.split(OR) for name, value in record.versions.items() if OR in value}

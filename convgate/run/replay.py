@@ -6,12 +6,15 @@ from typing import Any
 
 from convgate.cases.case import Case
 from convgate.cases.spec import SpecError, parse_spec
-from convgate.diagnosis.explain import headline, picture, text_of
+from convgate.diagnosis.explain import headline, picture
 from convgate.diagnosis.repeats import MORE_CALLS, repeated_calls
-from convgate.diagnosis.store import Failure, list_failures, load_failure
-from convgate.judging.checks import Result, judge, primary_failure
+from convgate.diagnosis.store import list_failures, load_failure
+from convgate.judging.checks import judge
 from convgate.judging.subjects.loader import SubjectError, load_subject, supports, takes, wants
 from convgate.problems.operators import OPERATORS
+from convgate.results.failure import Failure
+from convgate.results.picture import text_of
+from convgate.results.verdicts import Result, primary_failure
 from convgate.run.state_leaks import make_calls
 from convgate.run.workers import Dead, open_workers
 

@@ -15,16 +15,19 @@ from pathlib import Path
 from convgate.cases.case import Case, broken_rule
 from convgate.cases.spec import format_spec, parse_spec
 from convgate.diagnosis.repro import repro_source
-from convgate.diagnosis.store import FAILURES, Failure, save_failure
-from convgate.judging.checks import CHECKS, Result
+from convgate.diagnosis.store import FAILURES, save_failure
+from convgate.judging.checks import CHECKS
 from convgate.judging.subjects.loader import SubjectError, operators_of
 from convgate.problems.operators import OPERATORS
 from convgate.problems.problem import Problem
 from convgate.results.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
+from convgate.results.failure import Failure
 from convgate.results.files import sweep, writable
-from convgate.results.record import MAX_UNSUPPORTED, SavedFailure, Tally, verdict_of
+from convgate.results.record import MAX_UNSUPPORTED, SavedFailure
+from convgate.results.verdicts import Result
 from convgate.run.distinct import EXERCISE_SECONDS, distinct_failures, groups_of
 from convgate.run.merge import record_of, versions_here
+from convgate.run.tally import Tally, verdict_of
 from convgate.run.tasks import (
     Found,
     Shard,

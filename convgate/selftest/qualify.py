@@ -25,16 +25,18 @@ import numpy as np
 from convgate.cases.case import POINTS, Case, broken_rule
 from convgate.cases.spec import parse_spec
 from convgate.diagnosis.minimize import complexity
-from convgate.diagnosis.store import Failure
 from convgate.diagnosis.when import around
-from convgate.judging.checks import CHECKS, FAILING, Result
+from convgate.judging.checks import CHECKS
 from convgate.judging.subjects.loader import load_subject
 from convgate.problems.operators import OPERATORS
 from convgate.results.events import Progressed
-from convgate.results.record import JudgedCase, Tally
+from convgate.results.failure import Failure
+from convgate.results.record import JudgedCase
+from convgate.results.verdicts import FAILING, Result
 from convgate.run.distinct import distinct_failures, groups_of
 from convgate.run.merge import versions_here
 from convgate.run.runner import AHEAD, Plan, judge_shards, list_shards
+from convgate.run.tally import Tally
 from convgate.run.tasks import Shard, prepare
 from convgate.run.workers import Dead, Workers, open_workers
 from convgate.selftest.baseline import found_by_the_usual_test

@@ -12,11 +12,11 @@ from rich.text import Text
 
 from convgate.judging.checks import CHECKS
 from convgate.report.markdown import escaped, row
+from convgate.results.coverage import percent
 from convgate.results.events import Progressed
 from convgate.results.text import code
 from convgate.selftest.qualification import JudgedFault, Qualification
 from convgate.selftest.qualify import CASES_MORE
-from convgate.shapes.coverage import percent
 
 __all__ = ["as_json", "as_markdown", "follow_kills", "show_kills"]
 

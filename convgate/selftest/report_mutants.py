@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from convgate.results.coverage import percent
 from convgate.selftest.mutation_run import Survey
-from convgate.shapes.coverage import percent
 
 __all__ = ["show_survey"]
 

@@ -1,40 +1,23 @@
 """Coverage: which feasible combinations of shape classes the judged cases have, and which are missing."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from math import ceil
 
 import numpy as np
 
-from convgate.cases.spec import format_spec, parse_spec
-from convgate.judging.checks import FAILING
+from convgate.cases.spec import format_spec, operator_of, parse_spec
+from convgate.results.coverage import Gap, percent
 from convgate.results.record import JudgedCase, WayCount
+from convgate.results.verdicts import FAILING
 from convgate.shapes.features import Vector, vector_of
 from convgate.shapes.space import Bools, Ints, Space, space_of
 
-__all__ = ["STRENGTHS", "Coverage", "Gap", "coverage_of", "operator_of", "percent", "shortfalls"]
+__all__ = ["Coverage", "coverage_of", "shortfalls"]
 
-STRENGTHS = (1, 2, 3)
 # Vectors whose combinations are numbered at once: some megabytes.
 AT_ONCE = 500
-
-
-@dataclass(frozen=True)
-class Gap:
-    """A feasible combination of classes that no judged case has.
-
-    Parameters
-    ----------
-    conditions : tuple of str
-        The classes in words.
-    spec : str
-        A case that has them.
-    """
-
-    conditions: tuple[str, ...]
-    spec: str
 
 
 class Coverage:
@@ -139,19 +122,6 @@ def coverage_of(judged: Iterable[JudgedCase], operators: Iterable[str]) -> Mappi
             continue
         (failing if each.verdict in FAILING else passing)[operator].add(vector)
     return {operator: Coverage(operator, passing[operator], failing[operator]) for operator in passing}
-
-
-def operator_of(spec: str) -> str:
-    """The operator that a spec begins with."""
-    return spec.partition(":")[0]
-
-
-def percent(covered: int, feasible: int) -> str:
-    """A share in percent, rounded down: 100 % is said only of what is complete; of nothing there is no share."""
-    if not feasible:
-        return "none"
-    hundredths = 10_000 * covered // feasible
-    return f"{hundredths / 100:.2f}".rstrip("0").rstrip(".") + " %"
 
 
 def shortfalls(counts: Iterable[WayCount], required: Mapping[int, Fraction]) -> list[str]:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 import impl
 from convgate.cases.case import array_shapes, case_rule
-from convgate.judging.checks import judge, primary_failure
+from convgate.judging.checks import judge
 from convgate.problems.operators import OPERATORS
 from convgate.problems.problem import Problem
+from convgate.results.verdicts import primary_failure
 from convgate.sources.blocks import PAST, SIZES, block_cases
 
 Array = NDArray[Any]

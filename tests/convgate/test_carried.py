@@ -8,9 +8,10 @@ import pytest
 
 from convgate.cases.case import Case
 from convgate.cases.spec import SpecError, parse_spec
-from convgate.diagnosis.explain import Picture
-from convgate.diagnosis.store import Failure, load_failure, make_failure, replay_line, save_failure, told_when
-from convgate.judging.checks import Result
+from convgate.diagnosis.store import load_failure, make_failure, save_failure
+from convgate.results.failure import Failure, replay_line, told_when
+from convgate.results.picture import Picture
+from convgate.results.verdicts import Result
 from convgate.run.replay import replay, targets_of
 from convgate.run.state_leaks import confirmed, paired
 from convgate.run.tasks import Found

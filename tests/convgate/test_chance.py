@@ -16,13 +16,15 @@ from convgate.cases.spec import parse_spec
 from convgate.diagnosis.explain import picture
 from convgate.diagnosis.repeats import MORE_CALLS, REPEATABLE, differing_calls, repeated_calls
 from convgate.diagnosis.repro import repro_source
-from convgate.diagnosis.store import Failure, make_failure, save_failure, told_when
-from convgate.judging.checks import NOT_DETERMINISTIC, Result, judge, primary_failure
+from convgate.diagnosis.store import make_failure, save_failure
+from convgate.judging.checks import judge
 from convgate.judging.subjects.loader import load_subject
-from convgate.results.record import Tally
+from convgate.results.failure import Failure, told_when
+from convgate.results.verdicts import NOT_DETERMINISTIC, Result, primary_failure
 from convgate.run.chance import concerned, find_random, steady
 from convgate.run.distinct import distinct_failures, groups_of
 from convgate.run.replay import replay, targets_of
+from convgate.run.tally import Tally
 from convgate.run.workers import Workers, open_workers
 
 # Bits come from one stream a process, so that each test goes the same way each time.

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from convgate.cases.spec import parse_spec
 from convgate.cli import main
-from convgate.judging.checks import VERDICTS
+from convgate.results.verdicts import VERDICTS
 
 CONVGATE = Path(sys.executable).with_name("convgate")
 

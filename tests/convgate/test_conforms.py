@@ -24,7 +24,7 @@ from convgate.cases.case import Case
 from convgate.cases.fills import DTYPES, unit_roundoff
 from convgate.cases.spec import format_spec, parse_spec
 from convgate.cli import main
-from convgate.judging.checks import Result, judge, primary_failure
+from convgate.judging.checks import judge
 from convgate.judging.norm_bound import believed
 from convgate.problems.operators import OPERATORS
 from convgate.problems.problem import Problem
@@ -33,8 +33,10 @@ from convgate.report import json as json_format
 from convgate.report.observations import render as observations
 from convgate.report.terminal import show_record
 from convgate.report.words import notes_of
-from convgate.results.record import JudgedCase, RunRecord, Tally, load_record, verdict_of
+from convgate.results.record import JudgedCase, RunRecord, load_record
+from convgate.results.verdicts import Result, primary_failure
 from convgate.run.merge import merge, record_of
+from convgate.run.tally import Tally, verdict_of
 from convgate.sources.fuzz import draw_cases
 
 Judge = Callable[[Case], Sequence[Result]]

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from convgate.cases.case import Case
 from convgate.cases.spec import parse_spec
+from convgate.results.coverage import STRENGTHS
 from convgate.results.record import JudgedCase
-from convgate.shapes.coverage import STRENGTHS, Coverage, coverage_of
+from convgate.shapes.coverage import Coverage, coverage_of
 from convgate.shapes.features import vector_of
 from convgate.shapes.space import space_of
 from convgate.sources.strategies import cases

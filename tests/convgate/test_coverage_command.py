@@ -9,12 +9,14 @@ from click.testing import CliRunner, Result
 
 from convgate.cases.spec import format_spec, parse_spec
 from convgate.cli import main
-from convgate.judging.checks import Result as Checked
 from convgate.report.json import render
+from convgate.results.coverage import percent
 from convgate.results.files import write_text
-from convgate.results.record import RunRecord, Tally, WayCount, load_record
+from convgate.results.record import RunRecord, WayCount, load_record
+from convgate.results.verdicts import Result as Checked
 from convgate.run.merge import record_of
-from convgate.shapes.coverage import coverage_of, percent, shortfalls
+from convgate.run.tally import Tally
+from convgate.shapes.coverage import coverage_of, shortfalls
 from convgate.shapes.space import space_of
 from convgate.sources.covering import covering_cases
 

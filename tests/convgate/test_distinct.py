@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from convgate.diagnosis.explain import Picture
-from convgate.diagnosis.when import When
-from convgate.judging.checks import NOT_DETERMINISTIC, Result
+from convgate.results.failure import When
+from convgate.results.picture import Picture
+from convgate.results.verdicts import NOT_DETERMINISTIC, Result
 from convgate.run.distinct import Told, distinct
 from convgate.run.tasks import Found
 

@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 
 from convgate.cases.spec import parse_spec
-from convgate.diagnosis.explain import Picture
 from convgate.diagnosis.store import (
-    Failure,
     FailureFileError,
     fingerprint,
     list_failures,
@@ -19,9 +17,9 @@ from convgate.diagnosis.store import (
     save_failure,
     unreadable_failures,
 )
-from convgate.diagnosis.when import When
-from convgate.judging.checks import Result
-from convgate.results.grids import Grid
+from convgate.results.failure import Failure, When
+from convgate.results.picture import Grid, Picture
+from convgate.results.verdicts import Result
 
 MINIMAL = "conv2d:k1x2p0x1:points@x.0.0.0.0@weight.0.0.0.0=-3"
 RESULT = Result(

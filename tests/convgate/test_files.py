@@ -129,8 +129,8 @@ def test_there_may_be_nothing_to_sweep(tmp_path: Path) -> None:
 START = """
 import itertools, sys
 from pathlib import Path
-from convgate.judging.checks import Result
-from convgate.diagnosis.explain import Picture
+from convgate.results.verdicts import Result
+from convgate.results.picture import Picture
 from convgate.diagnosis.store import make_failure, save_failure
 from convgate.results.files import write_folder, write_text
 from convgate.cases.spec import parse_spec

@@ -22,15 +22,13 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.console import Console
 
-from convgate.diagnosis.explain import Picture
-from convgate.diagnosis.when import When, sentence
-from convgate.judging.checks import VERDICTS
 from convgate.report import annotations, junit, markdown, observations
 from convgate.report import json as json_format
 from convgate.report.formats import FORMATS
 from convgate.report.terminal import show_record
 from convgate.results.events import RunFinished
-from convgate.results.grids import Grid
+from convgate.results.failure import When, sentence
+from convgate.results.picture import Grid, Picture
 from convgate.results.record import (
     CheckCounts,
     Disagreement,
@@ -41,6 +39,7 @@ from convgate.results.record import (
     load_record,
 )
 from convgate.results.text import visible
+from convgate.results.verdicts import VERDICTS
 from convgate.run.runner import Plan, run_gate
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "run-record.schema.json"

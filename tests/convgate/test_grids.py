@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from convgate.results.grids import MOST_COLUMNS, MOST_ROWS, Grid, grid, lines_of, side_by_side
+from convgate.diagnosis.grids import MOST_COLUMNS, MOST_ROWS, grid
+from convgate.results.picture import Grid, lines_of, side_by_side
 
 
 def text(title: str, array: NDArray[Any], marked: tuple[int, ...] | None = None) -> list[str]:

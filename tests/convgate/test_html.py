@@ -25,24 +25,17 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 import impl
 from convgate.cases.case import case_rule
 from convgate.cases.spec import format_spec, parse_spec
-from convgate.diagnosis.explain import Picture, picture
+from convgate.diagnosis.explain import picture
 from convgate.diagnosis.store import make_failure
-from convgate.diagnosis.when import When
-from convgate.judging.checks import CHECKS, judge, primary_failure
+from convgate.judging.checks import CHECKS, judge
 from convgate.report.html import ORACLES, render
-from convgate.results.grids import Grid
-from convgate.results.record import (
-    CheckCounts,
-    Disagreement,
-    JudgedCase,
-    RunRecord,
-    SavedFailure,
-    Tally,
-    counts_by_check,
-    total_counts,
-    verdict_of,
-)
-from convgate.shapes.coverage import STRENGTHS, coverage_of
+from convgate.results.coverage import STRENGTHS
+from convgate.results.failure import When
+from convgate.results.picture import Grid, Picture
+from convgate.results.record import CheckCounts, Disagreement, JudgedCase, RunRecord, SavedFailure
+from convgate.results.verdicts import primary_failure
+from convgate.run.tally import Tally, counts_by_check, total_counts, verdict_of
+from convgate.shapes.coverage import coverage_of
 from convgate.shapes.space import space_of
 from convgate.sources.covering import covering_cases
 from convgate.sources.fuzz import draw_cases

@@ -12,8 +12,9 @@ import impl
 from convgate.cases.case import Case, broken_rule, case_rule, invalid_calls, values_of
 from convgate.cases.rules import ARGUMENTS
 from convgate.cases.spec import SpecError, format_spec, parse_spec
-from convgate.judging.checks import Result, judge
+from convgate.judging.checks import judge
 from convgate.problems.operators import OPERATORS, perform
+from convgate.results.verdicts import Result
 from convgate.sources.invalid import invalid_cases
 from oracles import definition, torch_oracle
 

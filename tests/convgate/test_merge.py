@@ -7,13 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convgate.diagnosis.explain import Picture
-from convgate.diagnosis.when import When
-from convgate.judging.checks import CHECKS, Result, primary_failure
+from convgate.judging.checks import CHECKS
 from convgate.problems.operators import OPERATORS
-from convgate.results.record import RunRecord, SavedFailure, Tally, verdict_of
-from convgate.run.merge import MergeError, differing_versions, merge, record_of, united
-from convgate.shapes.coverage import STRENGTHS
+from convgate.results.coverage import STRENGTHS
+from convgate.results.failure import When
+from convgate.results.picture import Picture
+from convgate.results.record import RunRecord, SavedFailure, differing_versions
+from convgate.results.verdicts import Result, primary_failure
+from convgate.run.merge import MergeError, merge, record_of, united
+from convgate.run.tally import Tally, verdict_of
 
 SPECS = {
     "im2col": ("im2col", "im2col:h3w2k2:f32", "im2col:n2h5w7k3s2p1"),

@@ -11,10 +11,11 @@ import pytest
 
 import impl
 from convgate.cases.spec import format_spec, parse_spec
-from convgate.judging.checks import judge, judge_trial, primary_failure
+from convgate.judging.checks import judge, judge_trial
 from convgate.judging.subjects.loader import SubjectError, load_subject
 from convgate.judging.trial import Trial
 from convgate.problems.operators import OPERATORS
+from convgate.results.verdicts import primary_failure
 from convgate.selftest.faults.mutants import EQUIVALENT, Mutant, equivalents, load, mutants_of
 from convgate.selftest.faults.source import private_copy
 from convgate.sources.fuzz import draw_cases

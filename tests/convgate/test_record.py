@@ -8,19 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convgate.judging.checks import CHECKS, VERDICTS, Result
+from convgate.judging.checks import CHECKS
 from convgate.report import json as json_format
-from convgate.results.record import (
-    CheckCounts,
-    RecordError,
-    RunRecord,
-    Tally,
-    WayCount,
-    counts_by_check,
-    load_record,
-    total_counts,
-    verdict_of,
-)
+from convgate.results.record import CheckCounts, RecordError, RunRecord, WayCount, load_record
+from convgate.results.verdicts import VERDICTS, Result
+from convgate.run.tally import Tally, counts_by_check, total_counts, verdict_of
 
 PASSED = Result("forward", "passed")
 VACUOUS = Result("forward", "vacuous")

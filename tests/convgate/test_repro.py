@@ -15,8 +15,9 @@ import pytest
 import impl
 from convgate.cases.spec import parse_spec
 from convgate.diagnosis.repro import repro_source
-from convgate.judging.checks import Result, judge
+from convgate.judging.checks import judge
 from convgate.judging.trial import Trial
+from convgate.results.verdicts import Result
 
 IMPL = Path(impl.__file__).parents[1]
 

@@ -14,8 +14,9 @@ from convgate.cases.case import Case, case_rule
 from convgate.problems.operators import OPERATORS
 from convgate.problems.operators.classes import DILATED_AXES, Block, Feature, axis_of, padding_windows
 from convgate.problems.problem import Problem
+from convgate.results.coverage import STRENGTHS
 from convgate.results.record import JudgedCase
-from convgate.shapes.coverage import STRENGTHS, Coverage, coverage_of
+from convgate.shapes.coverage import Coverage, coverage_of
 from convgate.shapes.features import features_of, vector_of
 from convgate.shapes.space import Member, Space, axes_of, space_of
 from convgate.sources.strategies import cases

@@ -25,19 +25,11 @@ from convgate.diagnosis.conditions import (
     ranked,
     shortest,
 )
-from convgate.diagnosis.when import (
-    Probe,
-    When,
-    describe_when,
-    explained,
-    fails_when,
-    list_probes,
-    probe,
-    rule_of,
-    sentence,
-)
-from convgate.judging.checks import Result, judge, primary_failure
+from convgate.diagnosis.when import Probe, describe_when, explained, fails_when, list_probes, probe, rule_of
+from convgate.judging.checks import judge
 from convgate.problems.problem import Problem
+from convgate.results.failure import When, sentence
+from convgate.results.verdicts import Result, primary_failure
 from convgate.selftest.faults import CATALOGUE, subject_of
 from convgate.shapes.features import vector_of
 from convgate.sources.fuzz import draw_cases

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 import impl
 from convgate.cases.case import Case, case_rule
 from convgate.cases.spec import format_spec, parse_spec
-from convgate.judging.checks import judge, primary_failure
+from convgate.judging.checks import judge
 from convgate.problems.block_sizes import BLOCKS, is_past_block, is_whole
 from convgate.problems.operators import OPERATORS
 from convgate.problems.problem import Problem
+from convgate.results.verdicts import primary_failure
 from convgate.shapes.features import data_choices
 from convgate.sources import whole_blocks
 from convgate.sources.whole_blocks import CHANNELS, FEW_CHANNELS, FEW_WIDTHS, WIDTHS, whole_block_cases

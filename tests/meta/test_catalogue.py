@@ -12,9 +12,10 @@ import msgspec
 import pytest
 
 from convgate.cases.spec import parse_spec
-from convgate.judging.checks import judge, primary_failure
+from convgate.judging.checks import judge
 from convgate.problems.operators import OPERATORS
 from convgate.results.events import Progressed, RunFinished
+from convgate.results.verdicts import primary_failure
 from convgate.run.runner import Plan, run_gate
 from convgate.run.tasks import Shard, prepare
 from convgate.run.workers import open_workers

@@ -11,7 +11,8 @@ import pytest
 
 from convgate.cases.spec import parse_spec
 from convgate.diagnosis.repro import repro_source
-from convgate.judging.checks import judge, primary_failure
+from convgate.judging.checks import judge
+from convgate.results.verdicts import primary_failure
 from convgate.selftest.faults import CATALOGUE, Fault, subject_name, subject_of
 from convgate.selftest.qualification import Qualification
 

@@ -15,12 +15,14 @@ import impl
 from convgate.cases.case import Case
 from convgate.cases.spec import format_spec, parse_spec
 from convgate.diagnosis.repro import repro_source
-from convgate.judging.checks import Result, judge, judge_trial, primary_failure
+from convgate.judging.checks import judge, judge_trial
 from convgate.judging.subjects.loader import load_subject, operators_of, wants
 from convgate.judging.trial import Trial
 from convgate.problems.operators import OPERATORS
-from convgate.results.record import MAX_UNSUPPORTED, Tally, verdict_of
+from convgate.results.record import MAX_UNSUPPORTED
+from convgate.results.verdicts import Result, primary_failure
 from convgate.run.runner import cases_of_every_run
+from convgate.run.tally import Tally, verdict_of
 from convgate.run.tasks import Shard, covering_specs, judge_shard
 from convgate.sources.fuzz import draw_cases
 from convgate.sources.profiles import SHARD

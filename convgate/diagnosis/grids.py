@@ -1,36 +1,15 @@
 """Arrays as small grids of words, to be shown as text or otherwise."""
 
-from dataclasses import dataclass
-from itertools import zip_longest
-
 import numpy as np
 
 from convgate.judging.compare import describe
 from convgate.problems.operators import Array
+from convgate.results.picture import Grid
 
-__all__ = ["Grid", "grid", "lines_of", "side_by_side"]
+__all__ = ["grid"]
 
 MOST_ROWS = 12
 MOST_COLUMNS = 12
-
-
-@dataclass(frozen=True)
-class Grid:
-    """One plane of an array.
-
-    Parameters
-    ----------
-    title : str
-        Name of the array, and which part of it is shown.
-    rows : list of list of str
-        The entries in words; none if the array is empty.
-    marked : (int, int) or None
-        Row and column of the entry to mark.
-    """
-
-    title: str
-    rows: list[list[str]]
-    marked: tuple[int, int] | None = None
 
 
 def grid(title: str, array: Array, marked: tuple[int, ...] | None = None) -> Grid:
@@ -59,26 +38,6 @@ def grid(title: str, array: Array, marked: tuple[int, ...] | None = None) -> Gri
     return Grid(name, words, (place[0] - top, place[1] - left) if marked is not None else None)
 
 
-def lines_of(shown: Grid) -> list[str]:
-    """A grid as lines of text, the marked entry in brackets."""
-    width = max((len(word) for row in shown.rows for word in row), default=0)
-    lines = [shown.title]
-    for i, row in enumerate(shown.rows):
-        cells = [f"[{word:>{width}}]" if (i, j) == shown.marked else f" {word:>{width}} " for j, word in enumerate(row)]
-        lines.append("".join(cells).rstrip())
-    return lines
-
-
 def first_shown(marked: int, length: int, most: int) -> int:
     """First row or column to show, so that the marked one is among them."""
     return 0 if length <= most else min(max(0, marked - most // 2), length - most)
-
-
-def side_by_side(*grids: Grid) -> str:
-    """Grids as text next to each other."""
-    blocks = [lines_of(each) for each in grids]
-    widths = [max(map(len, block)) for block in blocks]
-    rows = zip_longest(*blocks, fillvalue="")
-    return "\n".join(
-        "   ".join(f"{line:<{width}}" for line, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
