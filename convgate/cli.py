@@ -27,10 +27,12 @@ from convgate.report.coverage import show_coverage, show_difference, show_shortf
 from convgate.report.formats import FORMATS
 from convgate.report.terminal import follow, show_record
 from convgate.results.files import writable, write_text
-from convgate.results.record import MAX_UNSUPPORTED, RecordError, RunRecord, load_record
+from convgate.results.record import MAX_UNSUPPORTED, RecordError, load_record
+from convgate.results.summary import Summary
 from convgate.run.merge import MergeError, merge
 from convgate.run.replay import Replayed, Target, replay, targets_of
 from convgate.run.runner import Plan, run_gate
+from convgate.run.summary import summary_of
 from convgate.selftest.batch import CorrectFailsError
 from convgate.selftest.checkpoint import CheckpointError
 from convgate.selftest.faults import CATALOGUE, Fault
@@ -40,7 +42,7 @@ from convgate.selftest.report_kills import as_json as kills_as_json
 from convgate.selftest.report_kills import as_markdown as kills_as_markdown
 from convgate.selftest.report_kills import follow_kills, show_kills
 from convgate.selftest.report_mutants import show_survey
-from convgate.shapes.coverage import coverage_of, shortfalls
+from convgate.shapes.coverage import coverage_of, difference, gaps_of, shortfalls
 from convgate.sources.profiles import PROFILES
 
 __all__ = ["main"]
@@ -145,13 +147,13 @@ def require_writable_files(files: Mapping[str, Path | None]) -> None:
             give_up(PermissionError(f"{path} cannot be written; choose another file"))
 
 
-def write_files(record: RunRecord, files: Mapping[str, Path | None]) -> list[Path]:
+def write_files(summary: Summary, files: Mapping[str, Path | None]) -> list[Path]:
     """Write the formats that are asked for, and say which files these are."""
     written = []
     try:
         for name, path in files.items():
             if path is not None:
-                write_text(path, FORMATS[name].render(record))
+                write_text(path, FORMATS[name].render(summary))
                 written.append(path)
     except (OSError, ValueError) as error:  # such as a spec in the record that cannot be read
         give_up(error)
@@ -170,15 +172,15 @@ def without_commands() -> Iterator[None]:
     click.echo(f"::{token}::")
 
 
-def tell_github(record: RunRecord) -> None:
+def tell_github(summary: Summary) -> None:
     """Under GitHub Actions, annotate the run and add to the summary of the step, as others of its commands may."""
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        click.echo(annotations.render(record), nl=False)
-    summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if summary:
+        click.echo(annotations.render(summary), nl=False)
+    step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if step_summary:
         try:
-            with Path(summary).open("a", encoding="utf-8") as file:
-                file.write(f"\n{markdown.render(record)}")
+            with Path(step_summary).open("a", encoding="utf-8") as file:
+                file.write(f"\n{markdown.render(summary)}")
         except OSError as error:  # nobody asked for it by name, so it does not change the exit code
             complain(f"the summary of the step could not be written: {error}")
 
@@ -263,10 +265,11 @@ def gate(
         record = follow(run_gate(plan), Console(stderr=True), show_progress=show_progress)
     except (SubjectError, SpecError, OSError) as error:
         give_up(error)
-    tell_github(record)
+    summary = summary_of(record)
+    tell_github(summary)
     with without_commands():
-        show_record(record, console)
-    write_files(record, files)
+        show_record(summary, console)
+    write_files(summary, files)
     lacking = shortfalls(record.coverage, required)
     show_shortfalls(lacking, console)
     sys.exit(EXIT_CODES[record.verdict] or (INSUFFICIENT if lacking else 0))
@@ -298,13 +301,13 @@ def report(run: Path, **files: Path | None) -> None:
     console = Console()
     require_writable_files(files)
     try:
-        record = load_record(run)
+        summary = summary_of(load_record(run, OPERATORS))
     except RecordError as error:
         give_up(error)
-    for path in write_files(record, files):
+    for path in write_files(summary, files):
         console.print(Text(f"wrote {path}"), soft_wrap=True)
     if not any(files.values()):
-        show_record(record, console)
+        show_record(summary, console)
 
 
 @main.command("replay")
@@ -400,22 +403,22 @@ def coverage(
     if len({file.resolve() for file in files}) < len(files):
         give_up(ValueError("the same file is given twice; its cases would be counted twice"))
     try:
-        record = merge([load_record(file) for file in files])
-        earlier = load_record(against) if against is not None else None
+        record = merge([load_record(file, OPERATORS) for file in files])
+        earlier = load_record(against, OPERATORS) if against is not None else None
         if output is not None:
-            write_text(output, json.render(record))
+            write_text(output, json.render(summary_of(record)))
             console.print(f"wrote {output}", soft_wrap=True)
         now = coverage_of(record.judged, record.operators)
         then = coverage_of(earlier.judged, OPERATORS) if earlier is not None else {}
     except (RecordError, MergeError, SpecError, OSError) as error:
         give_up(error)
-    show_coverage(record, now, console, missing=missing)
+    show_coverage(record, gaps_of(now), console, missing=missing)
     if earlier is not None:
         both = [name for name in OPERATORS if name in {*record.operators, *earlier.operators}]
         now = coverage_of(record.judged, both)
         other = "" if earlier.subject == record.subject else f", which is of {earlier.subject}"
         console.print(Text(f"against {against}{other}:"), soft_wrap=True)
-        show_difference({name: then[name] for name in both}, now, console, missing=missing)
+        show_difference(difference({name: then[name] for name in both}, now), console, missing=missing)
     lacking = shortfalls(record.coverage, required)
     show_shortfalls(lacking, console)
     sys.exit(INSUFFICIENT if lacking else 0)

@@ -67,6 +67,7 @@ class Session:
         from convgate.report.json import render  # noqa: PLC0415 - heavy
         from convgate.results.files import write_text  # noqa: PLC0415 - heavy
         from convgate.run.in_pytest import record_of_session  # noqa: PLC0415 - heavy
+        from convgate.run.summary import summary_of  # noqa: PLC0415 - heavy
 
         seconds = time.monotonic() - self.started
         record = record_of_session(
@@ -76,7 +77,7 @@ class Session:
             lost=self.lost,
             max_unsupported=self.max_unsupported,
         )
-        write_text(self.file, render(record))
+        write_text(self.file, render(summary_of(record)))
         self.message = f"{record.subject} {record.verdict}: {record.reason}; see convgate coverage {self.file}"
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

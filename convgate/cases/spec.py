@@ -19,7 +19,7 @@ from convgate.cases.rules import ARGUMENTS
 from convgate.problems.operators import OPERATORS
 from convgate.problems.problem import Problem
 
-__all__ = ["SpecError", "format_spec", "operator_of", "parse_spec"]
+__all__ = ["SpecError", "format_spec", "parse_spec"]
 
 
 class SpecError(ValueError):
@@ -210,8 +210,3 @@ def parse_points(part: str, text: str) -> Iterator[Point]:
         if match is None or value is None:
             raise SpecError(f"{word!r} in {text!r} is not a point such as x.0.0.2.1 or weight.0.0.0.1=-3")
         yield Point(match[1], tuple(int(i) for i in match[2][1:].split(".")), value)
-
-
-def operator_of(spec: str) -> str:
-    """The operator that a spec begins with."""
-    return spec.partition(":")[0]

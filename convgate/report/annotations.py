@@ -5,7 +5,7 @@ There is no SARIF beside them: it wants a place in a source file, and a subject 
 
 from convgate.report.words import fails_when, title_of
 from convgate.results.failure import replay_line
-from convgate.results.record import RunRecord
+from convgate.results.summary import Summary
 from convgate.results.text import cut, visible
 
 __all__ = ["render"]
@@ -15,8 +15,9 @@ MOST = 10
 MOST_CHARACTERS = 2_000
 
 
-def render(record: RunRecord) -> str:
+def render(summary: Summary) -> str:
     """An error for each failure, and one if too little was verified; nothing for a subject that conforms."""
+    record = summary.record
     if record.verdict == "insufficient":
         return command("convgate: too little was verified", record.reason)
     failures = record.failures

@@ -1,30 +1,27 @@
 """Coverage on a terminal: how much of what is feasible is covered, what is missing, and what was lost and gained."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from convgate.results.coverage import STRENGTHS, Gap, percent
+from convgate.results.coverage import STRENGTHS, Difference, Gap, percent
 from convgate.results.record import RunRecord, differing_versions
-from convgate.shapes.coverage import Coverage
 
 __all__ = ["show_coverage", "show_difference", "show_shortfalls"]
 
-Coverages = Mapping[str, Coverage]
 
-
-def show_coverage(record: RunRecord, coverage: Coverages, console: Console, *, missing: int) -> None:
+def show_coverage(record: RunRecord, gaps: Iterator[Gap], console: Console, *, missing: int) -> None:
     """Show the coverage of a record by operator and strength, and the first gaps.
 
     Parameters
     ----------
     record : RunRecord
         Of one run or merged.
-    coverage : dict
-        Operator to its coverage.
+    gaps : iterator of Gap
+        What is missing, of all operators.
     console : Console
         Where to show it.
     missing : int
@@ -44,32 +41,29 @@ def show_coverage(record: RunRecord, coverage: Coverages, console: Console, *, m
         table.add_row(operator, *cells)
     console.print(table)
     total = sum(each.feasible - each.covered for each in record.coverage)
-    gaps = chain.from_iterable(coverage[operator].gaps(t) for t in STRENGTHS for operator in coverage)
     show_gaps(f"{total:,} feasible combinations are missing", total, gaps, console, most=missing)
 
 
-def show_difference(earlier: Coverages, now: Coverages, console: Console, *, missing: int) -> None:
+def show_difference(difference: Difference, console: Console, *, missing: int) -> None:
     """Show what was covered earlier and is not now, and the other way round, by operator and strength.
 
     Parameters
     ----------
-    earlier, now : dict
-        Operator to its coverage; the same operators.
+    difference : Difference
+        Between two runs.
     console : Console
         Where to show it.
     missing : int
         How many of the lost combinations to show.
     """
-    lost = {(operator, t): now[operator].lost(earlier[operator], t) for t in STRENGTHS for operator in now}
     table = headed("operator", *(f"{t}-way" for t in STRENGTHS))
-    for operator in now:
-        gained = [len(earlier[operator].lost(now[operator], t)) for t in STRENGTHS]
-        cells = [f"{len(lost[operator, t]):,} lost, {more:,} gained" for t, more in zip(STRENGTHS, gained, strict=True)]
-        table.add_row(operator, *cells)
+    for operator in dict.fromkeys(operator for operator, _ in difference.lost):
+        both = ((difference.lost[operator, t], difference.gained[operator, t]) for t in STRENGTHS)
+        table.add_row(operator, *(f"{lost:,} lost, {gained:,} gained" for lost, gained in both))
     console.print(table)
-    total = sum(map(len, lost.values()))
-    gaps = chain.from_iterable(now[operator].described(t, codes) for (operator, t), codes in lost.items())
-    show_gaps(f"{total:,} combinations were covered earlier and are not now", total, gaps, console, most=missing)
+    total = sum(difference.lost.values())
+    words = f"{total:,} combinations were covered earlier and are not now"
+    show_gaps(words, total, difference.gaps, console, most=missing)
 
 
 def show_gaps(words: str, total: int, gaps: Iterator[Gap], console: Console, *, most: int) -> None:

@@ -4,17 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from convgate.report import html, json, junit, markdown, observations
-from convgate.results.record import RunRecord
+from convgate.results.summary import Summary
 
 __all__ = ["FORMATS", "Format"]
 
 
 @dataclass(frozen=True)
 class Format:
-    """One format: what it is, and the function from a record to the text of a file."""
+    """One format: what it is, and the function from a run's summary to the text of a file."""
 
     what: str
-    render: Callable[[RunRecord], str]
+    render: Callable[[Summary], str]
 
 
 # Each is an option of gate and of report, --json FILE and so on. A further format is a file here and one line below.

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import re
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,17 +11,13 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from convgate.cases.spec import operator_of
-from convgate.problems.operators import OPERATORS
-from convgate.report.heatmap import STATES, CoverageMap, coverage_map
 from convgate.report.words import notes_of
-from convgate.results.coverage import percent
+from convgate.results.coverage import STATES, CoverageMap, percent
 from convgate.results.failure import told_when
-from convgate.results.record import JudgedCase, RunRecord
+from convgate.results.record import JudgedCase, RunRecord, operator_of
+from convgate.results.summary import Summary
 from convgate.results.text import visible
 from convgate.results.verdicts import FAILING, VERDICTS
-from convgate.shapes.coverage import coverage_of
-from convgate.sources.profiles import PROFILES
 
 __all__ = ["ORACLES", "render"]
 
@@ -93,12 +88,12 @@ class Counts:
         ]
 
 
-def render(record: RunRecord) -> str:
+def render(summary: Summary) -> str:
     """The page of a run.
 
     Parameters
     ----------
-    record : RunRecord
+    summary : Summary
         The run.
 
     Returns
@@ -119,11 +114,7 @@ def render(record: RunRecord) -> str:
         "number": "{:,}".format,
         "told_when": told_when,
     }
-    coverage = coverage_of(record.judged, record.operators)
-    maps = [
-        coverage_map(coverage[operator], [count for count in record.coverage if count.operator == operator])
-        for operator in record.operators
-    ]
+    record, maps = summary.record, summary.coverage_maps()
     style, script = part("style.css"), part("script.js")
     return environment.get_template("page.html").render(
         record=record,
@@ -133,7 +124,7 @@ def render(record: RunRecord) -> str:
         notes=notes_of(record),
         layers={each.spec: each.layer for each in record.judged if each.layer},
         most_open=OPEN_SHOWN,
-        command=command_of(record) if record.profile in PROFILES else "",
+        command=summary.command,
         failing=Counter(failure.operator for failure in record.failures),
         oracles=ORACLES,
         counts=counts_of(record),
@@ -197,14 +188,6 @@ def judged_in_words(record: RunRecord) -> str:
 def listed(words: Sequence[str]) -> str:
     """Words as a sentence lists them."""
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words) or "nothing"
-
-
-def command_of(record: RunRecord) -> str:
-    """The command that makes the same run again, from the same folder."""
-    words = ["convgate", "gate", "--subject", record.subject, "--profile", record.profile, "--seed", str(record.seed)]
-    if record.operators != list(OPERATORS):
-        words += ["--operators", ",".join(record.operators)]
-    return shlex.join(words)
 
 
 def counts_of(record: RunRecord) -> dict[tuple[str, str], Counts]:

@@ -6,13 +6,14 @@ from typing import Any
 import msgspec
 
 from convgate.results.record import RunRecord
+from convgate.results.summary import Summary
 
 __all__ = ["render", "schema"]
 
 
-def render(record: RunRecord) -> str:
+def render(summary: Summary) -> str:
     """The whole record; `convgate.results.record.load_record` reads it."""
-    return msgspec.json.format(msgspec.json.encode(record), indent=2).decode() + "\n"
+    return msgspec.json.format(msgspec.json.encode(summary.record), indent=2).decode() + "\n"
 
 
 def schema() -> str:

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from xml.etree import ElementTree as ET
 
-from convgate.cases.spec import operator_of
 from convgate.report.words import fails_when, in_words, title_of
 from convgate.results.failure import replay_line
-from convgate.results.record import Caveats, RunRecord, SavedFailure
+from convgate.results.record import Caveats, RunRecord, SavedFailure, operator_of
+from convgate.results.summary import Summary
 from convgate.results.text import visible
 from convgate.results.verdicts import FAILING
 
@@ -22,8 +22,9 @@ KINDS = ("failure", "error", "skipped")
 DEATHS = ("crashed", "timed_out")
 
 
-def render(record: RunRecord) -> str:
+def render(summary: Summary) -> str:
     """A run as test results, for whatever reads JUnit XML."""
+    record = summary.record
     operators = dict.fromkeys([*record.operators, *(failure.operator for failure in record.failures)])
     suites = [suite_of(record, operator) for operator in operators]
     if record.verdict == "insufficient":

@@ -19,6 +19,7 @@ from convgate.report.words import (
 from convgate.results.coverage import STRENGTHS, percent
 from convgate.results.failure import replay_line
 from convgate.results.record import RunRecord, SavedFailure, WayCount
+from convgate.results.summary import Summary
 from convgate.results.text import code, cut, fenced, visible
 
 __all__ = ["render"]
@@ -30,8 +31,9 @@ MOST_CHARACTERS = 2_000
 OPEN_SHOWN, MOST_OF_OPEN = 500, 300
 
 
-def render(record: RunRecord) -> str:
+def render(summary: Summary) -> str:
     """Verdict, counts and coverage, failures."""
+    record = summary.record
     return "\n\n".join(parts(record)) + "\n"
 
 

@@ -9,24 +9,22 @@ from typing import Any
 
 import msgspec
 
-from convgate.cases.case import Case
-from convgate.cases.spec import parse_spec
 from convgate.report.words import fails_when, in_words
-from convgate.results.record import JudgedCase, RunRecord
+from convgate.results.record import JudgedCase, operator_of
+from convgate.results.summary import Summary
 from convgate.results.verdicts import FAILING
-from convgate.shapes.features import features_of, vector_of
 
 __all__ = ["render"]
 
 REASONS = {"vacuous": "what it should give is empty or all zero", "unsupported": "the subject does not have this"}
 
 
-def render(record: RunRecord) -> str:
+def render(summary: Summary) -> str:
     """All cases in the order in which they were judged, a line each."""
-    return b"".join(msgspec.json.encode(each) + b"\n" for each in observations(record)).decode()
+    return b"".join(msgspec.json.encode(each) + b"\n" for each in observations(summary)).decode()
 
 
-def observations(record: RunRecord) -> Iterator[dict[str, Any]]:
+def observations(summary: Summary) -> Iterator[dict[str, Any]]:
     """The same as data.
 
     Raises
@@ -34,6 +32,7 @@ def observations(record: RunRecord) -> Iterator[dict[str, Any]]:
     SpecError
         If a case of the record cannot be read.
     """
+    record = summary.record
     run_start = datetime.fromisoformat(record.started_at).timestamp()
     how = f"convgate, profile {record.profile}, seed {record.seed}"
     messages = {(each.spec, "oracles_disagree"): each.message for each in record.oracles_disagree}
@@ -42,17 +41,17 @@ def observations(record: RunRecord) -> Iterator[dict[str, Any]]:
         said = f"{failure.check}, {failure.symptom}: {f'{when}; ' if when else ''}{failure.message}"
         messages |= {(failure.found, verdict): said for verdict in FAILING}
     for judged in record.judged:
-        case = parse_spec(judged.spec)
+        facts = summary.case_facts(judged.spec)
         yield {
             "type": "test_case",
             "run_start": run_start,
-            "property": f"{case.problem.operator} ({record.subject})",
+            "property": f"{operator_of(judged.spec)} ({record.subject})",
             "status": status_of(judged),
             "status_reason": reason_of(judged, messages),
             "representation": judged.spec,
-            "arguments": msgspec.to_builtins(case),
+            "arguments": facts.arguments,
             "how_generated": how,
-            "features": classes_of(case),
+            "features": facts.classes,
             "timing": {"execute:test": judged.seconds},
             "coverage": None,
             "metadata": {
@@ -62,15 +61,6 @@ def observations(record: RunRecord) -> Iterator[dict[str, Any]]:
                 **({"oracles": "the definition alone"} if judged.one_oracle else {}),
             },
         }
-
-
-def classes_of(case: Case) -> dict[str, str]:
-    """The shape classes of a case in words, by feature; none of an invalid problem."""
-    vector = vector_of(case)
-    if vector is None:
-        return {}
-    features = features_of(case.problem.operator)
-    return {feature.name: feature.classes[number] for feature, number in zip(features, vector, strict=True)}
 
 
 def status_of(judged: JudgedCase) -> str:

@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import cycle
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
@@ -25,9 +24,9 @@ from convgate.results.coverage import STRENGTHS, percent
 from convgate.results.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
 from convgate.results.picture import Picture, blocks_of
 from convgate.results.record import RunRecord, SavedFailure, WayCount
+from convgate.results.summary import Summary
 from convgate.results.text import visible
 from convgate.results.verdicts import FAILING
-from convgate.sources.profiles import PROFILES
 
 __all__ = ["follow", "show_record"]
 
@@ -96,8 +95,9 @@ def follow(events: Iterable[Event], console: Console, *, show_progress: bool) ->
     return record
 
 
-def show_record(record: RunRecord, console: Console) -> None:
+def show_record(summary: Summary, console: Console) -> None:
     """Show what was judged and covered, then the failures, then the verdict and what to do next."""
+    record = summary.record
     if record.operators:
         console.print(table_of_operators(record))
         console.print()
@@ -124,7 +124,7 @@ def show_record(record: RunRecord, console: Console) -> None:
     for note in notes_of(record):
         console.print(Text(note, "yellow"), soft_wrap=True)
     verdict = Text(visible(record.verdict), f"bold {COLOURS.get(record.verdict, '')}")
-    reason = f": {record.reason}, in {record.seconds:.1f} s. {next_step(record)}"
+    reason = f": {record.reason}, in {record.seconds:.1f} s. {summary.next_step}"
     console.print(Text.assemble(visible(record.subject), " ", verdict, visible(reason)), soft_wrap=True)
 
 
@@ -231,20 +231,3 @@ def add_row(table: Table, *cells: str, style: str) -> None:
 def number_or_dot(number: int) -> str:
     """A number that is easily seen not to be zero."""
     return str(number or "·")
-
-
-def next_step(record: RunRecord) -> str:
-    """What to do now."""
-    if record.verdict == "fails":
-        saved = next((failure.folder for failure in record.failures if failure.folder), None)
-        return f"Look at {Path(saved) / 'README.md'} next." if saved else "Replay a failing case next."
-    if record.verdict == "insufficient":
-        if any(row.left_open for row in record.caveats):
-            return "Replay a case that is left open: the definition and PyTorch as it is here disagree on it."
-        if any(row.claimed for row in record.caveats):
-            return "Give the subject what is missing, or a lower error_factor."
-        return "Give the subject what is missing, or a supports(problem) that says what it is for."
-    following = {"smoke": "pr", "pr": "nightly"}.get(record.profile)
-    if following is None:
-        return "Try another --seed." if record.profile in PROFILES else "See convgate coverage for what it leaves out."
-    return f"Look closer with --profile {following}, or elsewhere with --seed {record.seed + 1}."

@@ -2,9 +2,8 @@
 
 from collections import Counter
 
-from convgate.cases.spec import operator_of
 from convgate.results.failure import Failure, told_when
-from convgate.results.record import RunRecord, WayCount, refusals
+from convgate.results.record import RunRecord, WayCount, operator_of, refusals
 from convgate.results.text import visible
 from convgate.results.verdicts import VERDICTS
 

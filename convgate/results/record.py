@@ -1,6 +1,7 @@
 """The record of a run: what was judged and what came out."""
 
 import shlex
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from convgate.problems.operators import OPERATORS
 from convgate.results.failure import Failure, replay_line
 from convgate.results.verdicts import VERDICTS
 
@@ -25,6 +25,7 @@ __all__ = [
     "WayCount",
     "differing_versions",
     "load_record",
+    "operator_of",
     "refusals",
 ]
 
@@ -208,8 +209,15 @@ class RecordError(Exception):
     """A run record cannot be read."""
 
 
-def load_record(path: Path) -> RunRecord:
+def load_record(path: Path, operators: Collection[str]) -> RunRecord:
     """Read a run record from its JSON file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    operators : collection of str
+        Names of the operators that there are.
 
     Raises
     ------
@@ -222,7 +230,7 @@ def load_record(path: Path) -> RunRecord:
         if version != FORMAT_VERSION:
             raise RecordError(f"{path} has format version {version!r}; this convgate reads {FORMAT_VERSION}")
         record = msgspec.json.decode(raw, type=RunRecord)
-        require_known(record)
+        require_known(record, operators)
     except OSError as error:
         raise RecordError(f"{path} cannot be read ({error.strerror}); convgate gate --json FILE writes one") from error
     except msgspec.DecodeError as error:
@@ -232,7 +240,7 @@ def load_record(path: Path) -> RunRecord:
     return record
 
 
-def require_known(record: RunRecord) -> None:
+def require_known(record: RunRecord, known_operators: Collection[str]) -> None:
     """Raise ValueError if a record has a word that is not one of ours, or a time that is none."""
     datetime.fromisoformat(record.started_at)
     operators = {
@@ -245,7 +253,7 @@ def require_known(record: RunRecord) -> None:
     verdicts |= {each.verdict for each in record.judged}
     for what, given, known in (
         ("verdict of the run", {record.verdict}, RUN_VERDICTS),
-        ("operator", operators, OPERATORS),
+        ("operator", operators, known_operators),
         ("verdict", verdicts, VERDICTS),
     ):
         unknown = sorted(given.difference(known))
@@ -265,3 +273,8 @@ OR = " | "
 def differing_versions(record: RunRecord) -> dict[str, list[str]]:
     """What the runs of a merged record did not have in the same version, with the versions."""
     return {name: value.split(OR) for name, value in record.versions.items() if OR in value}
+
+
+def operator_of(spec: str) -> str:
+    """The operator that a spec begins with."""
+    return spec.partition(":")[0]

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from convgate.cases.case import Case, case_rule
-from convgate.cases.spec import format_spec, operator_of, parse_spec
+from convgate.cases.spec import format_spec, parse_spec
 from convgate.diagnosis.minimize import complexity, minimize
 from convgate.diagnosis.store import fingerprint, make_failure
 from convgate.diagnosis.when import Probe, describe_when, explained
 from convgate.problems.operators import OPERATORS
 from convgate.results.failure import Failure, When
 from convgate.results.picture import Picture
-from convgate.results.record import JudgedCase
+from convgate.results.record import JudgedCase, operator_of
 from convgate.results.verdicts import NOT_DETERMINISTIC, Result
 from convgate.run.chance import random_functions, without_random
 from convgate.run.state_leaks import confirmed, paired

@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 
 from convgate.cases.case import Case
-from convgate.cases.spec import format_spec, operator_of, parse_spec
+from convgate.cases.spec import format_spec, parse_spec
 from convgate.diagnosis.explain import picture
 from convgate.diagnosis.store import make_failure
 from convgate.judging.checks import judge
 from convgate.judging.subjects.loader import load_subject, wants
 from convgate.problems.operators import OPERATORS
 from convgate.results.picture import text_of
-from convgate.results.record import MAX_UNSUPPORTED, RunRecord, SavedFailure
+from convgate.results.record import MAX_UNSUPPORTED, RunRecord, SavedFailure, operator_of
 from convgate.results.verdicts import Result, primary_failure
 from convgate.run.merge import record_of, united, versions_here
 from convgate.run.tally import Tally, verdict_of, verdict_of_case

@@ -6,10 +6,17 @@ from dataclasses import replace
 from importlib.metadata import version
 from platform import python_version
 
-from convgate.cases.spec import operator_of
 from convgate.problems.operators import OPERATORS
 from convgate.results.coverage import STRENGTHS
-from convgate.results.record import MAX_UNSUPPORTED, OR, RUN_VERDICTS, Disagreement, RunRecord, SavedFailure
+from convgate.results.record import (
+    MAX_UNSUPPORTED,
+    OR,
+    RUN_VERDICTS,
+    Disagreement,
+    RunRecord,
+    SavedFailure,
+    operator_of,
+)
 from convgate.results.verdicts import FAILING, Result
 from convgate.run.tally import Tally, caveats_of, conforming_reason, counts_by_check, total_counts
 from convgate.shapes.coverage import coverage_of

@@ -3,18 +3,19 @@
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from functools import cached_property
+from itertools import chain
 from math import ceil
 
 import numpy as np
 
-from convgate.cases.spec import format_spec, operator_of, parse_spec
-from convgate.results.coverage import Gap, percent
-from convgate.results.record import JudgedCase, WayCount
+from convgate.cases.spec import format_spec, parse_spec
+from convgate.results.coverage import STRENGTHS, Difference, Gap, percent
+from convgate.results.record import JudgedCase, WayCount, operator_of
 from convgate.results.verdicts import FAILING
 from convgate.shapes.features import Vector, vector_of
 from convgate.shapes.space import Bools, Ints, Space, space_of
 
-__all__ = ["Coverage", "coverage_of", "shortfalls"]
+__all__ = ["Coverage", "coverage_of", "difference", "gaps_of", "shortfalls"]
 
 # Vectors whose combinations are numbered at once: some megabytes.
 AT_ONCE = 500
@@ -122,6 +123,19 @@ def coverage_of(judged: Iterable[JudgedCase], operators: Iterable[str]) -> Mappi
             continue
         (failing if each.verdict in FAILING else passing)[operator].add(vector)
     return {operator: Coverage(operator, passing[operator], failing[operator]) for operator in passing}
+
+
+def gaps_of(coverage: Mapping[str, Coverage]) -> Iterator[Gap]:
+    """What is missing of all operators, fewer features first."""
+    return chain.from_iterable(coverage[operator].gaps(t) for t in STRENGTHS for operator in coverage)
+
+
+def difference(earlier: Mapping[str, Coverage], now: Mapping[str, Coverage]) -> Difference:
+    """What was covered earlier and is not now, and the other way round, of the same operators."""
+    lost = {(operator, t): now[operator].lost(earlier[operator], t) for t in STRENGTHS for operator in now}
+    gained = {(operator, t): len(earlier[operator].lost(now[operator], t)) for operator, t in lost}
+    gaps = chain.from_iterable(now[operator].described(t, codes) for (operator, t), codes in lost.items())
+    return Difference({key: len(codes) for key, codes in lost.items()}, gained, gaps)
 
 
 def shortfalls(counts: Iterable[WayCount], required: Mapping[int, Fraction]) -> list[str]:

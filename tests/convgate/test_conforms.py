@@ -36,6 +36,7 @@ from convgate.report.words import notes_of
 from convgate.results.record import JudgedCase, RunRecord, load_record
 from convgate.results.verdicts import Result, primary_failure
 from convgate.run.merge import merge, record_of
+from convgate.run.summary import summary_of
 from convgate.run.tally import Tally, verdict_of
 from convgate.sources.fuzz import draw_cases
 
@@ -79,7 +80,7 @@ def record(tally: Tally, **options: Any) -> RunRecord:
 def shown(found: RunRecord) -> str:
     """What stands on a terminal, wide enough for any line."""
     console = Console(file=io.StringIO(), width=1000)
-    show_record(found, console)
+    show_record(summary_of(found), console)
     output = console.file
     assert isinstance(output, io.StringIO)
     return output.getvalue()
@@ -175,10 +176,10 @@ def test_a_verdict_that_rests_on_a_claim_says_so_everywhere() -> None:
     words = f"by the subject's own error_factor up to {row.error_factor:.0f} on {row.claimed} cases"
     assert words in found.reason
     assert f"mine conforms: {found.reason}" in shown(found)
-    for text in (markdown.render(found), html.render(found)):
+    for text in (markdown.render(summary_of(found)), html.render(summary_of(found))):
         assert "own error" in text.replace("\\", "")
         assert "rest on its own error_factor" in text.replace("\\", "")
-    suite = ET.fromstring(junit.render(found)).find("testsuite")  # noqa: S314 - our own text
+    suite = ET.fromstring(junit.render(summary_of(found))).find("testsuite")  # noqa: S314 - our own text
     assert suite is not None
     told = {each.get("name"): each.get("value") for each in suite.iter("property")}
     assert told["cases_resting_on_error_factor"] == str(row.claimed)
@@ -249,10 +250,10 @@ def test_each_case_left_open_is_listed_with_its_spec_in_every_report() -> None:
     specs = [f"conv2d:{number}" for number in range(60)]
     for text in (
         shown(found),
-        markdown.render(found),
-        html.render(found),
-        junit.render(found),
-        json_format.render(found),
+        markdown.render(summary_of(found)),
+        html.render(summary_of(found)),
+        junit.render(summary_of(found)),
+        json_format.render(summary_of(found)),
     ):
         assert all(f"{spec}:" in text or f"{spec}<" in text or f'"{spec}"' in text for spec in specs)
 
@@ -290,16 +291,16 @@ def test_a_subject_that_changes_the_oracle_in_its_process_does_not_conform(tmp_p
         "import poison\n"
         "from convgate.judging.checks import CHECKS\n"
         f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "from test_conforms import judge, record, run_of, draw_cases, json_format\n"
+        "from test_conforms import judge, record, run_of, draw_cases, json_format, summary_of\n"
         "cases = draw_cases('conv2d', 0, 0, 40, poison)\n"
         "found = run_of(lambda case: judge(case, poison, ['forward', 'special_values', 'purity']), cases)\n"
-        "print(json_format.render(found))\n"
+        "print(json_format.render(summary_of(found)))\n"
     )
     ended = subprocess.run(
         [sys.executable, "run.py"], cwd=tmp_path, capture_output=True, text=True, check=True, env=environment()
     )
     (tmp_path / "run.json").write_text(ended.stdout)
-    found = load_record(tmp_path / "run.json")
+    found = load_record(tmp_path / "run.json", OPERATORS)
     assert found.verdict == "insufficient"
     (row,) = found.caveats
     assert row.left_open > 5
@@ -347,9 +348,9 @@ def test_few_refusals_conform_and_stand_in_the_verdict_line_and_every_report() -
     words = f"NotImplementedError on {row.refused} of {row.cases} cases"
     assert words in found.reason
     assert "; at most 40 % is allowed" in notes_of(found)[0]
-    for text in (shown(found), markdown.render(found), html.render(found)):
+    for text in (shown(found), markdown.render(summary_of(found)), html.render(summary_of(found))):
         assert words in text
-    assert f'name="cases_refused" value="{row.refused}"' in junit.render(found)
+    assert f'name="cases_refused" value="{row.refused}"' in junit.render(summary_of(found))
 
 
 def test_what_supports_excludes_is_not_refused() -> None:
@@ -414,7 +415,7 @@ def test_the_gate_takes_the_limit_and_ends_with_3_beyond_it(tmp_path: Path, monk
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert ended.returncode == 3, ended.stdout + ended.stderr
     assert "half_of_it insufficient: col2im: NotImplementedError on" in ended.stdout
-    found = load_record(tmp_path / "run.json")
+    found = load_record(tmp_path / "run.json", OPERATORS)
     assert found.max_unsupported == 10
     again = CliRunner().invoke(main, ["report", "run.json"])
     assert f"NotImplementedError on {found.caveats[0].refused} of {found.caveats[0].cases} cases" in again.output
@@ -442,10 +443,10 @@ def test_cases_on_which_pytorch_has_no_opinion_are_counted_by_operator_and_shown
     words = "2 cases judged by the definition alone, as PyTorch has no opinion on them: max_pool2d 2"
     assert notes_of(found) == [words]
     assert words in shown(found)
-    assert words in html.render(found)
-    assert "2 cases judged by the definition alone" in markdown.render(found)
-    assert 'name="cases_judged_by_one_oracle" value="2"' in junit.render(found)
-    lines = [json.loads(line) for line in observations(found).splitlines()]
+    assert words in html.render(summary_of(found))
+    assert "2 cases judged by the definition alone" in markdown.render(summary_of(found))
+    assert 'name="cases_judged_by_one_oracle" value="2"' in junit.render(summary_of(found))
+    lines = [json.loads(line) for line in observations(summary_of(found)).splitlines()]
     assert [line["metadata"].get("oracles") for line in lines] == [*["the definition alone"] * 2, None, None, None]
 
 
@@ -453,12 +454,13 @@ def test_cases_on_which_pytorch_has_no_opinion_are_counted_by_operator_and_shown
 
 
 def test_an_older_record_is_read_with_nothing_to_say_of_what_was_not_counted(tmp_path: Path) -> None:
-    raw = json.loads(json_format.render(record(with_open(1, 20))))
+    raw = json.loads(json_format.render(summary_of(record(with_open(1, 20)))))
     del raw["caveats"], raw["max_unsupported"]
     (tmp_path / "old.json").write_text(json.dumps(raw))
-    old = load_record(tmp_path / "old.json")
+    old = load_record(tmp_path / "old.json", OPERATORS)
     assert (old.caveats, old.max_unsupported, notes_of(old)) == ([], None, [])
-    assert all(render(old) for render in (shown, markdown.render, html.render, junit.render))
+    assert shown(old)
+    assert all(form.render(summary_of(old)) for form in (markdown, html, junit))
 
 
 def test_caveats_add_up_when_records_are_merged() -> None:
@@ -477,12 +479,12 @@ def test_a_case_of_a_layer_says_which_and_one_that_is_none_takes_no_room() -> No
     tally.add("conv2d", "conv2d:k3p1h9w8", [OPEN], None, 0.25, layer="U-Net up1")
     tally.add("conv2d", "conv2d:h9w9", [PASSED], None)
     found = record(tally)
-    text = json_format.render(found)
+    text = json_format.render(summary_of(found))
     assert text.count('"layer"') == 2
     assert "one_oracle" not in json.dumps(json.loads(text)["judged"])
     assert found.judged[2] == JudgedCase(spec="conv2d:h9w9", verdict="passed", seconds=0.0)
-    page = html.render(found)
+    page = html.render(summary_of(found))
     assert page.count("VGG-16 conv1_1") == 1  # among the slowest
     assert page.count("U-Net up1") == 2  # among those that are left open too
-    layers = [json.loads(line)["metadata"].get("layer") for line in observations(found).splitlines()]
+    layers = [json.loads(line)["metadata"].get("layer") for line in observations(summary_of(found)).splitlines()]
     assert layers == ["VGG-16 conv1_1", "U-Net up1", None]

@@ -9,12 +9,14 @@ from click.testing import CliRunner, Result
 
 from convgate.cases.spec import format_spec, parse_spec
 from convgate.cli import main
+from convgate.problems.operators import OPERATORS
 from convgate.report.json import render
 from convgate.results.coverage import percent
 from convgate.results.files import write_text
 from convgate.results.record import RunRecord, WayCount, load_record
 from convgate.results.verdicts import Result as Checked
 from convgate.run.merge import record_of
+from convgate.run.summary import summary_of
 from convgate.run.tally import Tally
 from convgate.shapes.coverage import coverage_of, shortfalls
 from convgate.shapes.space import space_of
@@ -50,14 +52,14 @@ def covering() -> list[str]:
 @pytest.fixture
 def whole(tmp_path: Path, covering: list[str]) -> str:
     """The file of a run that covers all pairs."""
-    write_text(tmp_path / "whole.json", render(record(covering)))
+    write_text(tmp_path / "whole.json", render(summary_of(record(covering))))
     return str(tmp_path / "whole.json")
 
 
 @pytest.fixture
 def half(tmp_path: Path, covering: list[str]) -> str:
     """The file of a run that looked at half as much."""
-    write_text(tmp_path / "half.json", render(record(covering[::2])))
+    write_text(tmp_path / "half.json", render(summary_of(record(covering[::2]))))
     return str(tmp_path / "half.json")
 
 
@@ -90,7 +92,7 @@ def test_a_gap_comes_with_a_spec_that_closes_it(half: str, covering: list[str]) 
 
 
 def test_the_number_of_gaps_is_stated_and_so_many_are_shown(half: str) -> None:
-    record = load_record(Path(half))
+    record = load_record(Path(half), OPERATORS)
     missing = sum(each.feasible - each.covered for each in record.coverage)
     for number in (3, 10):
         lines = coverage(half, "--missing", str(number)).output.splitlines()
@@ -102,7 +104,7 @@ def test_the_number_of_gaps_is_stated_and_so_many_are_shown(half: str) -> None:
 def test_runs_are_merged_and_cases_judged_twice_are_named(whole: str, half: str, tmp_path: Path) -> None:
     target = tmp_path / "runs" / "merged.json"
     ended = coverage(whole, half, "--output", str(target), "--missing", "0")
-    one, other, merged = (load_record(Path(path)) for path in (whole, half, target))
+    one, other, merged = (load_record(Path(path), OPERATORS) for path in (whole, half, target))
     assert ended.exit_code == 0
     assert merged.cases == one.cases + other.cases
     assert merged.coverage == one.coverage
@@ -110,7 +112,7 @@ def test_runs_are_merged_and_cases_judged_twice_are_named(whole: str, half: str,
 
 
 def test_what_was_lost_and_gained_since_is_shown(whole: str, half: str) -> None:
-    now, then = load_record(Path(half)).coverage, load_record(Path(whole)).coverage
+    now, then = load_record(Path(half), OPERATORS).coverage, load_record(Path(whole), OPERATORS).coverage
     lost = [old.covered - new.covered for old, new in zip(then, now, strict=True)]
     ended = coverage(half, "--against", whole, "--missing", "2")
     lines = ended.output.splitlines()
@@ -124,7 +126,7 @@ def test_what_was_lost_and_gained_since_is_shown(whole: str, half: str) -> None:
 
 
 def test_an_operator_that_is_no_longer_judged_is_lost(whole: str, tmp_path: Path) -> None:
-    write_text(tmp_path / "none.json", render(replace(record([]), operators=[], coverage=[])))
+    write_text(tmp_path / "none.json", render(summary_of(replace(record([]), operators=[], coverage=[]))))
     ended = coverage(str(tmp_path / "none.json"), "--against", whole, "--missing", "0")
     assert f"{feasible(1)} lost, 0 gained" in ended.output
 
@@ -132,7 +134,7 @@ def test_an_operator_that_is_no_longer_judged_is_lost(whole: str, tmp_path: Path
 def test_below_what_is_required_the_exit_code_is_3(whole: str, half: str) -> None:
     assert coverage(whole, "--require", "1-way=100,2-way=100").exit_code == 0
     ended = coverage(half, "--require", "1-way=0,2-way=100")
-    count, pairs = load_record(Path(half)).coverage[1], feasible(2)
+    count, pairs = load_record(Path(half), OPERATORS).coverage[1], feasible(2)
     assert ended.exit_code == 3
     assert ended.output.splitlines()[-1] == (
         f"too little covered: im2col 2-way: {count.covered:,} of {pairs:,} covered "
@@ -159,7 +161,7 @@ def test_a_requirement_that_cannot_be_read_is_wrong_usage(whole: str, text: str,
 
 
 def test_runs_of_different_subjects_are_refused(whole: str, tmp_path: Path) -> None:
-    write_text(tmp_path / "yours.json", render(record(["im2col"], "yours")))
+    write_text(tmp_path / "yours.json", render(summary_of(record(["im2col"], "yours"))))
     ended = coverage(whole, str(tmp_path / "yours.json"))
     assert ended.exit_code == 2
     assert "these are of mine, yours" in ended.output

@@ -22,6 +22,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.console import Console
 
+from convgate.problems.operators import OPERATORS
 from convgate.report import annotations, junit, markdown, observations
 from convgate.report import json as json_format
 from convgate.report.formats import FORMATS
@@ -41,6 +42,7 @@ from convgate.results.record import (
 from convgate.results.text import visible
 from convgate.results.verdicts import VERDICTS
 from convgate.run.runner import Plan, run_gate
+from convgate.run.summary import summary_of
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "run-record.schema.json"
 WHEN = When(conditions=("kernel_w even", "padding_w > 0"), having=12, failing=12, others=340, passing=339)
@@ -181,8 +183,8 @@ def test_an_escape_is_written_out() -> None:
 
 
 def test_a_record_is_read_back_from_its_json(tmp_path: Path, real: RunRecord) -> None:
-    (tmp_path / "run.json").write_text(json_format.render(real))
-    assert load_record(tmp_path / "run.json") == real
+    (tmp_path / "run.json").write_text(json_format.render(summary_of(real)))
+    assert load_record(tmp_path / "run.json", OPERATORS) == real
 
 
 def test_the_published_schema_is_that_of_the_code() -> None:
@@ -196,7 +198,7 @@ def validate(found: Any) -> None:
 
 
 def test_a_real_record_keeps_to_the_schema(real: RunRecord) -> None:
-    validate(json.loads(json_format.render(real)))
+    validate(json.loads(json_format.render(summary_of(real))))
 
 
 @pytest.mark.parametrize(
@@ -213,7 +215,7 @@ def test_a_real_record_keeps_to_the_schema(real: RunRecord) -> None:
     ],
 )
 def test_a_spoiled_record_does_not(spoil: Callable[[dict[str, Any]], object]) -> None:
-    found = json.loads(json_format.render(record(FAILURE)))
+    found = json.loads(json_format.render(summary_of(record(FAILURE))))
     validate(found)
     spoil(found)
     with pytest.raises(ValidationError):
@@ -224,7 +226,7 @@ def test_a_spoiled_record_does_not(spoil: Callable[[dict[str, Any]], object]) ->
 
 
 def read_junit(found: RunRecord) -> JUnitXml:
-    read = JUnitXml.fromstring(junit.render(found).encode())
+    read = JUnitXml.fromstring(junit.render(summary_of(found)).encode())
     assert isinstance(read, JUnitXml)
     return read
 
@@ -257,7 +259,7 @@ def test_junit_has_a_suite_for_each_operator_and_a_test_case_for_each_check() ->
         "convgate.mine:net.conv.im2col",
     ]
     assert [suite.time for suite in found] == [0.75, 0.125]
-    assert '<property name="seed" value="3" />' in junit.render(record(FAILURE))
+    assert '<property name="seed" value="3" />' in junit.render(summary_of(record(FAILURE)))
 
 
 def test_junit_tells_when_it_fails_what_came_and_how_to_repeat_it() -> None:
@@ -349,12 +351,12 @@ def test_junit_keeps_any_text_or_shows_what_it_replaces(text: str) -> None:
 
 def tokens(found: RunRecord) -> list[Token]:
     """What a reader of Markdown makes of it, the inline parts among the blocks."""
-    blocks = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(markdown.render(found))
+    blocks = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(markdown.render(summary_of(found)))
     return [token for block in blocks for token in (block, *(block.children or []))]
 
 
 def test_markdown_tells_verdict_failures_and_coverage() -> None:
-    text = markdown.render(record(FAILURE, replace(FAILURE, when=None)))
+    text = markdown.render(summary_of(record(FAILURE, replace(FAILURE, when=None))))
     assert text.startswith("## convgate: `mine:net.conv` fails\n")
     assert "**1 of 4 cases fail**, in 1.2 s (profile smoke, seed 3)." in text
     assert text.count("### conv2d forward, wrong value") == 2
@@ -421,7 +423,7 @@ def test_words_of_ours_are_never_markup_in_markdown() -> None:
 
 def test_markdown_stays_far_below_what_a_step_may_write() -> None:
     huge = replace(FAILURE, message="`" * 1_000_000, minimal="x" * 1_000_000)
-    text = markdown.render(record(*[huge] * 1000, subject="`" * 1_000_000))
+    text = markdown.render(summary_of(record(*[huge] * 1000, subject="`" * 1_000_000)))
     assert len(text.encode()) < 200_000
     assert "And 990 more failures." in text
     assert "(1,000,000 characters in all)" in text
@@ -444,7 +446,7 @@ def read_annotations(text: str) -> list[tuple[str, str]]:
 
 
 def test_each_failure_is_an_annotation() -> None:
-    ((title, message),) = read_annotations(annotations.render(record(FAILURE)))
+    ((title, message),) = read_annotations(annotations.render(summary_of(record(FAILURE))))
     assert title == "conv2d forward, wrong value"
     assert message.split("\n") == [
         sentence(WHEN),
@@ -454,26 +456,28 @@ def test_each_failure_is_an_annotation() -> None:
 
 
 def test_a_subject_that_conforms_has_no_annotation() -> None:
-    assert annotations.render(record()) == ""
+    assert annotations.render(summary_of(record())) == ""
 
 
 def test_too_little_verified_is_an_annotation() -> None:
     found = record(verdict="insufficient", reason="the subject has no conv2d")
-    assert read_annotations(annotations.render(found)) == [
+    assert read_annotations(annotations.render(summary_of(found))) == [
         ("convgate: too little was verified", "the subject has no conv2d")
     ]
 
 
 def test_there_are_no_more_annotations_than_are_shown() -> None:
-    assert len(read_annotations(annotations.render(record(*[FAILURE] * 10)))) == 10
-    found = read_annotations(annotations.render(record(*[FAILURE] * 22)))
+    assert len(read_annotations(annotations.render(summary_of(record(*[FAILURE] * 10))))) == 10
+    found = read_annotations(annotations.render(summary_of(record(*[FAILURE] * 22))))
     assert len(found) == 10
     assert found[-1] == ("convgate", "and 13 more failures")
 
 
 @given(ANY_TEXT)
 def test_foreign_text_ends_no_annotation_and_begins_none(text: str) -> None:
-    found = read_annotations(annotations.render(record(replace(FAILURE, message=text, symptom=text, when=None))))
+    found = read_annotations(
+        annotations.render(summary_of(record(replace(FAILURE, message=text, symptom=text, when=None))))
+    )
     ((title, message),) = found
     assert title == f"conv2d forward, {visible(text)}"
     assert text == "" or message.startswith(visible(text))
@@ -483,7 +487,7 @@ def test_foreign_text_ends_no_annotation_and_begins_none(text: str) -> None:
 
 
 def lines_of(found: RunRecord) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in observations.render(found).split("\n")[:-1]]
+    return [json.loads(line) for line in observations.render(summary_of(found)).split("\n")[:-1]]
 
 
 def test_an_observation_is_one_that_hypothesis_could_have_made(real: RunRecord) -> None:
@@ -533,7 +537,7 @@ def test_an_invalid_problem_is_observed_without_classes() -> None:
 def test_ten_thousand_cases_are_written_within_seconds(real: RunRecord) -> None:
     many = (real.judged * (10_000 // real.cases + 1))[:10_000]
     started = time.process_time()
-    text = observations.render(replace(real, judged=many))
+    text = observations.render(summary_of(replace(real, judged=many)))
     assert time.process_time() - started < 10
     assert text.count("\n") == 10_000
 
@@ -543,13 +547,13 @@ def test_ten_thousand_cases_are_written_within_seconds(real: RunRecord) -> None:
 
 def shown(found: RunRecord, width: int = 100) -> str:
     file = io.StringIO()
-    show_record(found, Console(file=file, width=width))
+    show_record(summary_of(found), Console(file=file, width=width))
     return file.getvalue()
 
 
 def in_colour(found: RunRecord) -> str:
     file = io.StringIO()
-    show_record(found, Console(file=file, width=100, force_terminal=True, color_system="standard"))
+    show_record(summary_of(found), Console(file=file, width=100, force_terminal=True, color_system="standard"))
     return file.getvalue()
 
 
@@ -640,6 +644,6 @@ def test_foreign_text_on_a_terminal_is_neither_markup_nor_an_escape(text: str) -
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_record_renders_to_the_same_text_twice_and_ends_with_a_line_break(name: str) -> None:
-    text = FORMATS[name].render(record(FAILURE))
-    assert text == FORMATS[name].render(record(FAILURE))
+    text = FORMATS[name].render(summary_of(record(FAILURE)))
+    assert text == FORMATS[name].render(summary_of(record(FAILURE)))
     assert text.endswith("\n")

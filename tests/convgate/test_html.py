@@ -34,6 +34,7 @@ from convgate.results.failure import When
 from convgate.results.picture import Grid, Picture
 from convgate.results.record import CheckCounts, Disagreement, JudgedCase, RunRecord, SavedFailure
 from convgate.results.verdicts import primary_failure
+from convgate.run.summary import summary_of
 from convgate.run.tally import Tally, counts_by_check, total_counts, verdict_of
 from convgate.shapes.coverage import coverage_of
 from convgate.shapes.space import space_of
@@ -146,7 +147,7 @@ Opened = Callable[..., Page]
 @cache
 def page_of(record: bytes) -> str:
     """The page of a record in JSON; most tests look at the same few."""
-    return render(msgspec.json.decode(record, type=RunRecord))
+    return render(summary_of(msgspec.json.decode(record, type=RunRecord)))
 
 
 @pytest.fixture
@@ -591,7 +592,9 @@ def test_foreign_names_stay_text(opened: Opened, failing: RunRecord, *, bypass_c
 
 def test_the_policy_of_the_page_lets_no_other_script_run(opened: Opened, passing: RunRecord, browser: Browser) -> None:
     page = browser.new_page()
-    smuggled = render(passing).replace("</main>", "<img src=x onerror=window.hacked=1><script>window.hacked=1</script>")
+    smuggled = render(summary_of(passing)).replace(
+        "</main>", "<img src=x onerror=window.hacked=1><script>window.hacked=1</script>"
+    )
     page.set_content(smuggled)
     page.wait_for_timeout(100)
     assert page.evaluate("window.hacked") is None
@@ -618,7 +621,7 @@ def test_a_record_without_operators_still_has_a_page(opened: Opened, passing: Ru
 def test_a_run_of_ten_thousand_cases_gives_a_small_page(opened: Opened, failing: RunRecord) -> None:
     many = [msgspec.structs.replace(failing.judged[i % len(failing.judged)], seconds=i / 1e5) for i in range(10_000)]
     record = replace(failing, judged=many, cases=10_000)
-    page = render(record)
+    page = render(summary_of(record))
     assert len(page.encode()) < MEGABYTE / 2
     loaded = opened(record)
     assert loaded.evaluate("performance.getEntriesByType('navigation')[0].domComplete") < 3000
@@ -628,12 +631,12 @@ def test_a_run_that_covers_nothing_gives_a_page_under_two_megabytes(failing: Run
     operators = ["conv2d", "avg_pool2d", "max_pool2d", "im2col", "col2im"]
     coverage = coverage_of([], operators)
     counts = [coverage[operator].count(t) for operator in operators for t in STRENGTHS]
-    page = render(replace(failing, judged=[], operators=operators, coverage=counts))
+    page = render(summary_of(replace(failing, judged=[], operators=operators, coverage=counts)))
     assert len(page.encode()) < 2 * MEGABYTE
 
 
 def test_the_same_record_gives_the_same_page(passing: RunRecord) -> None:
-    assert render(passing) == render(passing)
+    assert render(summary_of(passing)) == render(summary_of(passing))
 
 
 # the gate's own pages

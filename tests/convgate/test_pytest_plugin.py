@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from convgate import pytest_plugin
+from convgate.problems.operators import OPERATORS
 from convgate.results.record import MAX_UNSUPPORTED, RunRecord, load_record
 
 ROOT = Path(__file__).parents[2]
@@ -63,7 +64,7 @@ class Ended:
     @property
     def record(self) -> RunRecord:
         """What it left."""
-        return load_record(self.folder / "run.json")
+        return load_record(self.folder / "run.json", OPERATORS)
 
 
 def run(folder: Path, tests: str, *arguments: str) -> Ended:

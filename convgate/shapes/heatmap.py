@@ -2,85 +2,20 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 
-from convgate.results.coverage import Gap
+from convgate.results.coverage import STATES, CoverageMap, Row, Square
 from convgate.results.record import WayCount
 from convgate.shapes.coverage import Coverage
 
-__all__ = ["STATES", "CoverageMap", "Row", "Square", "coverage_map"]
+__all__ = ["coverage_map"]
 
-# What can be said of a pair of classes, the gravest first. The names are also those of the style sheet's classes.
-STATES = {
-    "broken": "every case of it fails, and not by chance",
-    "failing": "some of its cases fail",
-    "missing": "no judged case has it",
-    "covered": "all its cases pass",
-    "infeasible": "no problem can show it",
-}
 LETTERS = {name[0]: name for name in STATES}
 # So many gaps are worth reading; closing these closes others too.
 MOST_GAPS = 50
-
-
-@dataclass(frozen=True)
-class Square:
-    """What became of all pairs of classes of two features.
-
-    Parameters
-    ----------
-    state : str
-        The gravest of its pairs of classes: a key of `STATES`.
-    weight : float
-        From 0 to 1: where cases fail, the rate at which those of the worst pair of classes do; otherwise how many of
-        the feasible pairs of classes have the state.
-    words : str
-        How many pairs of classes there are of each state.
-    """
-
-    state: str
-    weight: float
-    words: str
-
-
-@dataclass(frozen=True)
-class Row:
-    """A feature, and its squares with each of the features before it."""
-
-    feature: str
-    squares: list[Square]
-
-
-@dataclass(frozen=True)
-class CoverageMap:
-    """What the page shows of one operator's coverage.
-
-    Parameters
-    ----------
-    operator : str
-        Its name.
-    counts : list of WayCount
-        What is covered of the classes alone, in pairs and in triples.
-    rows : list of Row
-        The squares.
-    gaps : list of Gap
-        The first missing combinations, the smallest first.
-    missing : int
-        How many there are.
-    details : dict
-        For the script: the features' classes, the state of each pair of classes, and cases for the missing ones.
-    """
-
-    operator: str
-    counts: list[WayCount]
-    rows: list[Row]
-    gaps: list[Gap]
-    missing: int
-    details: dict[str, Any]
 
 
 def coverage_map(coverage: Coverage, counts: list[WayCount]) -> CoverageMap:

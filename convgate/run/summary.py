@@ -1,0 +1,79 @@
+"""What reporters show of a run beyond its record."""
+
+import shlex
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from convgate.cases.spec import parse_spec
+from convgate.problems.operators import OPERATORS
+from convgate.results.coverage import CoverageMap
+from convgate.results.record import RunRecord
+from convgate.results.summary import CaseFacts, Summary
+from convgate.shapes.coverage import coverage_of
+from convgate.shapes.features import features_of, vector_of
+from convgate.shapes.heatmap import coverage_map
+from convgate.sources.profiles import PROFILES
+
+__all__ = ["summary_of"]
+
+
+def summary_of(record: RunRecord) -> Summary:
+    """What every reporter gets of a run."""
+    return Summary(
+        record=record,
+        command=command_of(record) if record.profile in PROFILES else "",
+        next_step=next_step(record),
+        coverage_maps=partial(maps_of, record),
+        case_facts=facts_of,
+    )
+
+
+def maps_of(record: RunRecord) -> list[CoverageMap]:
+    """The map of each operator's coverage."""
+    coverage = coverage_of(record.judged, record.operators)
+    return [
+        coverage_map(coverage[operator], [count for count in record.coverage if count.operator == operator])
+        for operator in record.operators
+    ]
+
+
+def facts_of(spec: str) -> CaseFacts:
+    """What a spec stands for.
+
+    Raises
+    ------
+    SpecError
+        If it cannot be read.
+    """
+    case = parse_spec(spec)
+    vector = vector_of(case)
+    features = features_of(case.problem.operator) if vector is not None else ()
+    classes = {each.name: each.classes[number] for each, number in zip(features, vector or (), strict=True)}
+    return CaseFacts(msgspec.to_builtins(case), classes)
+
+
+def command_of(record: RunRecord) -> str:
+    """The command that makes the same run again, from the same folder."""
+    words = ["convgate", "gate", "--subject", record.subject, "--profile", record.profile, "--seed", str(record.seed)]
+    if record.operators != list(OPERATORS):
+        words += ["--operators", ",".join(record.operators)]
+    return shlex.join(words)
+
+
+def next_step(record: RunRecord) -> str:
+    """What to do now."""
+    if record.verdict == "fails":
+        saved = next((failure.folder for failure in record.failures if failure.folder), None)
+        return f"Look at {Path(saved) / 'README.md'} next." if saved else "Replay a failing case next."
+    if record.verdict == "insufficient":
+        if any(row.left_open for row in record.caveats):
+            return "Replay a case that is left open: the definition and PyTorch as it is here disagree on it."
+        if any(row.claimed for row in record.caveats):
+            return "Give the subject what is missing, or a lower error_factor."
+        return "Give the subject what is missing, or a supports(problem) that says what it is for."
+    following = {"smoke": "pr", "pr": "nightly"}.get(record.profile)
+    if following is None:
+        return "Try another --seed." if record.profile in PROFILES else "See convgate coverage for what it leaves out."
+    return f"Look closer with --profile {following}, or elsewhere with --seed {record.seed + 1}."
