@@ -18,7 +18,7 @@ from pages import fill_in, table
 from tiles import TILES, amplification, largest_error, most_roundings
 
 from convgate.cases.case import broken_rule
-from convgate.cases.fills import DTYPES
+from convgate.cases.dtypes import DTYPES
 from convgate.judging.checks import judge_trial
 from convgate.judging.norm_bound import NormBound
 from convgate.judging.subjects.loader import operators_of

@@ -16,7 +16,7 @@ from pictures import BLUE, GREEN, GREY, ORANGE, pyplot, saved
 
 import impl
 from convgate.cases.case import Case, broken_rule, lattice_of_case, values_of
-from convgate.cases.fills import DTYPES, unit_roundoff
+from convgate.cases.dtypes import DTYPES
 from convgate.judging.compare import Bound, compare
 from convgate.oracle_list import torch_oracle
 from convgate.problems.operators import OPERATORS, perform
@@ -114,8 +114,8 @@ def measured_shares(terms: int, dtype: str) -> dict[str, float]:
 
 def worst_share(terms: int, dtype: str) -> float:
     """The same for data found by search: each next term is, of 64 tried, that which takes the sum nearest the bound."""
-    u, generator = unit_roundoff(dtype), np.random.default_rng(0)
-    dtype_of = DTYPES[dtype]
+    u, generator = DTYPES[dtype].unit_roundoff, np.random.default_rng(0)
+    dtype_of = DTYPES[dtype].type
     total, taken, lost = dtype_of(1), [1.0], 0.0
     for _ in range(terms - 1):
         tried = (generator.integers(1, 129, 64) * u / 32).astype(dtype_of)
@@ -152,7 +152,7 @@ def first_caught(terms: int, dtype: str, kind: str) -> int:
         total = narrowed(total + product, bits)
     caught = [
         int(width)
-        for width, sums in zip(bits[:, 0], total.astype(DTYPES[dtype]), strict=True)
+        for width, sums in zip(bits[:, 0], total.astype(DTYPES[dtype].type), strict=True)
         if compare(sums, exact, dtype, bound) is not None
     ]
     return max(caught, default=0)

@@ -5,7 +5,9 @@ from math import isinf
 
 import numpy as np
 
-from convgate.cases.fills import DTYPES, EXACT, FILLS, Lattice, lattice_of
+from convgate.cases.dtypes import DTYPES, WIDEST
+from convgate.cases.fills import FILLS
+from convgate.cases.lattice import Lattice, lattice_of
 from convgate.cases.layouts import LAYOUTS
 from convgate.cases.rules import ARGUMENTS, calls_broken_by, rules_of
 from convgate.problems.operators import OPERATORS, Array, Arrays, Call, Operator, Shape
@@ -23,6 +25,7 @@ __all__ = [
     "lattice_of_case",
     "lay_out",
     "values_of",
+    "wide_enough",
 ]
 
 POINTS = "points"
@@ -124,11 +127,16 @@ def case_rule(case: Case) -> str | None:
         return f"an array cannot have a negative size, got {min(counts)}"
     # the data of a call that must be rejected are not added up
     added_up = case.operator.broken_rule(case.problem) is None and not case.broken
-    on_lattice = added_up and (case.fill == "special" or case.fill in EXACT)
+    on_lattice = added_up and case.fill != POINTS and FILLS[case.fill].on_lattice
     if on_lattice and lattice_of_case(case).magnitude < 1:
-        wider = "" if case.dtype == "f64" else "f64 or "
+        wider = "" if case.dtype == WIDEST else f"{WIDEST} or "
         return f"sums of lattice data would not be exact in {case.dtype}; use {wider}the fill real"
     return array_rule(case) or point_rule(case)
+
+
+def wide_enough(case: Case) -> Case:
+    """The case, or the same in the widest dtype if it breaks a rule, as sums of its lattice are not exact."""
+    return case if case_rule(case) is None else replace(case, dtype=WIDEST)
 
 
 def array_rule(case: Case) -> str | None:
@@ -161,7 +169,7 @@ def point_rule(case: Case) -> str | None:
         if len(point.index) != len(shape) or any(not 0 <= i < n for i, n in zip(point.index, shape, strict=True)):
             return f"{point.array} has the shape {shape}, got a point at {point.index}"
         with np.errstate(over="ignore"):
-            held = DTYPES[case.dtype](point.value)
+            held = DTYPES[case.dtype].type(point.value)
         if np.isinf(held) and not isinf(point.value):
             return f"{case.dtype} cannot hold {point.value}; use f64, or a smaller value"
     if len({(point.array, point.index) for point in case.points}) < len(case.points):
@@ -180,7 +188,7 @@ def values_of(case: Case) -> dict[str, Array]:
     rule = case_rule(case)
     if rule is not None:
         raise ValueError(rule)
-    dtype = DTYPES[case.dtype]
+    dtype = DTYPES[case.dtype].type
     shapes = array_shapes(case.problem)
     if case.fill == POINTS:
         found = {name: np.zeros(shape, dtype) for name, shape in shapes.items()}
@@ -190,7 +198,7 @@ def values_of(case: Case) -> dict[str, Array]:
         # a call that must be rejected: any data will do
         found = {name: np.ones(shape, dtype) for name, shape in shapes.items()}
     else:
-        rule_of_fill = FILLS[case.fill]
+        rule_of_fill = FILLS[case.fill].rule
         lattice = lattice_of_case(case)
         found = {
             name: rule_of_fill(case.operator, case.problem, case.dtype, case.seed, name, shape, lattice).astype(dtype)

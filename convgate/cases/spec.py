@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from convgate.cases.case import POINTS, Case, Point, case_rule
-from convgate.cases.fills import DTYPES, FILLS
+from convgate.cases.dtypes import DTYPES
+from convgate.cases.fills import FILLS
 from convgate.cases.layouts import LAYOUTS
 from convgate.cases.rules import ARGUMENTS
 from convgate.problems.operators import OPERATORS

@@ -11,25 +11,12 @@ from dataclasses import dataclass
 from math import frexp, isfinite, isnan
 
 from convgate.cases.case import POINTS, Case, case_rule
+from convgate.cases.fills import FILLS
 from convgate.cases.layouts import LAYOUTS
 from convgate.diagnosis.moves import steps
 from convgate.problems.problem import PAIRS
 
 __all__ = ["Minimum", "complexity", "minimize", "simpler"]
-
-FILLS_BY_SIMPLICITY = (
-    POINTS,
-    "lattice",
-    "sparse",
-    "negative",
-    "equal",
-    "ties",
-    "huge",
-    "tiny",
-    "real",
-    "wide",
-    "special",
-)
 
 ARRAYS = ("", "x", "columns", "weight", "bias", "grad_output")
 
@@ -113,7 +100,7 @@ def complexity(case: Case) -> tuple[int, ...]:
         list(LAYOUTS).index(case.layout),
         not case.laid_out,
         ARRAYS.index(case.laid_out),
-        FILLS_BY_SIMPLICITY.index(case.fill),
+        [POINTS, *FILLS].index(case.fill),
         len(case.points),
         sum(value_complexity(point.value) for point in case.points),
         sum(sum(point.index) for point in case.points),

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convgate.cases.case import POINTS, Case, invalid_calls
-from convgate.cases.fills import DTYPES
+from convgate.cases.dtypes import DTYPES
 from convgate.cases.layouts import LAYOUTS
 from convgate.diagnosis.repeats import MORE_CALLS, REPEATABLE, repeatable
 from convgate.judging import relations
@@ -229,7 +229,7 @@ def value_body(trial: Trial, result: Result) -> tuple[list[str], list[Callable[.
     claimed = trial.norm_bound(result.output, result.factor)
     if claimed is not None:
         tolerance = f"np.maximum({tolerance}, {literal(bounds_of(claimed, expected))})"
-    dtype = np.dtype(DTYPES[trial.case.dtype]).name
+    dtype = np.dtype(DTYPES[trial.case.dtype].type).name
     either = trial.undetermined(result.output)
     holes = []
     if either is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from convgate.cases.fills import DTYPES, smallest_normal, unit_roundoff
+from convgate.cases.dtypes import DTYPES
 from convgate.oracle_list import Certified
 from convgate.problems.operators import Array
 from convgate.problems.plain import type_name
@@ -72,7 +72,7 @@ class Bound:
     @cached_property
     def gamma(self) -> Fraction:
         """gamma(n + 1) with gamma(n) = n u / (1 - n u): the n roundings and the one to the output's dtype."""
-        count = (self.roundings + 1) * Fraction(unit_roundoff(self.dtype))
+        count = (self.roundings + 1) * Fraction(DTYPES[self.dtype].unit_roundoff)
         return count / (1 - count)
 
     @property
@@ -88,7 +88,7 @@ class Bound:
     @property
     def flushed(self) -> Fraction:
         """What may be lost in an entry where results that are subnormal are flushed to zero."""
-        return (self.roundings + 1) * Fraction(smallest_normal(self.dtype))
+        return (self.roundings + 1) * Fraction(DTYPES[self.dtype].smallest_normal)
 
     def at(self, index: tuple[int, ...]) -> Fraction:
         """Largest error, at one entry, of a subject that adds up the products of the definition in whatever order.
@@ -108,7 +108,7 @@ class Bound:
         """
         if truth == -inf:
             return False
-        largest = Fraction(float(np.finfo(DTYPES[self.dtype]).max))
+        largest = Fraction(DTYPES[self.dtype].largest)
         sides = (Fraction(self.magnitude[index] + sign * truth) / 2 for sign in (1, -1))
         above, below = (side * self.divisor * (1 + self.gamma) > largest for side in sides)
         return (above or found == -inf) and (below or found == inf)
@@ -157,7 +157,7 @@ def compare(
     if actual.shape != expected.shape:
         message = f"must have the shape {expected.shape}, got {actual.shape}"
         return Mismatch("wrong shape", message, None, str(expected.shape), str(actual.shape))
-    wanted = np.dtype(DTYPES[dtype])
+    wanted = np.dtype(DTYPES[dtype].type)
     if actual.dtype != wanted:
         message = f"must be of dtype {wanted}, got {actual.dtype}"
         return Mismatch("wrong dtype", message, None, str(wanted), str(actual.dtype))
@@ -290,7 +290,7 @@ def keeps_finite(expected: Certified | Array, bound: Bound) -> Array:
     with np.errstate(all="ignore"):
         largest = magnitude.high + magnitude.error + np.abs(truth.high) + np.abs(truth.low) + truth.error
         most = largest / 2 * float(bound.divisor) * (1 + float(bound.gamma)) * (1 + ROUNDED)
-        return np.asarray(most <= float(np.finfo(DTYPES[bound.dtype]).max))
+        return np.asarray(most <= DTYPES[bound.dtype].largest)
 
 
 def certified(numbers: Certified | Array) -> Certified:
@@ -299,7 +299,7 @@ def certified(numbers: Certified | Array) -> Certified:
         return numbers
     floats = as_floats(numbers)
     with np.errstate(all="ignore"):
-        error = np.where(np.isfinite(floats), np.abs(floats) * 2.0**-53 + smallest_normal("f64"), nan)
+        error = np.where(np.isfinite(floats), np.abs(floats) * 2.0**-53 + DTYPES["f64"].smallest_normal, nan)
     return Certified(floats, np.zeros_like(floats), error, lambda index: Fraction(numbers[index]))
 
 

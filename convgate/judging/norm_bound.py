@@ -11,7 +11,7 @@ from math import isqrt
 
 import numpy as np
 
-from convgate.cases.fills import smallest_normal, unit_roundoff
+from convgate.cases.dtypes import DTYPES
 from convgate.judging.compare import Bound
 from convgate.oracle_list import as_integers
 from convgate.problems.operators import OPERATORS, Array, Arrays, Shape
@@ -42,7 +42,7 @@ class NormBound(Bound):
     @property
     def share(self) -> Fraction:
         """The share of the norm that the error may be."""
-        return self.steps * Fraction(unit_roundoff(self.dtype))
+        return self.steps * Fraction(DTYPES[self.dtype].unit_roundoff)
 
     @property
     def flushed(self) -> Fraction:
@@ -79,7 +79,7 @@ def norm_bound(problem: Problem, values: Arrays, output: str, dtype: str, factor
         return None
     # Where an operation underflows, up to the smallest normal number is lost. A transform of fewer than 1/u**2
     # entries adds up fewer than 1/u**2 such losses in an entry, as if the data had been off by so much.
-    lost = Fraction(smallest_normal(dtype)) / Fraction(unit_roundoff(dtype)) ** 2
+    lost = Fraction(DTYPES[dtype].smallest_normal) / Fraction(DTYPES[dtype].unit_roundoff) ** 2
     integers, exponent = as_integers(*values.values())
     scale = Fraction(2) ** exponent
     rows = {name: flat(array) for name, array in zip(values, integers, strict=True)}

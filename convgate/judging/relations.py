@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from convgate.cases.case import Case
-from convgate.cases.fills import step_of
+from convgate.cases.lattice import step_of
 from convgate.judging import purity
 from convgate.oracle_list import exact_dot, finite_difference, identities
 from convgate.problems.operators import OPERATORS, Array, Arrays, Call, Operator, Shape, perform, source_of

@@ -9,15 +9,9 @@ from typing import Any
 import numpy as np
 
 from convgate.cases.case import POINTS, Case, broken_rule, lay_out, values_of
-from convgate.cases.fills import (
-    DTYPES,
-    EXACT,
-    MOST_VALUES,
-    magnitude_of_points,
-    smallest_normal,
-    step_of,
-    unit_roundoff,
-)
+from convgate.cases.dtypes import DTYPES
+from convgate.cases.fills import FILLS
+from convgate.cases.lattice import MOST_VALUES, magnitude_of_points, step_of
 from convgate.judging.compare import Bound, Copied
 from convgate.judging.determined import undetermined
 from convgate.judging.norm_bound import NormBound, norm_bound
@@ -212,7 +206,7 @@ class Trial:
             raise known.outcome.error
         outputs = known.outcome.outputs or {}
         # what is no array of NumPy's own is looked at where it is returned
-        dtype = DTYPES[self.case.dtype]
+        dtype = DTYPES[self.case.dtype].type
         plain = all(each is None or (type(each) is np.ndarray and each.dtype == dtype) for each in outputs.values())
         return outputs if plain else None
 
@@ -226,7 +220,7 @@ class Trial:
         """Whether the data were made so that all sums are exact and all results multiples of `step`."""
         if self.case.fill == POINTS:
             return self.finite and self._points_on_lattice()
-        return self.case.fill in EXACT
+        return FILLS[self.case.fill].exact
 
     @property
     def on_integers(self) -> bool:
@@ -272,13 +266,13 @@ class Trial:
         )
         # positive numbers, rounded n + 2 times at most on the way: gamma(n + 2), with room for gamma itself
         count = self._roundings[output] + 2
-        error = 1.1 * count * unit_roundoff("f64") * floats + count * smallest_normal("f64")
+        error = 1.1 * count * DTYPES["f64"].unit_roundoff * floats + count * DTYPES["f64"].smallest_normal
         return Certified(floats, np.zeros_like(floats), error, exact)
 
     @cached_property
     def _subnormal(self) -> dict[str, Array]:
         """Where the data in which the outputs are linear are subnormal, of the arrays that have such data."""
-        least = smallest_normal(self.case.dtype)
+        least = DTYPES[self.case.dtype].smallest_normal
         found = {name: (abs(self.values[name]) < least) & (self.values[name] != 0) for name in self._linear}
         return {name: where for name, where in found.items() if where.any()}
 
@@ -361,7 +355,7 @@ class Trial:
         whole, kept = self.magnitude(call, output), self.magnitude(call, output, flushed=True)
         lost = whole.high - kept.high
         # the difference of two floats is rounded once more
-        error = whole.error + kept.error + unit_roundoff("f64") * lost
+        error = whole.error + kept.error + DTYPES["f64"].unit_roundoff * lost
         return Certified(lost, np.zeros_like(lost), error, lambda index: whole[index] - kept[index])
 
     @cached_property

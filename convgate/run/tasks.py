@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from convgate.cases.case import Case, case_rule, invalid_calls
-from convgate.cases.fills import DTYPES
+from convgate.cases.dtypes import DTYPES
+from convgate.cases.fills import FILLS
 from convgate.cases.spec import format_spec, parse_spec
 from convgate.diagnosis.explain import picture
 from convgate.diagnosis.minimize import complexity, minimize
@@ -44,8 +45,8 @@ __all__ = [
     "when_of",
 ]
 
-# Fills of plainer data, the plainest first.
-PLAIN = ("lattice", "negative", "equal", "ties", "huge", "tiny")
+# Fills of plainer data, the plainest first. Of sparse data little can be seen.
+PLAIN = tuple(fill.name for fill in FILLS.values() if fill.exact and fill.name != "sparse")
 # Symptoms for which the values of the data matter, and not only the shapes.
 ABOUT_VALUES = {"wrong value", "inaccurate", "NaN mismatch"}
 # How many other seeds are tried to see directly what a relation has found.

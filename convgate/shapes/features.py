@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from convgate.cases.case import POINTS, Case, broken_rule
-from convgate.cases.fills import DTYPES
+from convgate.cases.dtypes import DTYPES
 from convgate.cases.layouts import LAYOUTS
 from convgate.problems.operators import OPERATORS
 from convgate.problems.operators.classes import AXIS_NAMES, Axis, axis_of

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from convgate.cases.case import Case, array_shapes
-from convgate.cases.fills import DTYPES
+from convgate.cases.dtypes import DTYPES
 from convgate.cases.rules import invalid_problems_near, invalid_problems_on_both_axes, rules_of
 from convgate.problems.operators import OPERATORS
 from convgate.problems.problem import Problem

@@ -13,7 +13,7 @@ from functools import cache
 from itertools import combinations, product
 from typing import Any
 
-from convgate.cases.case import Case, case_rule
+from convgate.cases.case import Case, wide_enough
 from convgate.problems.operators import OPERATORS
 from convgate.problems.problem import Pair, Problem, span
 from convgate.sources.layers import Layer, layers_of
@@ -78,7 +78,7 @@ def network_cases(operator: str, extent: Extent) -> list[LayerCase]:
         varied = replace(problem, batch=BATCHES[number // len(SIZES) % len(BATCHES)])
         dtype = "f64" if number % ONE_IN_F64 == ONE_IN_F64 - 1 else "f32"
         case = Case(problem=varied, dtype=dtype, seed=number)
-        found.append(LayerCase(layer.name, case if case_rule(case) is None else replace(case, dtype="f64")))
+        found.append(LayerCase(layer.name, wide_enough(case)))
     return found
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-from convgate.cases.case import Case, array_shapes, case_rule
+from convgate.cases.case import Case, array_shapes, wide_enough
 from convgate.problems.operators import OPERATORS
 from convgate.problems.problem import Pair, Problem, output_size, span
 from convgate.sources.pairwise import Choice, pairwise
@@ -84,4 +84,4 @@ def numbered(problems: Sequence[tuple[Problem, dict[str, Any]]]) -> list[Case]:
     Where sums on the lattice would not be exact in float32 it is float64.
     """
     cases = (Case(problem=problem, seed=number, **data) for number, (problem, data) in enumerate(problems))
-    return [case if case_rule(case) is None else replace(case, dtype="f64") for case in cases]
+    return [wide_enough(case) for case in cases]

@@ -12,8 +12,8 @@ from typing import TypeVar
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from convgate.cases.case import Case, array_shapes, case_rule
-from convgate.cases.fills import DTYPES
+from convgate.cases.case import Case, array_shapes, wide_enough
+from convgate.cases.dtypes import DTYPES
 from convgate.cases.layouts import LAYOUTS
 from convgate.cases.rules import invalid_problems_near, invalid_problems_on_both_axes, rules_of
 from convgate.problems.block_sizes import BLOCKS, FEW, LEAST_BLOCK
@@ -211,4 +211,4 @@ def cases(draw: st.DrawFn, operator: str) -> Case:
     shapes = array_shapes(case.problem)
     if case.layout != "contiguous" and len(shapes) > 1 and draw(st.booleans()):
         case = replace(case, laid_out=draw(choice(*sorted(shapes))))
-    return case if case_rule(case) is None else replace(case, dtype="f64")
+    return wide_enough(case)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import impl
 from convgate.cases.case import POINTS, Case, Point, array_shapes
-from convgate.cases.fills import DTYPES, smallest_normal, unit_roundoff
+from convgate.cases.dtypes import DTYPES
 from convgate.cases.spec import format_spec, parse_spec
 from convgate.judging.checks import judge
 from convgate.judging.compare import Bound, compare
@@ -202,7 +202,7 @@ def correct_subjects(dtype: str) -> Iterator[Any]:
     yield torch_oracle
     for order in (forwards, backwards, in_pairs):
         yield Adder(ROUNDING[dtype], order)
-    yield Adder(ROUNDING[dtype], least=smallest_normal(dtype), reciprocal=True)
+    yield Adder(ROUNDING[dtype], least=DTYPES[dtype].smallest_normal, reciprocal=True)
     yield Adder(as_it_is, reciprocal=True)  # float64 to the end
 
 
@@ -247,7 +247,7 @@ def bad_data(draw: st.DrawFn, spec: str, dtype: str) -> Case:
         if draw(st.booleans()):
             values[size // 2 :] = [-value for value in values[: size - size // 2]]
         indices = [tuple(int(i) for i in index) for index in np.ndindex(shape)]
-        points += [Point(name, index, float(DTYPES[dtype](v))) for index, v in zip(indices, values, strict=True)]
+        points += [Point(name, index, float(DTYPES[dtype].type(v))) for index, v in zip(indices, values, strict=True)]
     return Case(problem=problem, dtype=dtype, fill=POINTS, points=tuple(point for point in points if point.value))
 
 
@@ -263,7 +263,7 @@ def tied_data(spec: str, dtype: str) -> Iterator[Case]:
         ones["x"][..., problem.size[0] // 2, problem.size[1] // 2] = 2
     for name, shape in shapes.items():
         for place in np.ndindex(shape):
-            tied = np.full(shape, unit_roundoff(dtype))
+            tied = np.full(shape, DTYPES[dtype].unit_roundoff)
             tied[place] = 1
             points = [
                 Point(each, tuple(map(int, index)), float(value))
@@ -334,7 +334,7 @@ def test_some_data_take_a_correct_subject_over_half_of_its_bound(output: str, dt
 
 def worst_terms(count: int, dtype: str) -> Array:
     """1, and then what each addition to it loses: u is half of the last place of 1, and the tie goes to 1."""
-    return np.array([1.0] + [unit_roundoff(dtype)] * (count - 1), DTYPES[dtype])
+    return np.array([1.0] + [DTYPES[dtype].unit_roundoff] * (count - 1), DTYPES[dtype].type)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from convgate.cases.case import Case
-from convgate.cases.fills import DTYPES, smallest_normal, unit_roundoff
+from convgate.cases.dtypes import DTYPES
 from convgate.judging.compare import Bound, Copied, Mismatch, compare, describe
 from convgate.judging.norm_bound import NormBound
 from convgate.judging.trial import Trial
@@ -184,7 +184,7 @@ def test_a_float32_sum_in_any_order_is_right(terms: list[tuple[float, float]]) -
 def test_subnormal_results_may_be_flushed_to_zero(terms: list[tuple[float, float]]) -> None:
     tiny = [(p / 2.0**110, q / 2.0**110) for p, q in terms]
     total, magnitude = exactly(tiny)
-    assert magnitude < smallest_normal("f32")
+    assert magnitude < DTYPES["f32"].smallest_normal
     bound = Bound(truth(magnitude), len(terms), "f32")
     assert compare(np.zeros(1, np.float32), truth(total), "f32", bound) is None
 
@@ -194,14 +194,14 @@ def test_a_sum_in_a_narrower_accumulator_is_inaccurate(narrow: type[np.floating]
     terms = [1 + k / 997 for k in range(60)]
     total = sum(map(Fraction, terms))
     dtype = "f32" if narrow is np.float16 else "f64"
-    found = np.add.accumulate(np.array(terms, narrow))[-1:].astype(DTYPES[dtype])
+    found = np.add.accumulate(np.array(terms, narrow))[-1:].astype(DTYPES[dtype].type)
     assert symptom(compare(found, truth(total), dtype, Bound(truth(total), 60, dtype))) == "inaccurate"
 
 
 def test_the_bound_is_highams_and_one_rounding_of_the_output() -> None:
     u = Fraction(1, 2**53)
     bound = Bound(truth(Fraction(7), Fraction(0)), 4, "f64")
-    floor = 5 * Fraction(smallest_normal("f64"))
+    floor = 5 * Fraction(DTYPES["f64"].smallest_normal)
     assert bound.at((0,)) == 5 * u / (1 - 5 * u) * 7 + floor
     assert bound.at((1,)) == floor
 
@@ -216,11 +216,11 @@ def test_the_line_runs_exactly_at_the_bound(
     """Of the numbers of the dtype around either end of the bound, those within are right and those beyond wrong."""
     bound = Bound(truth(abs(value) + more), roundings, dtype)
     error = bound.at((0,))
-    number = DTYPES[dtype](float(value + data.draw(st.sampled_from([-1, 1])) * error))
+    number = DTYPES[dtype].type(float(value + data.draw(st.sampled_from([-1, 1])) * error))
     for step in range(-3, 4):
         near = number
         for _ in range(abs(step)):
-            near = np.nextafter(near, DTYPES[dtype](inf if step > 0 else -inf))
+            near = np.nextafter(near, DTYPES[dtype].type(inf if step > 0 else -inf))
         within = abs(Fraction(float(near)) - value) <= error
         assert (compare(np.array([near]), truth(value), dtype, bound) is None) == within
 
@@ -258,8 +258,8 @@ def test_what_is_at_once_seen_to_be_right_is_within_the_bound(
 ) -> None:
     value = Fraction(numerator, 2**58 - 1)
     bound = Bound(truth(abs(value)), roundings, dtype)
-    nearest = DTYPES[dtype](float(value))
-    actual = nearest + DTYPES[dtype](ulps) * np.spacing(nearest)
+    nearest = DTYPES[dtype].type(float(value))
+    actual = nearest + DTYPES[dtype].type(ulps) * np.spacing(nearest)
     within = abs(Fraction(float(actual)) - value) <= bound.at((0,))
     assert (compare(np.array([actual]), truth(value), dtype, bound) is None) == within
 
@@ -294,10 +294,10 @@ def test_data_rounded_to_half_precision_are_inaccurate() -> None:
 
 @given(st.floats(-1e300, 1e300), st.sampled_from(sorted(DTYPES)))
 def test_without_roundings_right_means_equal(value: float, dtype: str) -> None:
-    number = DTYPES[dtype](np.clip(value, -1e30, 1e30))
+    number = DTYPES[dtype].type(np.clip(value, -1e30, 1e30))
     expected = np.array([float(number)])
     assert compare(np.array([number]), expected, dtype, Copied()) is None
-    for neighbour in (np.nextafter(number, DTYPES[dtype](inf)), np.nextafter(number, DTYPES[dtype](-inf))):
+    for neighbour in (np.nextafter(number, DTYPES[dtype].type(inf)), np.nextafter(number, DTYPES[dtype].type(-inf))):
         assert compare(np.array([neighbour]), expected, dtype, Copied()) is not None
 
 
@@ -334,7 +334,7 @@ def test_half_a_step_is_half_of_that_step(step: int) -> None:
 def test_the_bound_does_not_shrink_as_roundings_grow() -> None:
     bounds = [Bound(truth(Fraction(3)), n, "f32").at((0,)) for n in range(20)]
     assert bounds == sorted(bounds)
-    assert bounds[1] > 2 * Fraction(unit_roundoff("f32")) * 3
+    assert bounds[1] > 2 * Fraction(DTYPES["f32"].unit_roundoff) * 3
 
 
 # Numbers in words
@@ -430,8 +430,8 @@ def test_certified_numbers_decide_as_exact_ones_do(dtype: str) -> None:
     seen = set()
     for factor in (0, 0.5, 0.99, 1 - 1e-6, 1, 1 + 1e-6, 1.01, 2, 1e3, 1e6, 1e12, 2e14):
         for index in np.ndindex(exact.shape):
-            actual = exact.astype(DTYPES[dtype])
-            actual[index] += DTYPES[dtype](factor * float(bound.at(index)))
+            actual = exact.astype(DTYPES[dtype].type)
+            actual[index] += DTYPES[dtype].type(factor * float(bound.at(index)))
             found = compare(actual, known, dtype, bound)
             assert found == compare(actual, exact, dtype, exactly)
             seen.add(symptom(found) if found is not None else "")

@@ -21,7 +21,7 @@ from rich.console import Console
 
 import impl
 from convgate.cases.case import Case
-from convgate.cases.fills import DTYPES, unit_roundoff
+from convgate.cases.dtypes import DTYPES
 from convgate.cases.spec import format_spec, parse_spec
 from convgate.cli import main
 from convgate.judging.checks import judge
@@ -154,8 +154,8 @@ def problems() -> list[Problem]:
 @pytest.mark.parametrize("problem", problems())
 def test_the_ceiling_lies_far_below_one_percent_of_the_norm(problem: Problem) -> None:
     most = believed(problem, float("inf"))
-    assert most * unit_roundoff("f32") < 0.01 / 100
-    assert {dtype for dtype in DTYPES if most * unit_roundoff(dtype) >= 0.01} == set()
+    assert most * DTYPES["f32"].unit_roundoff < 0.01 / 100
+    assert {dtype for dtype in DTYPES if most * DTYPES[dtype].unit_roundoff >= 0.01} == set()
 
 
 def test_a_ceiling_grows_with_the_transform_and_the_channels_and_with_nothing_else() -> None:

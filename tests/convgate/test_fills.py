@@ -15,17 +15,9 @@ from numpy.typing import NDArray
 
 import impl
 from convgate.cases.case import Case, array_shapes, case_rule, lattice_of_case, values_of
-from convgate.cases.fills import (
-    DTYPES,
-    FILLS,
-    LEAST_MAGNITUDE,
-    MOST_MET,
-    lattice_of,
-    scale,
-    smallest_normal,
-    step_of,
-    unit_roundoff,
-)
+from convgate.cases.dtypes import DTYPES
+from convgate.cases.fills import FILLS
+from convgate.cases.lattice import LEAST_MAGNITUDE, MOST_MET, lattice_of, scale, step_of
 from convgate.cases.spec import parse_spec
 from convgate.judging.checks import judge
 from convgate.problems.operators import OPERATORS, Arrays, perform
@@ -63,7 +55,7 @@ def test_a_case_gives_the_same_arrays_each_time(case: Case) -> None:
     first, second = values_of(case), values_of(case)
     for name, shape in array_shapes(case.problem).items():
         assert first[name].shape == shape
-        assert first[name].dtype == DTYPES[case.dtype]
+        assert first[name].dtype == DTYPES[case.dtype].type
         assert np.array_equal(first[name], second[name], equal_nan=True)
 
 
@@ -158,7 +150,7 @@ def test_sums_of_lattice_terms_fit_the_significand(case: Case) -> None:
     assert 2 * total <= 2 ** SIGNIFICANDS[case.dtype]
     # an algorithm that rounds every term stays under an eighth of a step
     divided = Fraction(total, case.operator.least_divisor(case.problem))
-    assert (n + 2) * Fraction(unit_roundoff(case.dtype)) * divided <= Fraction(1, 8)
+    assert (n + 2) * Fraction(DTYPES[case.dtype].unit_roundoff) * divided <= Fraction(1, 8)
 
 
 def test_sums_are_exact_before_they_are_divided_by_much() -> None:
@@ -176,7 +168,7 @@ def test_the_lattice_is_as_large_as_it_can_be(case: Case) -> None:
     a = 2 * found.magnitude
     total = n * a**case.operator.factors * case.operator.quantum(case.problem)
     divided = Fraction(total, case.operator.least_divisor(case.problem))
-    enough = (n + 2) * Fraction(unit_roundoff(case.dtype)) * divided <= Fraction(1, 8)
+    enough = (n + 2) * Fraction(DTYPES[case.dtype].unit_roundoff) * divided <= Fraction(1, 8)
     assert not enough or 2 * total > 2 ** SIGNIFICANDS[case.dtype] or found.magnitude == 2**20
 
 
@@ -274,7 +266,7 @@ def test_products_and_sums_of_lattice_data_are_exact_in_any_order(case: Case) ->
         for output in (name for name in call.outputs if expected[name] is not None):
             for index in np.ndindex(expected[output].shape):
                 entry = sums[output][index]
-                found = list(entry.added(DTYPES[case.dtype])) if isinstance(entry, Terms) else [entry]
+                found = list(entry.added(DTYPES[case.dtype].type)) if isinstance(entry, Terms) else [entry]
                 assert found == [expected[output][index]] * len(found)
 
 
@@ -308,7 +300,7 @@ def test_averages_of_lattice_data_are_exact_in_any_order(case: Case) -> None:
     """Their gradients too: each share is an integer."""
     values, problem = values_of(case), case.problem
     integers = of_objects(values, int)
-    dtype = DTYPES[case.dtype]
+    dtype = DTYPES[case.dtype].type
     options: dict[str, Any] = dict(case.operator.forward(problem).options)
     y = definition.avg_pool2d(integers["x"], problem.kernel_size, **options)
     grad_input = definition.avg_pool2d_backward(integers["grad_output"], integers["x"], problem.kernel_size, **options)
@@ -373,7 +365,7 @@ def test_wide_data_do_not_overflow(case: Case) -> None:
     values = values_of(case)
     n = max(1, *case.operator.roundings(case.problem).values())
     most = max(float(abs(array).max(initial=0)) for array in values.values())
-    assert n * most**case.operator.factors < np.finfo(DTYPES[case.dtype]).max
+    assert n * most**case.operator.factors < DTYPES[case.dtype].largest
 
 
 def special_names(case: Case) -> set[str]:
@@ -449,8 +441,8 @@ def test_special_data_have_every_kind_of_special_value_among_ordinary_ones(opera
         "infinity": np.isposinf,
         "minus infinity": np.isneginf,
         "minus zero": lambda a: (a == 0) & np.signbit(a),
-        "subnormal": lambda a: (a > 0) & (a < smallest_normal(dtype)),
-        "negative subnormal": lambda a: (a < 0) & (a > -smallest_normal(dtype)),
+        "subnormal": lambda a: (a > 0) & (a < DTYPES[dtype].smallest_normal),
+        "negative subnormal": lambda a: (a < 0) & (a > -DTYPES[dtype].smallest_normal),
     }
     data = np.array([values_of(case)["x"] for case in cases])
     found = {name: int(kind(data).sum()) for name, kind in kinds.items()}
@@ -508,7 +500,7 @@ def test_huge_and_tiny_data_are_the_lattice_times_powers_of_two(case: Case) -> N
 @given(st.sampled_from(["huge", "tiny"]).flatmap(filled))
 def test_sums_of_huge_and_tiny_data_are_normal_numbers_with_room_to_spare(case: Case) -> None:
     """At least 2**20 away from over- and underflow, whatever is added up first."""
-    limits = np.finfo(DTYPES[case.dtype])
+    limits = np.finfo(DTYPES[case.dtype].type)
     magnitudes = {name: abs(array.astype(object)) for name, array in values_of(case).items()}
     n = max(1, *case.operator.roundings(case.problem).values())
     for names in case.operator.terms.values():
@@ -602,7 +594,7 @@ def flushing(name: str, keep: Callable[[Array], Any]) -> Callable[..., Any]:
 @pytest.mark.parametrize("lost", ["subnormals", "signs of zeros"])
 def test_what_is_copied_or_chosen_must_keep_subnormals_and_signs_of_zeros(operator: str, dtype: str, lost: str) -> None:
     keep = {
-        "subnormals": lambda y: ~(abs(y) < smallest_normal(dtype)) | (y == 0),
+        "subnormals": lambda y: ~(abs(y) < DTYPES[dtype].smallest_normal) | (y == 0),
         "signs of zeros": lambda y: y != 0,
     }[lost]
     case = parse_spec(f"{operator}:h20w20:special:{dtype}")
@@ -621,8 +613,8 @@ def test_a_maximum_of_zeros_of_both_signs_may_have_either_and_of_one_sign_only_t
 
 @pytest.mark.parametrize(("dtype", "unit", "normal"), [("f32", 2**-24, 2**-126), ("f64", 2**-53, 2**-1022)])
 def test_the_constants_of_the_dtypes(dtype: str, unit: float, normal: float) -> None:
-    assert unit_roundoff(dtype) == unit
-    assert smallest_normal(dtype) == normal
+    assert DTYPES[dtype].unit_roundoff == unit
+    assert DTYPES[dtype].smallest_normal == normal
 
 
 def test_the_lattice_of_a_problem_too_large_for_a_dtype_has_no_values() -> None:

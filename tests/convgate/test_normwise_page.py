@@ -10,7 +10,7 @@ import normwise
 import pytest
 import tiles
 
-from convgate.cases.fills import DTYPES
+from convgate.cases.dtypes import DTYPES
 from convgate.cases.spec import parse_spec
 from convgate.judging.norm_bound import believed
 from convgate.judging.trial import Trial

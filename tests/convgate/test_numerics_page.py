@@ -11,7 +11,8 @@ import pytest
 from pages import filled, table
 
 from convgate.cases.case import Case
-from convgate.cases.fills import DTYPES, LEAST_MAGNITUDE
+from convgate.cases.dtypes import DTYPES
+from convgate.cases.lattice import LEAST_MAGNITUDE
 from convgate.problems.operators import OPERATORS
 from convgate.problems.problem import Problem
 

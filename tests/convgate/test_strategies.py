@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from convgate.cases.case import Case, array_shapes, case_rule, values_of
-from convgate.cases.fills import DTYPES
+from convgate.cases.dtypes import DTYPES
 from convgate.cases.layouts import LAYOUTS
 from convgate.problems.operators import OPERATORS
 from convgate.problems.problem import PAIRS, Problem, overhang, span

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 import impl
 from convgate.cases.case import Case, array_shapes, case_rule, values_of
-from convgate.cases.fills import DTYPES, LEAST_MAGNITUDE, MOST_MET, lattice_of, unit_roundoff
+from convgate.cases.dtypes import DTYPES
+from convgate.cases.lattice import LEAST_MAGNITUDE, MOST_MET, lattice_of
 from convgate.cases.spec import parse_spec
 from convgate.cases.thinning import kept, taken_away, terms_met, to_pixels, to_places
 from convgate.judging.checks import judge
@@ -218,7 +219,7 @@ def test_finite_differences_of_sparse_data_are_exact_although_they_move_the_zero
         else:
             n = max(case.operator.roundings(case.problem).values())
             # of what is divided already
-            assert (n + 4) * Fraction(unit_roundoff(case.dtype)) * total <= Fraction(1, 4), name
+            assert (n + 4) * Fraction(DTYPES[case.dtype].unit_roundoff) * total <= Fraction(1, 4), name
 
 
 @pytest.mark.parametrize("spec", SPARSE.values(), ids=SPARSE)
@@ -235,7 +236,7 @@ def test_magnitudes_leave_room_for_what_finite_differences_move(spec: str) -> No
     case = parse_spec(spec)
     operator, problem = case.operator, case.problem
     found, n = lattice_of(problem, case.dtype), max(operator.roundings(problem).values())
-    a, m, q, u = found.magnitude, found.met or 0, operator.quantum(problem), Fraction(unit_roundoff(case.dtype))
+    a, m, q, u = found.magnitude, found.met or 0, operator.quantum(problem), Fraction(DTYPES[case.dtype].unit_roundoff)
     total = (m * (a + 1) + n) * (a + 1) ** (operator.factors - 1) * q
     assert total <= 2**23
     if operator.factors == 1:

@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 
 from convgate.cases.case import Case, broken_rule, case_rule, invalid_calls, lay_out, values_of
-from convgate.cases.fills import EXACT, step_of
+from convgate.cases.fills import FILLS
+from convgate.cases.lattice import step_of
 from convgate.cases.rules import calls_of
 from convgate.cases.spec import format_spec, parse_spec
 from convgate.diagnosis.when import MOST_WORK, around, rules_met
@@ -144,7 +145,7 @@ def differ(case: Case, call: Call, output: str, found: Any, right: Any) -> bool:
     roundings = case.operator.roundings(case.problem)[output]
     if not roundings:
         return True
-    if case.fill in EXACT or case.fill == "special":
+    if FILLS[case.fill].on_lattice:
         step = step_of(case.operator, case.dtype, case.fill, output)
         return compare(found, right, case.dtype, step=step) is not None
     magnitudes = {name: abs(array).astype(np.float64) for name, array in values_of(case).items()}
