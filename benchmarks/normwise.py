@@ -19,13 +19,12 @@ from tiles import TILES, amplification, largest_error, most_roundings
 
 from convgate.cases.case import broken_rule
 from convgate.cases.dtypes import DTYPES
-from convgate.judging.checks import judge_trial
+from convgate.judging.checks import OUTPUTS, judge_trial
 from convgate.judging.norm_bound import NormBound
 from convgate.judging.subjects.loader import operators_of
 from convgate.judging.trial import Trial
 from convgate.oracle_list import Certified
 from convgate.problems.operators import Array
-from convgate.results.verdicts import OUTPUTS
 from convgate.sources.fuzz import draw_cases
 from convgate.sources.profiles import PROFILES, SHARD
 

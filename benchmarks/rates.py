@@ -204,7 +204,7 @@ def looked_at(seen: Counter[tuple[str, str]]) -> Iterator[None]:
         finally:
             now[0] = ""
 
-    CHECKS.update({name: partial(named, name, check) for name, check in usual.items()})
+    CHECKS.update({name: replace(check, judge=partial(named, name, check.judge)) for name, check in usual.items()})
     before = signal.signal(signal.SIGPROF, lambda _, frame: seen.update([(now[0], callee(modules_at_work(frame)))]))
     signal.setitimer(signal.ITIMER_PROF, INTERVAL, INTERVAL)
     try:

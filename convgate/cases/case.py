@@ -71,8 +71,8 @@ class Case:
     points : tuple of Point
         With the fill "points": all that is not zero.
     broken : str
-        A key of `convgate.cases.rules.ARGUMENTS`: the rule that an array of it breaks; empty for a valid case, and where
-        the problem itself is invalid.
+        A key of `convgate.cases.rules.ARGUMENTS`: the rule that an array of it breaks; empty for a valid case, and
+        where the problem itself is invalid.
     """
 
     problem: Problem

@@ -6,11 +6,12 @@ import numpy as np
 
 from convgate.cases.case import POINTS, Case
 from convgate.diagnosis.grids import grid
+from convgate.judging.checks import OUTPUTS
 from convgate.judging.compare import describe
 from convgate.judging.trial import Trial
 from convgate.problems.operators import Array, Call, source_of
 from convgate.results.picture import Picture
-from convgate.results.verdicts import OUTPUTS, Result
+from convgate.results.verdicts import Result
 
 __all__ = ["headline", "picture", "wrong_output"]
 

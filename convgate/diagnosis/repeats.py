@@ -1,6 +1,7 @@
 """Whether repeated calls on the same data differ: what a subject leaves to chance, or to threads that race.
 
-What it keeps from calls on other data is another matter (`convgate.run.state_leaks`), so here it is called on nothing else.
+What it keeps from calls on other data is another matter (`convgate.run.state_leaks`), so here it is called on nothing
+else.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convgate.cases.case import Case, case_rule
-from convgate.judging.checks import judge_relation
+from convgate.judging.checks.relational import judge_relation
 from convgate.judging.relations import Data, Function, Relation, arrays_of
 from convgate.judging.trial import Trial
 from convgate.results.verdicts import Result

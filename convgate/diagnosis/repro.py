@@ -17,13 +17,13 @@ from convgate.cases.dtypes import DTYPES
 from convgate.cases.layouts import LAYOUTS
 from convgate.diagnosis.repeats import MORE_CALLS, REPEATABLE, repeatable
 from convgate.judging import relations
-from convgate.judging.checks import RELATIONS
+from convgate.judging.checks import OUTPUTS, RELATIONS
 from convgate.judging.compare import Bound, Copied
 from convgate.judging.trial import Trial
 from convgate.oracle_list import Certified
 from convgate.problems.operators import Array, source_of
 from convgate.problems.plain import NotPlainError, Plain
-from convgate.results.verdicts import OUTPUTS, Result
+from convgate.results.verdicts import Result
 
 __all__ = ["repro_source"]
 

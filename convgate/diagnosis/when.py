@@ -20,12 +20,13 @@ from convgate.diagnosis.conditions import MOST_CONDITIONS, exceptions, meets, me
 from convgate.diagnosis.moves import LEAST
 from convgate.diagnosis.neighbours import around, varied, whole_blocks
 from convgate.diagnosis.repeats import REPEATABLE, repeated_calls
-from convgate.judging.checks import judge, judge_whatever_data
+from convgate.judging.checks import OUTPUTS, judge
+from convgate.judging.checks.outputs import judge_whatever_data
 from convgate.judging.subjects.loader import wants
 from convgate.judging.trial import Trial
 from convgate.problems.problem import with_axis
 from convgate.results.failure import When
-from convgate.results.verdicts import OUTPUTS, Result
+from convgate.results.verdicts import Result
 from convgate.shapes.features import vector_of
 from convgate.shapes.space import Bools, Stream
 from convgate.sources.fuzz import draw_cases, draw_invalid

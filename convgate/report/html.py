@@ -19,52 +19,11 @@ from convgate.results.summary import Summary
 from convgate.results.text import visible
 from convgate.results.verdicts import FAILING, VERDICTS
 
-__all__ = ["ORACLES", "render"]
+__all__ = ["render"]
 
 SLOWEST = 10
 # Cases on which the oracles disagree: more would make a page that nobody reads, and the record has them all.
 OPEN_SHOWN = 1_000
-
-
-@dataclass(frozen=True)
-class Oracle:
-    """What stands behind some checks.
-
-    Parameters
-    ----------
-    name : str
-        As a heading.
-    checks : dict
-        Each of its checks, and what that asks, in words.
-    """
-
-    name: str
-    checks: dict[str, str]
-
-
-ORACLES = (
-    Oracle(
-        "The definition and PyTorch",
-        {
-            "forward": "the result",
-            "grad_input": "the gradient of the input",
-            "grad_weight": "the gradient of the weight",
-            "grad_bias": "the gradient of the bias",
-            "special_values": "NaN and infinities where they must be, and nowhere else",
-        },
-    ),
-    Oracle("Exact finite differences", {"finite_difference": "gradients against differences of the results"}),
-    Oracle(
-        "Identities",
-        {
-            "adjoint": "backward is the transpose of forward",
-            "identity": "linearity, shifts, batches, groups",
-            "layout": "the same whatever the layout in memory",
-            "purity": "inputs stay as they are, results do not change, whatever is called in between",
-        },
-    ),
-    Oracle("The rules of the arguments", {"invalid_arguments": "what is invalid is refused"}),
-)
 
 
 @dataclass(frozen=True)
@@ -120,14 +79,14 @@ def render(summary: Summary) -> str:
         record=record,
         reason=reason_in_words(record),
         covered=coverage_in_words(maps),
-        judged=judged_in_words(record),
+        judged=judged_in_words(summary),
         notes=notes_of(record),
         layers={each.spec: each.layer for each in record.judged if each.layer},
         most_open=OPEN_SHOWN,
         command=summary.command,
         failing=Counter(failure.operator for failure in record.failures),
-        oracles=ORACLES,
-        counts=counts_of(record),
+        oracles=summary.oracles,
+        counts=counts_of(summary),
         pairs_share=percent(*total(maps, 2)),
         percent=percent,
         maps=maps,
@@ -178,10 +137,11 @@ def reason_in_words(record: RunRecord) -> str:
     return text if text.startswith(tuple(record.operators)) else text[:1].upper() + text[1:]
 
 
-def judged_in_words(record: RunRecord) -> str:
+def judged_in_words(summary: Summary) -> str:
     """What was held against what, as one sentence."""
+    record = summary.record
     checks = {row.check for row in record.checks}
-    against = [oracle.name[0].lower() + oracle.name[1:] for oracle in ORACLES if checks & oracle.checks.keys()]
+    against = [name[0].lower() + name[1:] for name, asked in summary.oracles.items() if checks & asked.keys()]
     return f"{listed(record.operators)}, held against {listed(against)}, in profile {record.profile}."
 
 
@@ -190,11 +150,11 @@ def listed(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words) or "nothing"
 
 
-def counts_of(record: RunRecord) -> dict[tuple[str, str], Counts]:
+def counts_of(summary: Summary) -> dict[tuple[str, str], Counts]:
     """Verdicts by operator and check, by operator and oracle's name, and the same of all operators under ""."""
-    oracle_of = {check: oracle.name for oracle in ORACLES for check in oracle.checks}
+    oracle_of = {check: name for name, asked in summary.oracles.items() for check in asked}
     found: dict[tuple[str, str], Counts] = {}
-    for row in record.checks:
+    for row in summary.record.checks:
         for key in ((row.operator, row.check), ("", row.check), ("", oracle_of.get(row.check, ""))):
             found.setdefault(key, Counts(Counter())).by_verdict.update(row.counts)
     return found

@@ -38,6 +38,8 @@ class Summary:
         The command that makes the same run again; empty if there is none.
     next_step : str
         What to do now, in a sentence.
+    oracles : dict
+        What stands behind the checks, as a heading, to its checks, and each of these to what it asks, in words.
     coverage_maps : callable
         Returns the map of each operator's coverage, which takes seconds to draw up.
     case_facts : callable
@@ -47,5 +49,6 @@ class Summary:
     record: RunRecord
     command: str
     next_step: str
+    oracles: Mapping[str, Mapping[str, str]]
     coverage_maps: Callable[[], Sequence[CoverageMap]]
     case_facts: Callable[[str], CaseFacts]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["FAILING", "NOT_DETERMINISTIC", "OUTPUTS", "VERDICTS", "Result", "primary_failure"]
+__all__ = ["FAILING", "NOT_DETERMINISTIC", "VERDICTS", "Result", "primary_failure"]
 
 
 VERDICTS = ("passed", "failed", "unsupported", "vacuous", "crashed", "timed_out", "oracles_disagree")
@@ -62,10 +62,6 @@ class Result:
     claim: float | None = None
     refused: bool = False
     one_oracle: bool = False
-
-
-# Outputs by the check that compares them with the oracles.
-OUTPUTS = {"forward": "y", "grad_input": "grad_input", "grad_weight": "grad_weight", "grad_bias": "grad_bias"}
 
 
 def primary_failure(results: Iterable[Result]) -> Result | None:

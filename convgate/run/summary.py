@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from convgate.cases.spec import parse_spec
+from convgate.judging.checks import CHECKS
 from convgate.problems.operators import OPERATORS
 from convgate.results.coverage import CoverageMap
 from convgate.results.record import RunRecord
@@ -25,9 +26,18 @@ def summary_of(record: RunRecord) -> Summary:
         record=record,
         command=command_of(record) if record.profile in PROFILES else "",
         next_step=next_step(record),
+        oracles=oracles(),
         coverage_maps=partial(maps_of, record),
         case_facts=facts_of,
     )
+
+
+def oracles() -> dict[str, dict[str, str]]:
+    """What stands behind the checks, its checks, and what each of these asks."""
+    found: dict[str, dict[str, str]] = {}
+    for check in CHECKS.values():
+        found.setdefault(check.oracle, {})[check.name] = check.asks
+    return found
 
 
 def maps_of(record: RunRecord) -> list[CoverageMap]:

@@ -4,19 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from convgate.judging.checks import CHECKS
+from convgate.judging.checks import CHECKS, OUTPUTS
 from convgate.results.record import MAX_UNSUPPORTED, Caveats, CheckCounts, JudgedCase, refusals
-from convgate.results.verdicts import FAILING, OUTPUTS, VERDICTS, Result
+from convgate.results.verdicts import FAILING, VERDICTS, Result
 
 __all__ = ["Tally", "caveats_of", "conforming_reason", "verdict_of", "verdict_of_case"]
 
 
 # The oracles may disagree on up to MOST_OPEN cases, or one in ONE_OPEN_IN if that is more.
 MOST_OPEN, ONE_OPEN_IN = 5, 1_000
-
-
-# Checks that can pass whatever the values are.
-WITHOUT_VALUES = {"purity", "layout"}
 
 
 @dataclass
@@ -119,7 +115,7 @@ def verified(results: Sequence[Result]) -> bool:
     outputs = [result for result in results if result.check in OUTPUTS]
     if any(each.verdict == "vacuous" and each.factor is not None for each in outputs):
         results = outputs
-    seen = [result for result in results if result.check not in WITHOUT_VALUES or result.verdict != "passed"]
+    seen = [result for result in results if CHECKS[result.check].of_values or result.verdict != "passed"]
     verdicts = {result.verdict for result in seen}
     return "passed" in verdicts and "oracles_disagree" not in verdicts
 

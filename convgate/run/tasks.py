@@ -17,14 +17,14 @@ from convgate.diagnosis.explain import picture
 from convgate.diagnosis.minimize import complexity, minimize
 from convgate.diagnosis.store import fingerprint
 from convgate.diagnosis.when import fails_when, rule_of
-from convgate.judging.checks import CHECKS, RELATIONS, judge, judge_trial
+from convgate.judging.checks import CHECKS, OUTPUTS, RELATIONS, judge, judge_trial
 from convgate.judging.relations import evaluate
 from convgate.judging.subjects.loader import load_subject, supports, takes, wants
 from convgate.judging.trial import RAISED, Trial
 from convgate.oracle_list import torch_oracle
 from convgate.results.failure import When
 from convgate.results.picture import Picture
-from convgate.results.verdicts import OUTPUTS, Result, primary_failure
+from convgate.results.verdicts import Result, primary_failure
 from convgate.run.tally import Tally
 from convgate.sources.covering import covering_cases
 from convgate.sources.fuzz import draw_cases

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from convgate.cases.spec import format_spec
-from convgate.judging.checks import CHECKS, judge_trial
+from convgate.judging.checks import CHECKS, OUTPUTS, judge_trial
 from convgate.judging.subjects.loader import SubjectError, load_subject
 from convgate.judging.trial import Trial
-from convgate.results.verdicts import OUTPUTS, Result, primary_failure
+from convgate.results.verdicts import Result, primary_failure
 from convgate.run.tasks import Shard, cases_of
 from convgate.run.workers import Dead, Workers
 

@@ -6,11 +6,9 @@ from statistics import median
 
 from convgate.judging.checks import CHECKS
 
-__all__ = ["GRADIENT_CHECKS", "Explained", "JudgedFault", "Kill", "Qualification"]
+__all__ = ["Explained", "JudgedFault", "Kill", "Qualification"]
 
 FORMAT_VERSION = 2
-# Those that look at nothing but forward and backward of the subject itself.
-GRADIENT_CHECKS = ("finite_difference", "adjoint")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +105,7 @@ class JudgedFault:
     @property
     def by_gradients(self) -> bool:
         """Whether the gradient checks alone find it."""
-        return any(check in self.kills for check in GRADIENT_CHECKS)
+        return any(check.subject_alone and check.name in self.kills for check in CHECKS.values())
 
 
 @dataclass(frozen=True, kw_only=True)

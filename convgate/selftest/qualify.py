@@ -4,7 +4,8 @@ Faults are judged together on the cases that the gate would judge each of them o
 many: up to the first case that shows a fault, and on some hundreds more, to see which checks find it and in how many
 ways it shows. What it comes to is what the gate comes to (a test compares them), but for what shows first after that.
 
-What is judged can be kept in a file as it goes (`convgate.selftest.checkpoint`), and a run that was interrupted goes on from it.
+What is judged can be kept in a file as it goes (`convgate.selftest.checkpoint`), and a run that was interrupted goes on
+from it.
 
 The regression corpus is left out. It belongs to a reports folder, not to the gate, and repeats cases that broke
 something once: that known bugs are found by heart says nothing of those to come.

@@ -10,10 +10,10 @@ import pytest
 import impl
 from convgate.cases.case import Case, case_rule
 from convgate.cases.spec import format_spec, parse_spec
-from convgate.judging.checks import judge
+from convgate.judging.checks import OUTPUTS, judge
 from convgate.problems.operators import OPERATORS
 from convgate.problems.problem import Problem
-from convgate.results.verdicts import OUTPUTS, primary_failure
+from convgate.results.verdicts import primary_failure
 from convgate.run.tally import Tally
 from convgate.shapes.coverage import coverage_of
 from convgate.shapes.features import features_of, vector_of

@@ -28,13 +28,13 @@ from convgate.cases.spec import format_spec, parse_spec
 from convgate.diagnosis.explain import picture
 from convgate.diagnosis.store import make_failure
 from convgate.judging.checks import CHECKS, judge
-from convgate.report.html import ORACLES, render
+from convgate.report.html import render
 from convgate.results.coverage import STRENGTHS
 from convgate.results.failure import When
 from convgate.results.picture import Grid, Picture
 from convgate.results.record import CheckCounts, Disagreement, JudgedCase, RunRecord, SavedFailure
 from convgate.results.verdicts import primary_failure
-from convgate.run.summary import summary_of
+from convgate.run.summary import oracles, summary_of
 from convgate.run.tally import Tally, counts_by_check, total_counts, verdict_of
 from convgate.shapes.coverage import coverage_of
 from convgate.shapes.space import space_of
@@ -253,7 +253,7 @@ def test_an_empty_array_is_drawn_as_such(opened: Opened, failing: RunRecord) -> 
 
 
 def test_every_check_stands_behind_one_oracle() -> None:
-    assert sorted(check for oracle in ORACLES for check in oracle.checks) == sorted(CHECKS)
+    assert sorted(check for asked in oracles().values() for check in asked) == sorted(CHECKS)
 
 
 def test_the_checks_are_counted_by_oracle_and_operator(opened: Opened, failing: RunRecord) -> None:
@@ -262,7 +262,7 @@ def test_the_checks_are_counted_by_oracle_and_operator(opened: Opened, failing: 
     cells = [" ".join(each.split()) for each in row.locator("td").all_inner_texts()]
     (counts,) = [each.counts for each in failing.checks if (each.operator, each.check) == ("conv2d", "forward")]
     assert cells[1].startswith(f"{counts['passed']:,} {counts['failed']:,} failed")
-    assert page.locator("#checks .oracle th").all_inner_texts() == [oracle.name for oracle in ORACLES]
+    assert page.locator("#checks .oracle th").all_inner_texts() == list(oracles())
 
 
 def test_oracles_that_disagree_are_listed(opened: Opened, passing: RunRecord) -> None:
@@ -399,7 +399,7 @@ def test_without_scripts_the_facts_are_there_and_nothing_that_does_not_work(open
     assert page.get_by_text(MINIMAL, exact=True).first.is_visible()
     assert page.locator(".figures").is_visible()
     assert "feasible combinations of up to three classes have no case" in shown
-    assert page.locator("#checks .oracle").count() == len(ORACLES)
+    assert page.locator("#checks .oracle").count() == len(oracles())
     assert page.locator("button.copy:visible, fieldset:visible").count() == 0
 
 

@@ -161,7 +161,8 @@ def __getattr__(name: str) -> ModuleType:
     """The mutant of this id; by the name of the package itself, its copy without a change."""
     if name == DEFAULT_SUBJECT:
         return private_copy(DEFAULT_SUBJECT, settings=SETTINGS.get(DEFAULT_SUBJECT))
-    # every `from convgate.selftest.faults.mutants import` asks for __path__, and to enumerate the mutants takes most of a second
+    # every `from convgate.selftest.faults.mutants import` asks for __path__, and to enumerate the mutants takes most of
+    # a second
     mutant = None if name.startswith("__") else mutants_of(DEFAULT_SUBJECT).get(name)
     if mutant is None:
         raise AttributeError(f"{DEFAULT_SUBJECT} has no mutant {name}; ids change with the statement that is mutated")

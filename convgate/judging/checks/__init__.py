@@ -1,0 +1,71 @@
+"""The checks: each looks at one trial and says what it found.
+
+A further check is a file here and one line below, or an entry point of another package in the group
+``convgate.checks``.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from convgate.cases.case import Case
+from convgate.judging.checks.adjoint import ADJOINT
+from convgate.judging.checks.check import Check, is_large
+from convgate.judging.checks.finite_difference import FINITE_DIFFERENCE
+from convgate.judging.checks.identity import IDENTITY
+from convgate.judging.checks.invalid_arguments import INVALID_ARGUMENTS
+from convgate.judging.checks.layout import LAYOUT
+from convgate.judging.checks.outputs import DIRECT, SPECIAL_VALUES
+from convgate.judging.checks.purity import PURITY
+from convgate.judging.trial import Trial
+from convgate.plugins import with_plugins
+from convgate.results.verdicts import Result
+
+__all__ = ["CHECKS", "OUTPUTS", "RELATIONS", "Check", "checks_for", "judge", "judge_trial"]
+
+# In the order of blame: what a check finds explains what the later ones find on the same case.
+CHECKS = with_plugins(
+    "convgate.checks",
+    Check,
+    (*DIRECT, SPECIAL_VALUES, PURITY, FINITE_DIFFERENCE, ADJOINT, IDENTITY, LAYOUT, INVALID_ARGUMENTS),
+)
+# Outputs by the check that compares them with the definition, and relations by the check that asks for them.
+OUTPUTS = {check.name: check.output for check in CHECKS.values() if check.output}
+RELATIONS = {check.name: check.relations for check in CHECKS.values() if check.relations is not None}
+
+
+def checks_for(case: Case) -> frozenset[str]:
+    """The checks that a case is worth: all, but on a large one only those that make few calls."""
+    large = is_large(case)
+    return frozenset(name for name, check in CHECKS.items() if check.few_calls or not large)
+
+
+def judge(case: Case, subject: Any, checks: Iterable[str] = tuple(CHECKS)) -> tuple[Result, ...]:
+    """Run the checks that apply to a case.
+
+    Parameters
+    ----------
+    case : Case
+        With an invalid problem only the check of invalid arguments applies, otherwise all others.
+    subject : Any
+        A module or object with the functions of the subject protocol.
+    checks : iterable of str
+        Names of checks, of which those that apply and that the case is worth are run.
+
+    Returns
+    -------
+    tuple of Result
+        In the order of `CHECKS`.
+    """
+    return judge_trial(Trial(case, subject), checks)
+
+
+def judge_trial(trial: Trial, checks: Iterable[str] = tuple(CHECKS)) -> tuple[Result, ...]:
+    """Run the checks that apply to a trial's case, as `judge` does."""
+    asked = checks_for(trial.case).intersection(checks)
+    results = []
+    for name, check in CHECKS.items():
+        if name in asked and check.of_arguments == (trial.rule is not None):
+            result = check.judge(trial)
+            if result is not None:
+                results.append(result)
+    return tuple(results)

@@ -1,0 +1,177 @@
+"""Each output against the definition, once PyTorch agrees with that."""
+
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from convgate.judging.checks.check import DEFINITION, Check
+from convgate.judging.checks.results import is_vacuous, not_plain, raised, summary
+from convgate.judging.compare import Mismatch, compare
+from convgate.judging.determined import excused
+from convgate.judging.norm_bound import NormBound
+from convgate.judging.trial import Trial
+from convgate.oracle_list import Certified
+from convgate.problems.operators import Array, Call, ResultsError
+from convgate.problems.plain import type_name
+from convgate.results.verdicts import Result
+
+__all__ = ["DIRECT", "SPECIAL_VALUES", "judge_whatever_data"]
+
+
+# A result that is too small by this share must not pass by what a subject claims: otherwise the claim was judged, and
+# not the result.
+NOTICED = Fraction(1, 100)
+
+
+def judge_output(check: str, output: str, trial: Trial) -> Result | None:
+    """Compare one output of the subject with the definition, once PyTorch agrees with that."""
+    call = trial.call_producing(output)
+    if call is None:
+        return None
+    outcome = trial.outcome(call)
+    if outcome.missing:
+        why = "raises NotImplementedError" if outcome.refused else "is not there"
+        return Result(check, "unsupported", message=f"{call.function} {why}", refused=outcome.refused)
+    if isinstance(outcome.error, ResultsError):
+        return not_plain(check, outcome.error, output=output)
+    if outcome.error is not None or outcome.outputs is None:
+        return raised(check, outcome.error or RuntimeError("no result"), output=output)
+    expected = trial.expected(call).get(output)
+    if expected is None:
+        return judge_absent(check, output, outcome.outputs[output])
+    mismatch, claimed = judge_values(trial, call, output, outcome.outputs[output])
+    # what it is, no oracle needs to be asked
+    of_values = mismatch is None or mismatch.symptom not in {"wrong type", "wrong dtype"}
+    disagreement = oracles_disagree(trial, call, output) if of_values else None
+    if disagreement is not None:
+        message = f"{output}{disagreement.message} by PyTorch; the definition says what must be"
+        return Result(check, "oracles_disagree", "", message, disagreement.expected, disagreement.actual, output)
+    judged = partial(
+        Result,
+        check,
+        output=output,
+        factor=claimed.factor if claimed is not None else None,
+        claim=trial.error_factor if claimed is not None else None,
+        one_oracle=trial.witnessed and trial.witness(call) is None,
+    )
+    if mismatch is not None:
+        where = f"[{','.join(map(str, mismatch.index))}]" if mismatch.index is not None else ""
+        text = f"{output}{where} {mismatch.message}"
+        return judged(
+            verdict="failed",
+            symptom=mismatch.symptom,
+            message=text,
+            expected=mismatch.expected,
+            actual=mismatch.actual,
+            place=f"{output}{where}" if where else "",
+        )
+    if claimed is not None and lets_pass(expected, claimed):
+        return judged(verdict="vacuous", message="the subject's error_factor lets a result pass that is 1 % too small")
+    if is_vacuous(expected):
+        return judged(verdict="vacuous", message="nothing but zeros was expected")
+    return judged(verdict="passed")
+
+
+def lets_pass(expected: Certified | Array, claimed: NormBound) -> bool:
+    """Whether a result that is too small everywhere, by as much as must be noticed, would be within the bound."""
+    indices = np.ndindex(expected.shape)
+    return all(NOTICED * abs(exactly(expected, index)) <= claimed.at(index) for index in indices)
+
+
+def exactly(numbers: Certified | Array, index: tuple[int, ...]) -> Fraction:
+    """One entry as an exact number."""
+    return numbers[index] if isinstance(numbers, Certified) else Fraction(numbers.item(index))
+
+
+def judge_values(trial: Trial, call: Call, output: str, actual: Any) -> tuple[Mismatch | None, NormBound | None]:
+    """How an output differs from the definition, and the bound that the subject claims, if it was judged by that.
+
+    It is where the subject is not as exact as one that adds up the products of the definition. On the lattice the
+    nearest integers decide, and the claim only where it allows for errors of more than half a step.
+    """
+    expected, dtype = trial.expected(call)[output], trial.case.dtype
+    actual = excused(actual, expected, trial.undetermined(output))
+    mismatch = compare(actual, expected, dtype, trial.bound(call, output, dtype), step=trial.step(output))
+    claimed = trial.norm_bound(output, trial.error_factor) if mismatch is not None else None
+    if claimed is None:
+        return mismatch, None
+    beyond = compare(actual, expected, dtype, claimed)
+    return mismatch if beyond is not None and trial.on_lattice else beyond, claimed
+
+
+def judge_absent(check: str, output: str, actual: Any) -> Result:
+    """Without a bias its gradient is None."""
+    if actual is None:
+        return Result(check, "vacuous", message="no bias, so no gradient", output=output)
+    name = type_name(actual)
+    message = f"{output} must be None without a bias, got {name}"
+    return Result(check, "failed", "wrong type", message, "None", name, output)
+
+
+def oracles_disagree(trial: Trial, call: Call, output: str) -> Mismatch | None:
+    """How PyTorch in float64 differs from the definition; None if it does not, or has no opinion."""
+    witness = trial.witness(call)
+    if witness is None:
+        return None
+    bound, expected = trial.bound(call, output, "f64"), trial.expected(call)[output]
+    found = excused(witness[output], expected, trial.undetermined(output))
+    return compare(found, expected, "f64", bound, step=trial.step(output))
+
+
+def judge_direct(check: str, output: str, trial: Trial) -> Result | None:
+    """Forward and each gradient, on data of every kind but special values."""
+    if not trial.finite:
+        return None
+    return judge_output(check, output, trial)
+
+
+def judge_special_values(trial: Trial) -> Result | None:
+    """NaN and infinities appear where they must and nowhere else."""
+    if trial.finite:
+        return None
+    return summary("special_values", (judge_special_output(check.output, trial) for check in DIRECT))
+
+
+def judge_special_output(output: str, trial: Trial) -> Result | None:
+    """One output, on data with special values."""
+    if trial.error_factor is not None:
+        message = "the subject has an error_factor: a transform spreads NaN and infinities over the whole image"
+        return Result("special_values", "unsupported", message=message)
+    if trial.operator.name == "max_pool2d" and output != "y" and np.isnan(trial.values["x"]).any():
+        # which NaN of a window takes its gradient is a convention that no document fixes
+        return None
+    if output == "grad_bias" and "bias" not in trial.values:
+        return None
+    return judge_output("special_values", output, trial)
+
+
+def judge_whatever_data(output: str, trial: Trial) -> Result | None:
+    """One output, by the check that the data are for."""
+    if trial.finite:
+        check = next(check.name for check in DIRECT if check.output == output)
+        return judge_output(check, output, trial)
+    return judge_special_output(output, trial)
+
+
+def direct(output: str, *, name: str, asks: str, short: str) -> Check:
+    """The check of one output."""
+    judge = partial(judge_direct, name, output)
+    return Check(name=name, judge=judge, oracle=DEFINITION, asks=asks, short=short, output=output, few_calls=True)
+
+
+DIRECT = (
+    direct("y", name="forward", asks="the result", short="fwd"),
+    direct("grad_input", name="grad_input", asks="the gradient of the input", short="gi"),
+    direct("grad_weight", name="grad_weight", asks="the gradient of the weight", short="gw"),
+    direct("grad_bias", name="grad_bias", asks="the gradient of the bias", short="gb"),
+)
+SPECIAL_VALUES = Check(
+    name="special_values",
+    judge=judge_special_values,
+    oracle=DEFINITION,
+    asks="NaN and infinities where they must be, and nowhere else",
+    short="special",
+    few_calls=True,
+)

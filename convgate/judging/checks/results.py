@@ -1,0 +1,66 @@
+"""What every check makes results of."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from convgate.judging.trial import RAISED
+from convgate.oracle_list import Certified
+from convgate.problems.operators import Array
+from convgate.results.text import cut
+from convgate.results.verdicts import Result
+
+__all__ = []
+
+
+# Of what a subject says.
+MOST_CHARACTERS = 2_000
+
+
+def raised(check: str, error: BaseException, *, output: str = "", relation: str = "") -> Result:
+    """A subject raised on a valid problem."""
+    name = type(error).__name__
+    try:
+        text = " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+    except RAISED:
+        text = ""
+    message = f"raised {name}: {cut(text, MOST_CHARACTERS)}" if text else f"raised {name}"
+    return Result(
+        check, "failed", "raised", message, expected="a result", actual=name, output=output, relation=relation
+    )
+
+
+def not_plain(check: str, error: Exception, *, output: str = "", relation: str = "") -> Result:
+    """A subject returned something else than arrays of NumPy's own of the right dtype, or not as many."""
+    symptom, _, text = str(error).partition(": ")
+    message = f"{relation}: {text}" if relation else text
+    return Result(check, "failed", symptom, message, "ndarray", text, output, relation=relation)
+
+
+def is_vacuous(expected: Certified | Array) -> bool:
+    """Whether there is nothing to see: no entries, or all zero."""
+    return not np.asarray(expected).any()
+
+
+def summary(check: str, results: Iterable[Result | None]) -> Result | None:
+    """The worst of several results of one check: the first failure, or a pass if one passed."""
+    found = []
+    for result in results:
+        if result is None:
+            continue
+        if result.verdict in {"failed", "oracles_disagree"}:
+            return result
+        found.append(result)
+    for verdict in ("passed", "vacuous", "unsupported"):
+        for result in found:
+            if result.verdict == verdict:
+                return Result(
+                    check,
+                    verdict,
+                    message=result.message,
+                    factor=max((each.factor for each in found if each.factor is not None), default=None),
+                    claim=max((each.claim for each in found if each.claim is not None), default=None),
+                    refused=any(each.refused for each in found),
+                    one_oracle=any(each.one_oracle for each in found),
+                )
+    return None
