@@ -36,6 +36,9 @@ INVALID = 150
 # Where others describe it nearly as well, so many cases more are looked at for such as tell them apart: for each other
 # description a few, for all of them no more than that, and so often.
 DOUBTED, TELLING, MOST_IN_DOUBT, ROUNDS = 1500, 3, 60, 3
+# Around a few cases that are at odds with the description, the smallest ones, some more are looked at, so often: what
+# sets such a case apart, if anything does, is then seen on several.
+MOST_AT_ODDS, CLOSER, LOOKS = 4, 12, 2
 # Data can hide a fault: a case passes only if it passes with so many seeds. On the lattice what is bilinear in the data
 # hides next to nothing (Schwartz and Zippel); a maximum can, and so can other data.
 SEEDS, LATTICE_SEEDS = 5, 2
@@ -117,12 +120,15 @@ def fails_when(case: Case, found: Case, subject: Any, failure: Result) -> When |
         return None
     stream = np.random.PCG64(np.random.SeedSequence(list(format_spec(case).encode())))
     probes = list(list_probes(first, subject, failure, stream))
+    for _ in range(LOOKS):
+        told = list(closer(probes, subject, failure, stream))
+        if not told:
+            break
+        probes += told
     # They decide between descriptions but make none longer: chosen to differ, they are also those in which it hides.
     most = len(describe_when(probes).conditions)
     for _ in range(ROUNDS):
-        doubtful = [each for each in cases_in_doubt(probes, most, stream) if wants(subject, each.problem, each.dtype)]
-        judged = (probe(each, subject, failure, of_empty=case.problem.batch == 0) for each in doubtful)
-        told = [each for each in judged if each is not None]
+        told = list(probed(cases_in_doubt(probes, most, stream), subject, failure, of_empty=case.problem.batch == 0))
         if not told:
             break
         probes += told
@@ -227,6 +233,30 @@ def comparable(candidates: Iterable[Case], origin: Case) -> Iterator[Case]:
             candidate = replace(candidate, fill="lattice")
         if case_rule(candidate) is None and work_of(candidate) <= MOST_WORK:
             yield candidate
+
+
+def closer(probes: Sequence[Probe], subject: Any, failure: Result, stream: Stream) -> Iterator[Probe]:
+    """More cases like those that are at odds with the best description: that meet it and pass, or do not and fail."""
+    origin = probes[0].cases[0]
+    found = shortest([each.cases for each in probes], np.array([each.fails for each in probes]))
+    odd = [each for each, met in zip(probes, found.met, strict=True) if met != each.fails]
+    tried = {each.cases[0] for each in probes}
+    for each in sorted(odd, key=lambda each: work_of(each.cases[0]))[:MOST_AT_ODDS]:
+        near = [case for case in comparable(around([each.cases[0]], stream, CLOSER), origin) if case not in tried]
+        (met,) = met_by([found.conditions], [origin, *near])
+        alike = (
+            [case for case, holds in zip(near, met[1:], strict=True) if holds != each.fails] if met is not None else []
+        )
+        tried.update(alike)
+        yield from probed(alike, subject, failure, of_empty=origin.problem.batch == 0)
+
+
+def probed(cases: Iterable[Case], subject: Any, failure: Result, *, of_empty: bool) -> Iterator[Probe]:
+    """Those of some cases that the subject wants and that show something."""
+    for case in cases:
+        found = probe(case, subject, failure, of_empty=of_empty) if wants(subject, case.problem, case.dtype) else None
+        if found is not None:
+            yield found
 
 
 def cases_in_doubt(probes: Sequence[Probe], most: int, stream: Stream) -> list[Case]:
