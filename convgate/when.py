@@ -79,10 +79,22 @@ class When:
 
 @dataclass(frozen=True)
 class Probe:
-    """A case that was tried, with the data that it failed with, or all the data that it passed with."""
+    """A case that was tried.
+
+    Parameters
+    ----------
+    cases : tuple of Case
+        With the data that it failed with, or all the data that it passed with.
+    fails : bool
+        Whether it failed.
+    odd : bool
+        Whether it was tried because it is like one at odds with a description: then it is not counted, as such cases
+        are more often at odds with it than others.
+    """
 
     cases: tuple[Case, ...]
     fails: bool
+    odd: bool = False
 
 
 def sentence(when: When) -> str:
@@ -168,7 +180,8 @@ def describe_when(probes: Sequence[Probe], most: int = MOST_CONDITIONS, /, **wor
     """
     failing = np.array([probe.fails for probe in probes])
     found = shortest([probe.cases for probe in probes], failing, most)
-    return counted(found.conditions, found.met, failing, **words)
+    counts = np.array([not probe.odd for probe in probes])
+    return counted(found.conditions, found.met[counts], failing[counts], **words)
 
 
 def counted(conditions: tuple[str, ...], met: Bools, failing: Bools, **words: str) -> When:
@@ -243,12 +256,13 @@ def closer(probes: Sequence[Probe], subject: Any, failure: Result, stream: Strea
     tried = {each.cases[0] for each in probes}
     for each in sorted(odd, key=lambda each: work_of(each.cases[0]))[:MOST_AT_ODDS]:
         near = [case for case in comparable(around([each.cases[0]], stream, CLOSER), origin) if case not in tried]
-        (met,) = met_by([found.conditions], [origin, *near])
-        alike = (
-            [case for case, holds in zip(near, met[1:], strict=True) if holds != each.fails] if met is not None else []
-        )
+        met = meets(found.conditions, [origin, *near])
+        if met is None:
+            return
+        alike = [case for case, holds in zip(near, met[1:], strict=True) if holds != each.fails]
         tried.update(alike)
-        yield from probed(alike, subject, failure, of_empty=origin.problem.batch == 0)
+        for seen in probed(alike, subject, failure, of_empty=origin.problem.batch == 0):
+            yield replace(seen, odd=True)
 
 
 def probed(cases: Iterable[Case], subject: Any, failure: Result, *, of_empty: bool) -> Iterator[Probe]:
