@@ -17,7 +17,7 @@ of Kraft: the sum of 2**-bits is 1).
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, combinations, pairwise
 from math import gcd, log2
 
@@ -74,6 +74,8 @@ MOST_CONDITIONS = 6
 UNION, VALUE, BOTH, MADE_UP = 1.0, 1.5, 1.0, 2.0
 # A description that takes so many bits more is a thousand times less likely, and no rival.
 RIVAL = 10.0
+# Bits by which another description must be better to take the place of one.
+LEAST_GAIN = 1e-6
 # Numbers next to which a threshold is at the edge of a block.
 BLOCK_EDGES = frozenset(BLOCKS)
 
@@ -109,6 +111,15 @@ class Conjunction:
 
     conditions: tuple[str, ...]
     met: Bools
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A conjunction under construction: the numbers of its conditions, the cases that meet them, and its bits."""
+
+    numbers: tuple[int, ...]
+    met: Bools
+    bits: float
 
 
 def shortest(tried: Sequence[Sequence[Case]], failing: Bools, most: int = MOST_CONDITIONS) -> Conjunction:
@@ -147,8 +158,8 @@ def ranked(tried: Sequence[Sequence[Case]], failing: Bools, most: int = MOST_CON
         beam = longer([draft for draft in beam if draft.bits + least <= best + RIVAL], met, costs, failing)
         if not beam:
             break
-        left = exceptions(np.array([draft.met for draft in beam]), failing)
-        seen += [(draft.bits + float(bits), draft) for draft, bits in zip(beam, left, strict=True)]
+        seen += weighed(beam, failing)
+    seen += polished(min(seen, key=lambda pair: round(pair[0], 6)), met, costs, failing)
     # sorting is stable: between equals the shorter one wins, and of those as long the one that the beam puts first
     seen.sort(key=lambda pair: round(pair[0], 6))
     return [
@@ -156,6 +167,33 @@ def ranked(tried: Sequence[Sequence[Case]], failing: Bools, most: int = MOST_CON
         for bits, draft in seen
         if bits <= seen[0][0] + RIVAL
     ]
+
+
+def weighed(drafts: Sequence[Draft], failing: Bools) -> list[tuple[float, Draft]]:
+    """Drafts with all the bits that they take, those of their exceptions among them."""
+    left = exceptions(np.array([draft.met for draft in drafts]), failing)
+    return [(draft.bits + float(bits), draft) for draft, bits in zip(drafts, left, strict=True)]
+
+
+def polished(best: tuple[float, Draft], met: Floats32, costs: Floats, failing: Bools) -> Iterator[tuple[float, Draft]]:
+    """Better and better drafts than one, each with one condition left out or in another's place.
+
+    What describes most cases by itself need not be what goes best with the others.
+    """
+    while best[1].numbers:
+        numbers = best[1].numbers
+        shorter = [drafted(numbers[:place] + numbers[place + 1 :], met, costs) for place in range(len(numbers))]
+        found = min(weighed([*shorter, *longer(shorter, met, costs, failing)], failing), key=lambda pair: pair[0])
+        if found[0] > best[0] - LEAST_GAIN:
+            return
+        best = found
+        yield best
+
+
+def drafted(numbers: tuple[int, ...], met: Floats32, costs: Floats) -> Draft:
+    """The conjunction of some conditions."""
+    everyone: Bools = np.logical_and.reduce(met[list(numbers)] > 0)
+    return Draft(numbers, everyone, float(costs[list(numbers)].sum()))
 
 
 def costs_of(conditions: Sequence[Condition]) -> Floats:
@@ -172,15 +210,6 @@ def same_so_far(words: Sequence[str], cases: Iterable[Case]) -> list[tuple[str, 
         for number, text in enumerate(words)
         for other in alternatives(text, quantities)
     ]
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A conjunction under construction: the numbers of its conditions, the cases that meet them, and its bits."""
-
-    numbers: tuple[int, ...]
-    met: Bools
-    bits: float
 
 
 def longer(beam: Sequence[Draft], met: Floats32, costs: Floats, failing: Bools) -> list[Draft]:
@@ -298,6 +327,8 @@ def statements(quantities: Quantities) -> Iterator[Condition]:
     for names in counts_together(quantities.operator):
         yield from of_both_counts(names, quantities)
     yield from squares(quantities)
+    yield from longer_sides(quantities)
+    yield from same_counts(quantities)
 
 
 def of_axes(name: str, quantities: Quantities) -> Iterator[Condition]:
@@ -333,7 +364,9 @@ def of_whole(name: str, quantities: Quantities) -> Iterator[Condition]:
         yield statement(f"{name} = {own}", quantities, 1)
     yield from thresholds(name, "", values, values, least, bits)
     for said, _ in divisibility(own):
-        yield statement(f"{name} {said}", quantities, len(BLOCKS), bits)
+        condition = statement(f"{name} {said}", quantities, len(BLOCKS), bits)
+        # nobody means one remainder of a product, where kernels of one size have the same
+        yield replace(condition, parts=2) if bits and said.startswith("mod") else condition
 
 
 def of_both_counts(names: tuple[str, str], quantities: Quantities) -> Iterator[Condition]:
@@ -383,6 +416,21 @@ def thresholds(name: str, axes: str, most: Counts, fewest: Counts, least: int, b
         at_block = not BLOCK_EDGES.isdisjoint((number, number - 1))
         among = min(len(BLOCKS), len(held)) if at_block else len(held)
         yield Condition(f"{name} {said}{axes}", met, bits=VALUE + bits, among=among)
+
+
+def same_counts(quantities: Quantities) -> Iterator[Condition]:
+    """Conditions that two counts are the same number, which is more than one."""
+    for one, other in (("batch", "channels"), ("channels", "out_channels")):
+        if one in quantities and other in quantities and quantities[one][0] == quantities[other][0] > 1:
+            yield statement(f"{one} = {other}", quantities, 1)
+
+
+def longer_sides(quantities: Quantities) -> Iterator[Condition]:
+    """Conditions that an option is larger on one axis than on the other."""
+    for name in map(short_name, equal_pairs(quantities.operator)):
+        height, width = (int(quantities[f"{name}_{side}"][0]) for side in AXIS_NAMES)
+        if height != width:
+            yield statement(f"{name}_h {'<' if height < width else '>'} {name}_w", quantities, 1)
 
 
 def squares(quantities: Quantities) -> Iterator[Condition]:
@@ -474,7 +522,8 @@ def one_axis(operator: str, axes: Sequence[Sequence[Axis]]) -> Iterator[tuple[st
         for first in dict.fromkeys((classes[0][0, number], classes[1][0, number])):
             for text, met, bits in unions(words, both, int(first)):
                 yield text, (met[: len(axes[0])], met[len(axes[0]) :]), bits
-    for text, meets in DERIVED.items():
+    of_dilation = OF_DILATION if "dilation" in OPERATORS[operator].options else {}
+    for text, meets in (DERIVED | of_dilation).items():
         height, width = (np.array([meets(axis) for axis in each]) for each in axes)
         yield text, (height, width), 0.0
     for name in PAIRS[1:]:
@@ -501,6 +550,10 @@ DERIVED: dict[str, Callable[[Axis], bool]] = {
     "input{a} > 1": lambda axis: axis.size > 1,
     "input{a} = 1": lambda axis: axis.size == 1,
     "windows{a} overlap": overlaps,
+}
+# The same, of operators that have these options: what keeps an image's size under a dilated kernel of three.
+OF_DILATION: dict[str, Callable[[Axis], bool]] = {
+    "padding{a} = dilation{a}": lambda axis: axis.padding == axis.dilation
 }
 
 

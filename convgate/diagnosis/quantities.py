@@ -45,7 +45,7 @@ Numbers = NDArray[np.int64]
 PARITY_ONLY = frozenset({"stride", "padding", "dilation"})
 # Counts that one condition speaks of together, where an operator has them.
 TOGETHER = (("channels", "out_channels"), ("channels_per_group", "outputs_per_group"))
-COMPARISONS: dict[str, Callable[[Numbers, int], Bools]] = {
+COMPARISONS: dict[str, Callable[[Numbers, int | Numbers], Bools]] = {
     ">": operators.gt,
     ">=": operators.ge,
     "<": operators.lt,
@@ -60,7 +60,9 @@ STATEMENT = re.compile(
     r"|mod (?P<modulo>\d+) = (?P<rest>\d+))"
     r"(?P<axes> on either axis| on both axes)?"
 )
-EQUALITY = re.compile(r"(?P<name>\w+)_h (?P<sign>=|!=) (?P=name)_w")
+EQUALITY = re.compile(r"(?P<name>\w+)_h (?P<sign>=|!=|<|>) (?P=name)_w")
+# Counts of which somebody may take one for the other.
+SAME_COUNTS = re.compile(r"(?P<one>batch|channels) = (?P<other>channels|out_channels)")
 
 
 @cache
@@ -189,6 +191,9 @@ def divisibility(number: int, *, parity_only: bool = False) -> Iterator[tuple[st
 
 def evaluate(text: str, quantities: Quantities) -> Bools | None:
     """Which cases meet a statement, given in words; None if it is no statement on a quantity that they have."""
+    counts = SAME_COUNTS.fullmatch(text)
+    if counts is not None and counts["one"] in quantities and counts["other"] in quantities:
+        return np.equal(quantities[counts["one"]], quantities[counts["other"]])
     equal = equalities(text, quantities)
     match = STATEMENT.fullmatch(text)
     if equal is not None or match is None:
@@ -274,5 +279,5 @@ def equalities(text: str, quantities: Quantities) -> Bools | None:
         if match is None or f"{match['name']}_h" not in quantities:
             return None
         height, width = (quantities[f"{match['name']}_{side}"] for side in AXIS_NAMES)
-        met &= (height == width) == (match["sign"] == "=")
+        met &= COMPARISONS[match["sign"]](height, width)
     return met

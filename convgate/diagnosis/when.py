@@ -39,6 +39,9 @@ INVALID = 150
 # Where others describe it nearly as well, so many cases more are looked at for such as tell them apart: for each other
 # description a few, for all of them no more than that, and so often.
 DOUBTED, TELLING, MOST_IN_DOUBT, ROUNDS = 1500, 3, 60, 3
+# Around a few cases that are at odds with the description, the smallest ones, some more are looked at, so often: what
+# sets such a case apart, if anything does, is then seen on several.
+MOST_AT_ODDS, CLOSER, LOOKS = 4, 12, 2
 # Data can hide a fault: a case passes only if it passes with so many seeds. On the lattice what is bilinear in the data
 # hides next to nothing (Schwartz and Zippel); a maximum can, and so can other data.
 SEEDS, LATTICE_SEEDS = 5, 2
@@ -53,10 +56,22 @@ SMALL_WORK, TIMES_ORIGIN, ALL_LARGE = 10_000, 8, 4_000_000
 
 @dataclass(frozen=True)
 class Probe:
-    """A case that was tried, with the data that it failed with, or all the data that it passed with."""
+    """A case that was tried.
+
+    Parameters
+    ----------
+    cases : tuple of Case
+        With the data that it failed with, or all the data that it passed with.
+    fails : bool
+        Whether it failed.
+    odd : bool
+        Whether it was tried because it is like one at odds with a description: then it is not counted, as such cases
+        are more often at odds with it than others.
+    """
 
     cases: tuple[Case, ...]
     fails: bool
+    odd: bool = False
 
 
 def fails_when(case: Case, found: Case, subject: Any, failure: Result) -> When | None:
@@ -84,12 +99,15 @@ def fails_when(case: Case, found: Case, subject: Any, failure: Result) -> When |
         return None
     stream = np.random.PCG64(np.random.SeedSequence(list(format_spec(case).encode())))
     probes = list(list_probes(first, subject, failure, stream))
+    for _ in range(LOOKS):
+        told = list(closer(probes, subject, failure, stream))
+        if not told:
+            break
+        probes += told
     # They decide between descriptions but make none longer: chosen to differ, they are also those in which it hides.
     most = len(describe_when(probes).conditions)
     for _ in range(ROUNDS):
-        doubtful = [each for each in cases_in_doubt(probes, most, stream) if wants(subject, each.problem, each.dtype)]
-        judged = (probe(each, subject, failure, of_empty=case.problem.batch == 0) for each in doubtful)
-        told = [each for each in judged if each is not None]
+        told = list(probed(cases_in_doubt(probes, most, stream), subject, failure, of_empty=case.problem.batch == 0))
         if not told:
             break
         probes += told
@@ -129,7 +147,8 @@ def describe_when(probes: Sequence[Probe], most: int = MOST_CONDITIONS, /, **wor
     """
     failing = np.array([probe.fails for probe in probes])
     found = shortest([probe.cases for probe in probes], failing, most)
-    return counted(found.conditions, found.met, failing, **words)
+    counts = np.array([not probe.odd for probe in probes])
+    return counted(found.conditions, found.met[counts], failing[counts], **words)
 
 
 def counted(conditions: tuple[str, ...], met: Bools, failing: Bools, **words: str) -> When:
@@ -194,6 +213,31 @@ def comparable(candidates: Iterable[Case], origin: Case) -> Iterator[Case]:
             candidate = replace(candidate, fill="lattice")
         if case_rule(candidate) is None and work_of(candidate) <= MOST_WORK:
             yield candidate
+
+
+def closer(probes: Sequence[Probe], subject: Any, failure: Result, stream: Stream) -> Iterator[Probe]:
+    """More cases like those that are at odds with the best description: that meet it and pass, or do not and fail."""
+    origin = probes[0].cases[0]
+    found = shortest([each.cases for each in probes], np.array([each.fails for each in probes]))
+    odd = [each for each, met in zip(probes, found.met, strict=True) if met != each.fails]
+    tried = {each.cases[0] for each in probes}
+    for each in sorted(odd, key=lambda each: work_of(each.cases[0]))[:MOST_AT_ODDS]:
+        near = [case for case in comparable(around([each.cases[0]], stream, CLOSER), origin) if case not in tried]
+        met = meets(found.conditions, [origin, *near])
+        if met is None:
+            return
+        alike = [case for case, holds in zip(near, met[1:], strict=True) if holds != each.fails]
+        tried.update(alike)
+        for seen in probed(alike, subject, failure, of_empty=origin.problem.batch == 0):
+            yield replace(seen, odd=True)
+
+
+def probed(cases: Iterable[Case], subject: Any, failure: Result, *, of_empty: bool) -> Iterator[Probe]:
+    """Those of some cases that the subject wants and that show something."""
+    for case in cases:
+        found = probe(case, subject, failure, of_empty=of_empty) if wants(subject, case.problem, case.dtype) else None
+        if found is not None:
+            yield found
 
 
 def cases_in_doubt(probes: Sequence[Probe], most: int, stream: Stream) -> list[Case]:

@@ -26,8 +26,9 @@ import numpy as np
 from convgate.cases.case import POINTS, Case, broken_rule
 from convgate.cases.spec import parse_spec
 from convgate.diagnosis.minimize import complexity
-from convgate.diagnosis.when import around
-from convgate.judging.checks import CHECKS
+from convgate.diagnosis.neighbours import around
+from convgate.diagnosis.when import probe
+from convgate.judging.checks import CHECKS, OUTPUTS
 from convgate.judging.subjects.loader import load_subject
 from convgate.problems.operators import OPERATORS
 from convgate.results.events import Progressed
@@ -43,7 +44,7 @@ from convgate.run.workers import Dead, Workers, open_workers
 from convgate.selftest.baseline import found_by_the_usual_test
 from convgate.selftest.batch import Asked, Finding, Part, answered, in_groups, submit
 from convgate.selftest.checkpoint import add_line, key_of, read_lines
-from convgate.selftest.faults import Fault, diff_of, subject_name
+from convgate.selftest.faults import Fault, diff_of, subject_name, subject_of
 from convgate.selftest.qualification import Explained, JudgedFault, Kill, Qualification
 from convgate.selftest.triggers import meets_trigger
 from convgate.shapes.features import vector_of
@@ -64,6 +65,8 @@ MOST_DEATHS = 40
 BREAKS = "the problem breaks the rule: "
 # Cases on which two triggers must say the same: drawn at random, and around those that meet one of them.
 SAMPLED, AROUND = 200, 3000
+# Where they differ on more cases than this, they say different things.
+MOST_DIFFERING = 500
 # Enough that each array has each kind of value that is not finite, beside others that have none.
 SPECIAL_SEEDS = 32
 
@@ -353,7 +356,8 @@ def says_the_same(fault: Fault, told: Sequence[Explained]) -> bool:
     the rule that is broken, there is nothing else.
 
     They are compared on cases drawn at random, on cases around the smallest ones and on thousands around those of them
-    that meet one, not by their words: what is said in another way may well be the same.
+    that meet one, not by their words: what is said in another way may well be the same. Where they differ, the fault
+    itself is asked, as a trigger that a person wrote down may leave out that nothing can show of it there.
     """
     if not of_arguments(fault):
         told = [each for each in told if broken_rule(parse_spec(each.minimal)) is None]
@@ -369,17 +373,34 @@ def says_the_same(fault: Fault, told: Sequence[Explained]) -> bool:
         return False
     stream = np.random.PCG64(0)
     drawn = draw_cases(firsts[0].problem.operator, 0, 0, SAMPLED, load_subject(CORRECT))
-    cases = classified([*firsts, *around(firsts, stream), *drawn])
+    of_empty = parse_spec(fault.spec).problem.batch == 0
+    cases = comparable([*firsts, *around(firsts, stream), *drawn], of_empty=of_empty)
     met = who_meets(words, firsts, cases)
     inside = compress(cases, met.max(axis=0))
-    further = classified(around([*firsts, *inside], stream, AROUND))
+    further = comparable(around([*firsts, *inside], stream, AROUND), of_empty=of_empty)
     met = np.hstack([met, who_meets(words, firsts, further)])
-    return np.array_equal(met[0], met[1:].any(axis=0))
+    said: Bools = np.logical_or.reduce(met[1:])
+    differing = np.flatnonzero(np.not_equal(met[0], said)).tolist()
+    if fault.dies or fault.after or len(differing) > MOST_DIFFERING:
+        return not differing
+    everything = [*cases, *further]
+    return all(shows(fault, told, everything[number]) in {None, bool(said[number])} for number in differing)
 
 
-def classified(cases: Iterable[Case]) -> list[Case]:
-    """Those that have a class for every feature."""
-    return [case for case in cases if vector_of(case) is not None]
+def comparable(cases: Iterable[Case], *, of_empty: bool) -> list[Case]:
+    """Those that have a class for every feature; of no images, where there is nothing to see, only if that is meant."""
+    return [case for case in cases if vector_of(case) is not None and (case.problem.batch > 0 or of_empty)]
+
+
+def shows(fault: Fault, told: Sequence[Explained], case: Case) -> bool | None:
+    """Whether a fault shows on a case by one of the failures that it is told as; None if nothing can be seen there."""
+    subject = subject_of(fault)
+    found = []
+    for each in told:
+        output = OUTPUTS.get(each.check, OUTPUTS[fault.stage])
+        seen = probe(case, subject, Result(each.check, "failed", each.symptom, output=output))
+        found.append(None if seen is None else seen.fails)
+    return None if all(each is None for each in found) else any(found)
 
 
 def who_meets(words: Sequence[Sequence[str]], firsts: Sequence[Case], cases: Sequence[Case]) -> Bools:
