@@ -19,6 +19,7 @@ __all__ = [
     "Lattice",
     "lattice_of",
     "magnitude_of_points",
+    "on_lattice",
     "scale",
     "step_of",
 ]

@@ -7,7 +7,7 @@ wherever it is read.
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = []
+__all__ = ["raw", "stream"]
 
 
 STREAMS = {"x": 0, "weight": 1, "bias": 2, "grad_output": 3, "columns": 4}

@@ -12,7 +12,7 @@ from convgate.cases.random_bits import raw
 from convgate.problems.operators import Array, Operator, Shape
 from convgate.problems.problem import Problem
 
-__all__ = []
+__all__ = ["special"]
 
 
 def special(operator: Operator, problem: Problem, dtype: str, seed: int, name: str, shape: Shape, of: Lattice) -> Array:

@@ -31,7 +31,7 @@ from convgate.shapes.features import vector_of
 from convgate.shapes.space import Bools, Stream
 from convgate.sources.fuzz import draw_cases, draw_invalid
 
-__all__ = ["Probe", "around", "describe_when", "explained", "fails_when", "rule_of", "rules_met"]
+__all__ = ["Probe", "around", "describe_when", "explained", "fails_when", "probe", "rule_of", "rules_met"]
 
 # Cases tried beside those around a failure: drawn anywhere, and invalid ones.
 DRAWN = 150

@@ -16,7 +16,7 @@ from convgate.problems.operators import OPERATORS, Array, Arrays, Call, Shape, p
 from convgate.problems.plain import Plain
 from convgate.problems.problem import Problem
 
-__all__ = ["SEVERAL", "Recall", "Relation", "Relations", "agree", "evaluate"]
+__all__ = ["SEVERAL", "Data", "Function", "Recall", "Relation", "Relations", "agree", "arrays_of", "evaluate", "turn"]
 
 # What a subject made of a call on these very arrays, if that is known; None if it is not.
 Recall = Callable[[Call, Arrays], Mapping[str, Any] | None]

@@ -22,7 +22,7 @@ from convgate.results.record import RunRecord, SavedFailure, WayCount
 from convgate.results.summary import Summary
 from convgate.results.text import code, cut, fenced, visible
 
-__all__ = ["render"]
+__all__ = ["escaped", "render", "row"]
 
 # A step may write a mebibyte; this stays far below it.
 MOST_FAILURES = 10

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from convgate.results.picture import Picture
 
-__all__ = ["Failure", "When", "replay_line", "sentence", "told_when"]
+__all__ = ["FORMAT_VERSION", "Failure", "When", "replay_line", "sentence", "told_when"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from convgate.results.verdicts import VERDICTS
 
 __all__ = [
     "MAX_UNSUPPORTED",
+    "OR",
     "RUN_VERDICTS",
     "Caveats",
     "CheckCounts",

@@ -8,7 +8,15 @@ from convgate.judging.checks import CHECKS, OUTPUTS
 from convgate.results.record import MAX_UNSUPPORTED, Caveats, CheckCounts, JudgedCase, refusals
 from convgate.results.verdicts import FAILING, VERDICTS, Result
 
-__all__ = ["Tally", "caveats_of", "conforming_reason", "verdict_of", "verdict_of_case"]
+__all__ = [
+    "Tally",
+    "caveats_of",
+    "conforming_reason",
+    "counts_by_check",
+    "total_counts",
+    "verdict_of",
+    "verdict_of_case",
+]
 
 
 # The oracles may disagree on up to MOST_OPEN cases, or one in ONE_OPEN_IN if that is more.

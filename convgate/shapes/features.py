@@ -11,7 +11,7 @@ from convgate.problems.operators import OPERATORS
 from convgate.problems.operators.classes import AXIS_NAMES, Axis, axis_of
 from convgate.problems.problem import PAIRS
 
-__all__ = ["Vector", "Words", "data_choices", "equal_pairs", "features_of", "short_name", "vector_of"]
+__all__ = ["Vector", "Words", "axis_classes", "data_choices", "equal_pairs", "features_of", "short_name", "vector_of"]
 
 # The number of the class of each feature, in the order of `features_of`.
 Vector = tuple[int, ...]

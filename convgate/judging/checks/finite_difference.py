@@ -17,7 +17,7 @@ from convgate.problems.operators import Call, Operator
 from convgate.problems.problem import Problem
 from convgate.results.verdicts import Result
 
-__all__ = ["FINITE_DIFFERENCE", "all_differences", "finite_differences"]
+__all__ = ["FINITE_DIFFERENCE", "all_differences", "finite_differences", "has_empty_windows"]
 
 
 def has_empty_windows(trial: Trial) -> bool:

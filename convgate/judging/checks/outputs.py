@@ -17,7 +17,7 @@ from convgate.problems.operators import Array, Call, ResultsError
 from convgate.problems.plain import type_name
 from convgate.results.verdicts import Result
 
-__all__ = ["DIRECT", "SPECIAL_VALUES", "judge_whatever_data"]
+__all__ = ["DIRECT", "SPECIAL_VALUES", "judge_output", "judge_whatever_data"]
 
 
 # A result that is too small by this share must not pass by what a subject claims: otherwise the claim was judged, and

@@ -14,7 +14,7 @@ from convgate.problems.operators import Arrays, ResultsError
 from convgate.problems.plain import NotPlainError, type_name
 from convgate.results.verdicts import Result
 
-__all__ = []
+__all__ = ["judge_relation", "judge_relations"]
 
 
 def judge_relation(check: str, relation: Relation, trial: Trial) -> Result:

@@ -10,7 +10,7 @@ from convgate.problems.operators import Array
 from convgate.results.text import cut
 from convgate.results.verdicts import Result
 
-__all__ = []
+__all__ = ["is_vacuous", "not_plain", "raised", "summary"]
 
 
 # Of what a subject says.

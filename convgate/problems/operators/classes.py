@@ -14,6 +14,8 @@ __all__ = [
     "CEIL_AXES",
     "CHANNELS",
     "DILATED_AXES",
+    "DILATION",
+    "EMPTY_WINDOW",
     "LARGE_KERNEL",
     "PLAIN_AXES",
     "Axis",
