@@ -36,9 +36,10 @@ from convgate.judging.trial import Trial
 from convgate.problems.operators import OPERATORS, Array, perform
 from convgate.problems.problem import Problem
 from convgate.results.verdicts import Result, primary_failure
-from convgate.run.runner import Plan, list_shards, planned_cases
+from convgate.run.plan import Plan, list_shards
+from convgate.run.shards import Shard, cases_of, planned_cases
 from convgate.run.tally import Tally
-from convgate.run.tasks import Shard, cases_of, judge_shard, prepare
+from convgate.run.tasks import judge_shard, prepare
 from convgate.run.workers import Workers
 from convgate.sources.fuzz import draw_cases
 from convgate.sources.profiles import SHARD

@@ -18,7 +18,8 @@ from convgate.results.events import RunFinished
 from convgate.results.files import write_text
 from convgate.results.record import JudgedCase
 from convgate.results.verdicts import FAILING
-from convgate.run.runner import Plan, run_gate
+from convgate.run.plan import Plan
+from convgate.run.runner import run_gate
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "soak.md"
 PROFILE = "pr"

@@ -30,8 +30,9 @@ from convgate.results.files import writable, write_text
 from convgate.results.record import MAX_UNSUPPORTED, RecordError, load_record
 from convgate.results.summary import Summary
 from convgate.run.merge import MergeError, merge
+from convgate.run.plan import Plan
 from convgate.run.replay import Replayed, Target, replay, targets_of
-from convgate.run.runner import Plan, run_gate
+from convgate.run.runner import run_gate
 from convgate.run.summary import summary_of
 from convgate.selftest.batch import CorrectFailsError
 from convgate.selftest.checkpoint import CheckpointError

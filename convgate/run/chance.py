@@ -14,12 +14,12 @@ from convgate.cases.case import Case
 from convgate.cases.spec import format_spec, parse_spec
 from convgate.diagnosis.explain import picture
 from convgate.diagnosis.minimize import complexity, minimize
+from convgate.diagnosis.reduce import Found
 from convgate.diagnosis.repeats import CALLS, MORE_CALLS, REPEATABLE, repeated_calls
 from convgate.judging.checks import judge
 from convgate.judging.subjects.loader import load_subject, wants
 from convgate.results.record import operator_of
 from convgate.results.verdicts import NOT_DETERMINISTIC, Result
-from convgate.run.tasks import Found
 from convgate.run.workers import Dead, Workers
 
 __all__ = ["Random", "random_functions", "without_random"]

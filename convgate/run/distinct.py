@@ -9,6 +9,7 @@ from typing import Any
 from convgate.cases.case import Case, case_rule
 from convgate.cases.spec import format_spec, parse_spec
 from convgate.diagnosis.minimize import complexity, minimize
+from convgate.diagnosis.reduce import Explored, Found, minimize_group
 from convgate.diagnosis.store import fingerprint, make_failure
 from convgate.diagnosis.when import Probe, describe_when, explained
 from convgate.problems.operators import OPERATORS
@@ -19,7 +20,7 @@ from convgate.results.verdicts import NOT_DETERMINISTIC, Result
 from convgate.run.chance import random_functions, without_random
 from convgate.run.state_leaks import confirmed, paired
 from convgate.run.tally import Tally
-from convgate.run.tasks import Explored, Found, exercise, minimize_group, when_of
+from convgate.run.tasks import exercise, when_of
 from convgate.run.workers import Dead, Workers
 from convgate.shapes.features import vector_of
 

@@ -11,6 +11,7 @@ import msgspec
 from convgate.cases.case import Case
 from convgate.cases.spec import format_spec, parse_spec
 from convgate.diagnosis.explain import picture
+from convgate.diagnosis.reduce import plainest, smallest
 from convgate.diagnosis.store import make_failure
 from convgate.judging.checks import judge
 from convgate.judging.subjects.loader import load_subject, wants
@@ -20,7 +21,6 @@ from convgate.results.record import MAX_UNSUPPORTED, RunRecord, SavedFailure, op
 from convgate.results.verdicts import Result, primary_failure
 from convgate.run.merge import record_of, united, versions_here
 from convgate.run.tally import Tally, verdict_of, verdict_of_case
-from convgate.run.tasks import plainest, smallest
 
 __all__ = ["Judged", "Judgement", "decode", "encode", "judge_in_test", "record_of_session"]
 

@@ -15,13 +15,13 @@ from convgate.cases.case import Case, broken_rule, case_rule
 from convgate.cases.spec import format_spec, parse_spec
 from convgate.diagnosis.explain import picture
 from convgate.diagnosis.moves import LEAST
+from convgate.diagnosis.reduce import Found
 from convgate.judging.checks import CHECKS, judge_trial
 from convgate.judging.subjects.loader import load_subject, wants
 from convgate.judging.trial import Trial
 from convgate.problems.problem import PAIRS, with_axis
 from convgate.results.picture import Picture
 from convgate.results.verdicts import Result, primary_failure
-from convgate.run.tasks import Found
 from convgate.run.workers import Dead, Workers
 
 __all__ = ["confirmed", "judge_after", "make_calls", "paired"]

@@ -1,137 +1,27 @@
 """What worker processes do: judge shards of cases and minimise failures."""
 
 import time
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
-from convgate.cases.case import Case, case_rule, invalid_calls
-from convgate.cases.dtypes import DTYPES
-from convgate.cases.fills import FILLS
+from convgate.cases.case import case_rule, invalid_calls
 from convgate.cases.spec import format_spec, parse_spec
-from convgate.diagnosis.explain import picture
-from convgate.diagnosis.minimize import complexity, minimize
-from convgate.diagnosis.store import fingerprint
-from convgate.diagnosis.when import fails_when, rule_of
-from convgate.judging.checks import CHECKS, OUTPUTS, RELATIONS, judge, judge_trial
+from convgate.diagnosis.reduce import Found
+from convgate.diagnosis.when import fails_when
+from convgate.judging.checks import OUTPUTS, RELATIONS, judge_trial
 from convgate.judging.relations import evaluate
 from convgate.judging.subjects.loader import load_subject, supports, takes, wants
 from convgate.judging.trial import RAISED, Trial
 from convgate.oracle_list import torch_oracle
 from convgate.results.failure import When
-from convgate.results.picture import Picture
-from convgate.results.verdicts import Result, primary_failure
+from convgate.results.verdicts import primary_failure
+from convgate.run.shards import Shard, cases_of, in_another_dtype
 from convgate.run.tally import Tally
 from convgate.sources.covering import covering_cases
-from convgate.sources.fuzz import draw_cases
 
-__all__ = [
-    "Explored",
-    "Found",
-    "Shard",
-    "cases_of",
-    "covering_specs",
-    "exercise",
-    "judge_shard",
-    "minimize_group",
-    "plainest",
-    "prepare",
-    "smallest",
-    "specs_of",
-    "when_of",
-]
-
-# Fills of plainer data, the plainest first. Of sparse data little can be seen.
-PLAIN = tuple(fill.name for fill in FILLS.values() if fill.exact and fill.name != "sparse")
-# Symptoms for which the values of the data matter, and not only the shapes.
-ABOUT_VALUES = {"wrong value", "inaccurate", "NaN mismatch"}
-# How many other seeds are tried to see directly what a relation has found.
-OTHER_SEEDS = 8
-# A group of failing cases is explored until so many in a row bring no failure that was not known.
-NOTHING_NEW = 3
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Cases of one operator: `count` drawn ones, or those of the given specs.
-
-    Parameters
-    ----------
-    operator : str
-        Name of the operator.
-    seed, part, count : int
-        Of random cases.
-    specs : tuple of str
-        The others.
-    layers : tuple of str
-        The layer of a network that each of these is of, if they are of some.
-    work : int
-        Terms that their forward passes add up together, where that is no small matter.
-    any_dtype : bool
-        Whether those that are in a dtype that the subject does not take are judged in one that it does.
-    """
-
-    operator: str
-    seed: int = 0
-    part: int = 0
-    count: int = 0
-    specs: tuple[str, ...] = ()
-    layers: tuple[str, ...] = ()
-    work: int = 0
-    any_dtype: bool = False
-
-    @property
-    def layer_of(self) -> dict[str, str]:
-        """The layer of a network by spec, in every dtype, where the cases are of some."""
-        return {
-            format_spec(replace(parse_spec(spec), dtype=dtype)): layer
-            for spec, layer in zip(self.specs, self.layers, strict=bool(self.layers))
-            for dtype in DTYPES
-        }
-
-
-@dataclass(frozen=True)
-class Found:
-    """A minimised failure.
-
-    Parameters
-    ----------
-    found, minimal : str
-        Specs of the case as found and of the smallest one.
-    result : Result
-        What the check says of the smallest one.
-    picture : Picture
-        Its data, and what is expected and what came.
-    when : When or None
-        When it fails, if that is known already.
-    root : str
-        Fingerprint of what the smallest one would shrink to were its symptom allowed to change on the way.
-    carried : bool
-        Whether the smallest one passes in a fresh process, so that it is earlier calls that make it fail.
-    after : str
-        Then the spec of a case after whose calls it fails, if one is known.
-    """
-
-    found: str
-    minimal: str
-    result: Result
-    picture: Picture
-    when: When | None = None
-    root: str = ""
-    carried: bool = False
-    after: str = ""
-
-
-@dataclass(frozen=True)
-class Explored:
-    """What came of a group of failing cases: the failures found, and the specs of the cases that were minimised."""
-
-    found: tuple[Found, ...]
-    looked_at: tuple[str, ...]
+__all__ = ["covering_specs", "exercise", "judge_shard", "prepare", "when_of"]
 
 
 def prepare(subject_name: str) -> None:
@@ -140,17 +30,6 @@ def prepare(subject_name: str) -> None:
     # the first gradient loads a part of PyTorch that takes a second
     torch_oracle().max_pool2d_backward(image, image, (1, 1))
     load_subject(subject_name)
-
-
-def cases_of(shard: Shard, subject: Any) -> list[Case]:
-    """The cases of a shard."""
-    if shard.specs:
-        given = [parse_spec(spec) for spec in shard.specs]
-        if shard.any_dtype:
-            held = (case if takes(subject, case.dtype) else in_another_dtype(case) for case in given)
-            given = [case for case in held if case_rule(case) is None]
-        return [case for case in given if wants(subject, case.problem, case.dtype)]
-    return draw_cases(shard.operator, shard.seed, shard.part, shard.count, subject)
 
 
 def judge_shard(subject_name: str, shard: Shard) -> Tally:
@@ -176,129 +55,9 @@ def covering_specs(subject_name: str, operator: str, strength: int, seed: int) -
     return tuple(format_spec(case) for case in held if case_rule(case) is None)
 
 
-def in_another_dtype(case: Case) -> Case:
-    """The same case in the other dtype, whose lattice it need not fit."""
-    (other,) = DTYPES.keys() - {case.dtype}
-    return replace(case, dtype=other)
-
-
-def specs_of(subject_name: str, shard: Shard) -> list[str]:
-    """The specs of a shard's cases."""
-    return [format_spec(case) for case in cases_of(shard, load_subject(subject_name))]
-
-
-def plainest(case: Case, subject: Any, failure: Result) -> tuple[Case, Result]:
-    """The same problem on plainer data, if it fails there in whatever way, and how; otherwise the case itself.
-
-    A wrong index turns up as a wrong value on integers, as NaN in the wrong place on special values, as an inaccuracy
-    on real data, and on data that do not show it directly as an identity that does not hold. It is one failure, and
-    shows itself best on integers, in the checks that compare with the oracles.
-    """
-    plain = [replace(case, fill=fill, points=()) for fill in PLAIN if fill in case.operator.fills]
-    rowwise = [replace(each, layout="contiguous", laid_out="") for each in plain]
-    for twin in (*(replace(each, dtype="f64") for each in rowwise), *rowwise, *plain):
-        usable = twin != case and case_rule(twin) is None and takes(subject, twin.dtype)
-        primary = primary_failure(judge(twin, subject)) if usable else None
-        if primary is not None:
-            return with_direct_failure(twin, subject, primary)
-    return with_direct_failure(case, subject, failure)
-
-
-def with_direct_failure(case: Case, subject: Any, failure: Result) -> tuple[Case, Result]:
-    """A case in which an oracle shows the failure, if in this one a relation alone does.
-
-    A relation calls the subject on other data, and on other problems too: without padding, with a single image or
-    group. Where the fault lies there, it is best shown there.
-    """
-    if failure.check in {"finite_difference", "adjoint", "identity"}:
-        also = [problem for relation in RELATIONS[failure.check].each(case) for problem in relation.also]
-        for problem in dict.fromkeys([case.problem, *also]):
-            for seed in range(OTHER_SEEDS):
-                candidate = replace(case, problem=problem, seed=seed, fill="lattice", points=())
-                usable = case_rule(candidate) is None and wants(subject, problem, candidate.dtype)
-                primary = primary_failure(judge(candidate, subject, OUTPUTS)) if usable else None
-                if primary is not None:
-                    return candidate, primary
-    return case, failure
-
-
-def minimize_group(
-    subject_name: str, group: Sequence[tuple[str, Result]], known: frozenset[str] = frozenset()
-) -> Explored:
-    """Minimise failing cases of one operator and check until nothing new turns up.
-
-    One fault can show itself as a wrong shape here and as a wrong value there. So minima are told apart by what they
-    would shrink to were their symptom allowed to change on the way, and of those that are one the simplest is told.
-
-    Parameters
-    ----------
-    subject_name : str
-        The code under test.
-    group : sequence of (str, Result)
-        Spec and primary failure of each case.
-    known : set of str
-        Roots of failures that are known already, and not found again.
-    """
-    subject = load_subject(subject_name)
-    failing = [(parse_spec(spec), result) for spec, result in group]
-    by_simplicity = sorted(failing, key=lambda pair: complexity(pair[0]))
-    # of each symptom the simplest case, so that none is overlooked, then all others
-    first = list({result.symptom: (case, result) for case, result in reversed(by_simplicity)}.values())
-    others = [pair for pair in failing if pair not in first]
-    found: dict[str, list[Found]] = {}
-    seen: set[str] = set()
-    looked_at = []
-    in_vain = 0
-    for number, (case, failure) in enumerate([*first, *others]):
-        looked_at.append(format_spec(case))
-        least, result = smallest(*plainest(case, subject, failure), subject)
-        key = fingerprint(subject_name, least, result)
-        old = key in seen
-        if not old:
-            seen.add(key)
-            root = fingerprint(subject_name, *smallest(least, result, subject, any_symptom=True))
-            old = root in known or root in found
-            if root not in known:
-                shown = picture(least, subject, result)
-                found.setdefault(root, []).append(Found(looked_at[-1], format_spec(least), result, shown, root=root))
-        in_vain = in_vain + 1 if old else 0
-        if in_vain >= NOTHING_NEW and number >= len(first):
-            break
-    simplest = (min(several, key=lambda each: complexity(parse_spec(each.minimal))) for several in found.values())
-    return Explored(tuple(simplest), tuple(looked_at))
-
-
 def when_of(subject_name: str, found: Found) -> When | None:
     """When a subject fails as it does on a minimal case."""
     return fails_when(parse_spec(found.minimal), parse_spec(found.found), load_subject(subject_name), found.result)
-
-
-def smallest(case: Case, failure: Result, subject: Any, *, any_symptom: bool = False) -> tuple[Case, Result]:
-    """The minimal case that fails like this one, and how it fails.
-
-    Parameters
-    ----------
-    case, failure : Case, Result
-        Where to start.
-    subject : Any
-        The code under test.
-    any_symptom : bool
-        Whether another symptom of the same check will do.
-    """
-    upto = list(CHECKS)[: list(CHECKS).index(failure.check) + 1]
-    data = failure.symptom in ABOUT_VALUES
-
-    def still_fails(candidate: Case) -> bool:
-        if not wants(subject, candidate.problem, candidate.dtype):
-            return False
-        primary = primary_failure(judge(candidate, subject, upto))
-        if primary is None or primary.check != failure.check:
-            return False
-        # an invalid problem is to stay invalid by the same rule
-        return rule_of(candidate) == rule_of(case) and (any_symptom or primary.symptom == failure.symptom)
-
-    least = minimize(case, still_fails, data=data).case
-    return least, primary_failure(judge(least, subject, upto)) or failure
 
 
 def exercise(subject_name: str, spec: str, check: str) -> None:

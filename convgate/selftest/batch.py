@@ -16,7 +16,7 @@ from convgate.judging.checks import CHECKS, OUTPUTS, judge_trial
 from convgate.judging.subjects.loader import SubjectError, load_subject
 from convgate.judging.trial import Trial
 from convgate.results.verdicts import Result, primary_failure
-from convgate.run.tasks import Shard, cases_of
+from convgate.run.shards import Shard, cases_of
 from convgate.run.workers import Dead, Workers
 
 __all__ = ["Asked", "CorrectFailsError", "Finding", "Part", "answered", "in_groups", "submit"]

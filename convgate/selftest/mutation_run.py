@@ -11,8 +11,9 @@ from itertools import zip_longest
 from convgate.judging.subjects.loader import DEFAULT_SUBJECT
 from convgate.problems.operators import OPERATORS
 from convgate.results.events import Progressed
-from convgate.run.runner import Plan, list_shards
-from convgate.run.tasks import Shard, prepare
+from convgate.run.plan import Plan, list_shards
+from convgate.run.shards import Shard
+from convgate.run.tasks import prepare
 from convgate.run.workers import Workers, open_workers
 from convgate.selftest.batch import Asked, answered, in_groups, submit
 from convgate.selftest.faults.mutants import Mutant, equivalents, functions_of_protocol, mutants_of

@@ -37,9 +37,11 @@ from convgate.results.record import JudgedCase
 from convgate.results.verdicts import FAILING, Result
 from convgate.run.distinct import distinct_failures, groups_of
 from convgate.run.merge import versions_here
-from convgate.run.runner import AHEAD, Plan, judge_shards, list_shards
+from convgate.run.plan import Plan, list_shards
+from convgate.run.runner import AHEAD, judge_shards
+from convgate.run.shards import Shard
 from convgate.run.tally import Tally
-from convgate.run.tasks import Shard, prepare
+from convgate.run.tasks import prepare
 from convgate.run.workers import Dead, Workers, open_workers
 from convgate.selftest.baseline import found_by_the_usual_test
 from convgate.selftest.batch import Asked, Finding, Part, answered, in_groups, submit

@@ -20,7 +20,7 @@ from convgate.judging.checks import judge
 from convgate.judging.compare import Bound, compare
 from convgate.judging.trial import Trial
 from convgate.problems.operators import perform
-from convgate.run.runner import joint_cases
+from convgate.run.plan import joint_cases
 from convgate.sources.fuzz import draw_cases
 from convgate.sources.profiles import PROFILES, SHARD
 from oracles import definition, torch_oracle

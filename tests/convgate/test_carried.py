@@ -8,13 +8,13 @@ import pytest
 
 from convgate.cases.case import Case
 from convgate.cases.spec import SpecError, parse_spec
+from convgate.diagnosis.reduce import Found
 from convgate.diagnosis.store import load_failure, make_failure, save_failure
 from convgate.results.failure import Failure, replay_line, told_when
 from convgate.results.picture import Picture
 from convgate.results.verdicts import Result
 from convgate.run.replay import replay, targets_of
 from convgate.run.state_leaks import confirmed, paired
-from convgate.run.tasks import Found
 from convgate.run.workers import Workers, open_workers
 
 SHAPE = Result("forward", "failed", "wrong shape", "y has another shape", output="y")

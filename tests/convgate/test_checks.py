@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 import impl
 from convgate.cases.spec import parse_spec
+from convgate.diagnosis.reduce import plainest, smallest
 from convgate.judging.checks import CHECKS, OUTPUTS, RELATIONS, judge, judge_trial
 from convgate.judging.compare import Bound
 from convgate.judging.trial import Trial
 from convgate.problems.operators import OPERATORS, Call
 from convgate.results.verdicts import VERDICTS, Result, primary_failure
-from convgate.run.tasks import plainest, smallest
 from oracles import torch_oracle
 
 Array = NDArray[Any]

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from convgate.diagnosis.reduce import Found
 from convgate.results.failure import When
 from convgate.results.picture import Picture
 from convgate.results.verdicts import NOT_DETERMINISTIC, Result
 from convgate.run.distinct import Told, distinct
-from convgate.run.tasks import Found
 
 if TYPE_CHECKING:
     from convgate.run.workers import Workers

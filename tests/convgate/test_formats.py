@@ -41,7 +41,8 @@ from convgate.results.record import (
 )
 from convgate.results.text import visible
 from convgate.results.verdicts import VERDICTS
-from convgate.run.runner import Plan, run_gate
+from convgate.run.plan import Plan
+from convgate.run.runner import run_gate
 from convgate.run.summary import summary_of
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "run-record.schema.json"

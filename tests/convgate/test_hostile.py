@@ -17,11 +17,11 @@ import impl
 from convgate.cases.spec import parse_spec
 from convgate.cli import main
 from convgate.diagnosis.explain import picture
+from convgate.diagnosis.reduce import minimize_group
 from convgate.diagnosis.repro import repro_source
 from convgate.diagnosis.store import make_failure, save_failure
 from convgate.judging.checks import judge
 from convgate.results.verdicts import primary_failure
-from convgate.run.tasks import minimize_group
 
 CASE = parse_spec("col2im:w3k1x2")
 

@@ -12,7 +12,8 @@ import impl
 from convgate.cases.spec import parse_spec
 from convgate.judging.subjects.loader import SubjectError, error_factor, functions_of, load_subject, supports, takes
 from convgate.problems.problem import Problem
-from convgate.run.tasks import Shard, covering_specs, specs_of
+from convgate.run.shards import Shard, specs_of
+from convgate.run.tasks import covering_specs
 
 SOURCE = """
 import impl

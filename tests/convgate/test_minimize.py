@@ -17,11 +17,11 @@ import impl
 from convgate.cases.case import POINTS, Case, array_shapes, as_points, broken_rule, case_rule
 from convgate.cases.spec import format_spec, parse_spec
 from convgate.diagnosis.minimize import complexity, minimize, simpler
+from convgate.diagnosis.reduce import smallest
 from convgate.judging.checks import judge
 from convgate.problems.operators import OPERATORS
 from convgate.problems.problem import Problem, overhang, span
 from convgate.results.verdicts import primary_failure
-from convgate.run.tasks import smallest
 from convgate.sources.strategies import cases
 
 Array = NDArray[Any]

@@ -16,8 +16,9 @@ from convgate.diagnosis.store import load_failure
 from convgate.judging.subjects.loader import SubjectError
 from convgate.results.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
 from convgate.results.record import RunRecord
-from convgate.run.runner import MOST_SHARD_WORK, Plan, as_they_are, cases_of_every_run, joint_cases, run_gate, shards_of
-from convgate.run.tasks import cases_of
+from convgate.run.plan import Plan, cases_of_every_run, joint_cases
+from convgate.run.runner import run_gate
+from convgate.run.shards import MOST_SHARD_WORK, as_they_are, cases_of, shards_of
 from convgate.sources.covering import covering_cases
 from convgate.sources.networks import network_cases
 from convgate.sources.profiles import PROFILES, SHARD, Extent

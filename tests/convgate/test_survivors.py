@@ -6,7 +6,8 @@ from typing import Any
 
 from rich.console import Console
 
-from convgate.run.tasks import Shard, prepare
+from convgate.run.shards import Shard
+from convgate.run.tasks import prepare
 from convgate.run.workers import open_workers
 from convgate.selftest.faults.mutants import mutants_of
 from convgate.selftest.mutation_run import Found, Survey, judge_shard, one_by_one

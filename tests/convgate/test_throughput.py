@@ -22,7 +22,7 @@ from convgate.cases.spec import format_spec, parse_spec
 from convgate.judging.checks import CHECKS, judge
 from convgate.problems.operators import OPERATORS
 from convgate.problems.problem import Problem
-from convgate.run.tasks import Shard
+from convgate.run.shards import Shard
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

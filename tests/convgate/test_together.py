@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from convgate.run.tasks import Shard, prepare
+from convgate.run.shards import Shard
+from convgate.run.tasks import prepare
 from convgate.run.workers import open_workers
 from convgate.selftest import batch as together
 from convgate.selftest.batch import Asked, CorrectFailsError, answered, judge_together, submit

@@ -16,8 +16,10 @@ from convgate.judging.checks import judge
 from convgate.problems.operators import OPERATORS
 from convgate.results.events import Progressed, RunFinished
 from convgate.results.verdicts import primary_failure
-from convgate.run.runner import Plan, run_gate
-from convgate.run.tasks import Shard, prepare
+from convgate.run.plan import Plan
+from convgate.run.runner import run_gate
+from convgate.run.shards import Shard
+from convgate.run.tasks import prepare
 from convgate.run.workers import open_workers
 from convgate.selftest import faults as planted
 from convgate.selftest.batch import Asked
