@@ -36,6 +36,7 @@ from convgate.judging.trial import Trial
 from convgate.problems.operators import OPERATORS, Array, perform
 from convgate.problems.problem import Problem
 from convgate.results.verdicts import Result, primary_failure
+from convgate.run.limits import Limits
 from convgate.run.plan import Plan, list_shards
 from convgate.run.shards import Shard, cases_of, planned_cases
 from convgate.run.tally import Tally
@@ -78,7 +79,7 @@ class Here(Workers):
     """Workers that are this process, so that a plan is made as the gate makes it, without starting any."""
 
     def __init__(self) -> None:
-        super().__init__(None, 1)  # type: ignore[arg-type] # there is no pool
+        super().__init__(None, 1, Limits())  # type: ignore[arg-type] # there is no pool
 
     def submit(self, task: Callable[..., Any], *arguments: Any, seconds: float) -> Any:
         """Do a task at once."""
@@ -205,7 +206,7 @@ def looked_at(seen: Counter[tuple[str, str]]) -> Iterator[None]:
         finally:
             now[0] = ""
 
-    CHECKS.update({name: replace(check, judge=partial(named, name, check.judge)) for name, check in usual.items()})
+    CHECKS.rows.update({name: replace(check, judge=partial(named, name, check.judge)) for name, check in usual.items()})
     before = signal.signal(signal.SIGPROF, lambda _, frame: seen.update([(now[0], callee(modules_at_work(frame)))]))
     signal.setitimer(signal.ITIMER_PROF, INTERVAL, INTERVAL)
     try:
@@ -213,7 +214,7 @@ def looked_at(seen: Counter[tuple[str, str]]) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
-        CHECKS.update(usual)
+        CHECKS.rows.update(usual)
 
 
 def shares(shards: Sequence[Shard]) -> dict[str, dict[str, dict[str, int]]]:

@@ -29,6 +29,7 @@ from convgate.report.terminal import follow, show_record
 from convgate.results.files import writable, write_text
 from convgate.results.record import MAX_UNSUPPORTED, RecordError, load_record
 from convgate.results.summary import Summary
+from convgate.run.limits import Limits
 from convgate.run.merge import MergeError, merge
 from convgate.run.plan import Plan
 from convgate.run.replay import Replayed, Target, replay, targets_of
@@ -135,7 +136,7 @@ Command = TypeVar("Command", bound=Callable[..., None])
 
 def output_options(command: Command) -> Command:
     """An option for each format; the command takes them as ``**files``, format to file."""
-    for name, form in reversed(FORMATS.items()):
+    for name, form in reversed(list(FORMATS.items())):
         path = click.Path(path_type=Path, dir_okay=False)
         command = click.option(f"--{name}", name, type=path, metavar="FILE", help=f"Write {form.what}.")(command)
     return command
@@ -232,6 +233,19 @@ def main() -> None:
     metavar="PERCENT",
     help="Percentage of an operator's cases that may raise NotImplementedError; above it the exit code is 3.",
 )
+@click.option(
+    "--case-seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=Limits().case_seconds,
+    show_default=True,
+    help="Longest time for one case by itself; a subject that needs more hangs.",
+)
+@click.option(
+    "--max-time",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Stop judging after this time; what is then left open makes the exit code 3 unless something fails.",
+)
 @REPORTS
 @REQUIRE
 @output_options
@@ -242,6 +256,8 @@ def gate(
     seed: int,
     jobs: int,
     max_unsupported: float,
+    case_seconds: float,
+    max_time: float | None,
     reports: Path,
     required: dict[int, Fraction],
     **files: Path | None,
@@ -259,6 +275,7 @@ def gate(
         jobs=jobs,
         reports=reports,
         max_unsupported=max_unsupported,
+        limits=Limits(case_seconds=case_seconds, max_seconds=max_time),
     )
     require_writable_files(files)
     show_progress = sys.stderr.isatty() and not os.environ.get("CI")

@@ -6,7 +6,7 @@ from math import isinf
 import numpy as np
 
 from convgate.cases.dtypes import DTYPES, WIDEST
-from convgate.cases.fills import FILLS
+from convgate.cases.fills import FILLS, fills_of
 from convgate.cases.lattice import Lattice, lattice_of
 from convgate.cases.layouts import LAYOUTS
 from convgate.cases.rules import ARGUMENTS, calls_broken_by, rules_of
@@ -117,8 +117,9 @@ def case_rule(case: Case) -> str | None:
     """The first rule that a case breaks beside those of its problem, in words, or None."""
     if case.seed < 0:
         return f"seed must be at least 0, got {case.seed}"
-    if case.fill != POINTS and case.fill not in case.operator.fills:
-        return f"{case.problem.operator} has the fills {', '.join(case.operator.fills)} and points, got {case.fill}"
+    fills = fills_of(case.problem.operator)
+    if case.fill not in {POINTS, *fills}:
+        return f"{case.problem.operator} has the fills {', '.join(fills)} and points, got {case.fill}"
     if case.points and case.fill != POINTS:
         return f"points are given, but the fill is {case.fill}; leave one of them out"
     counts = (case.problem.batch, case.problem.channels, case.problem.out_channels, *case.problem.size)

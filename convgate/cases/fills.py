@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -9,10 +10,11 @@ from convgate.cases.dtypes import DTYPES
 from convgate.cases.lattice import Lattice, on_lattice, scale
 from convgate.cases.random_bits import raw
 from convgate.cases.special_data import special
-from convgate.problems.operators import Array, Operator, Shape
+from convgate.plugins import Table
+from convgate.problems.operators import OPERATORS, Array, Operator, Shape
 from convgate.problems.problem import Problem
 
-__all__ = ["FILLS", "Fill"]
+__all__ = ["FILLS", "Fill", "fills_of"]
 
 Rule = Callable[[Operator, Problem, str, int, str, Shape, Lattice], Array]
 
@@ -32,12 +34,15 @@ class Fill:
         Whether every result is a multiple of one power of two, and every sum is exact.
     adds_lattice : bool
         Whether the finite ones among the data are on the lattice, so that their sums must be exact.
+    operators : tuple of str
+        Names of the operators that have it, beside those that list it themselves.
     """
 
     name: str
     rule: Rule
     exact: bool = False
     adds_lattice: bool = False
+    operators: tuple[str, ...] = ()
 
     @property
     def on_lattice(self) -> bool:
@@ -106,10 +111,12 @@ def ties(operator: Operator, problem: Problem, dtype: str, seed: int, name: str,
     return (raw(seed, name, int(np.prod(shape))) >> np.uint64(63)).astype(np.float64).reshape(shape)
 
 
-# The simplest first.
-FILLS = {
-    fill.name: fill
-    for fill in (
+# The simplest first. A further one is a rule here and one line below, or an entry point of another package in the group
+# ``convgate.fills``.
+FILLS = Table(
+    "convgate.fills",
+    Fill,
+    (
         Fill("lattice", on_lattice, exact=True),
         Fill("sparse", sparse, exact=True),
         Fill("negative", negative, exact=True),
@@ -120,5 +127,11 @@ FILLS = {
         Fill("real", real),
         Fill("wide", wide),
         Fill("special", special, adds_lattice=True),
-    )
-}
+    ),
+)
+
+
+@cache
+def fills_of(operator: str) -> tuple[str, ...]:
+    """The names of the fills that an operator has."""
+    return (*OPERATORS[operator].fills, *(fill.name for fill in FILLS.values() if operator in fill.operators))

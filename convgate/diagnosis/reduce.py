@@ -5,23 +5,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from convgate.cases.case import Case, case_rule
-from convgate.cases.fills import FILLS
+from convgate.cases.fills import FILLS, fills_of
 from convgate.cases.spec import format_spec, parse_spec
 from convgate.diagnosis.explain import picture
 from convgate.diagnosis.minimize import complexity, minimize
 from convgate.diagnosis.store import fingerprint
 from convgate.diagnosis.when import rule_of
-from convgate.judging.checks import CHECKS, OUTPUTS, RELATIONS, judge
+from convgate.judging.checks import CHECKS, OUTPUTS, judge, relations_of
 from convgate.judging.subjects.loader import load_subject, takes, wants
 from convgate.results.failure import When
 from convgate.results.picture import Picture
 from convgate.results.verdicts import Result, primary_failure
 
 __all__ = ["Explored", "Found", "minimize_group", "plainest", "smallest"]
-
-
-# Fills of plainer data, the plainest first. Of sparse data little can be seen.
-PLAIN = tuple(fill.name for fill in FILLS.values() if fill.exact and fill.name != "sparse")
 
 
 # Symptoms for which the values of the data matter, and not only the shapes.
@@ -76,6 +72,13 @@ class Explored:
     looked_at: tuple[str, ...]
 
 
+def plain_fills(operator: str) -> list[str]:
+    """Fills of plain data that an operator has, the plainest first; of sparse data little can be seen."""
+    return [
+        fill.name for fill in FILLS.values() if fill.exact and fill.name != "sparse" and fill.name in fills_of(operator)
+    ]
+
+
 def plainest(case: Case, subject: Any, failure: Result) -> tuple[Case, Result]:
     """The same problem on plainer data, if it fails there in whatever way, and how; otherwise the case itself.
 
@@ -83,7 +86,7 @@ def plainest(case: Case, subject: Any, failure: Result) -> tuple[Case, Result]:
     on real data, and on data that do not show it directly as an identity that does not hold. It is one failure, and
     shows itself best on integers, in the checks that compare with the oracles.
     """
-    plain = [replace(case, fill=fill, points=()) for fill in PLAIN if fill in case.operator.fills]
+    plain = [replace(case, fill=fill, points=()) for fill in plain_fills(case.problem.operator)]
     rowwise = [replace(each, layout="contiguous", laid_out="") for each in plain]
     for twin in (*(replace(each, dtype="f64") for each in rowwise), *rowwise, *plain):
         usable = twin != case and case_rule(twin) is None and takes(subject, twin.dtype)
@@ -99,8 +102,9 @@ def with_direct_failure(case: Case, subject: Any, failure: Result) -> tuple[Case
     A relation calls the subject on other data, and on other problems too: without padding, with a single image or
     group. Where the fault lies there, it is best shown there.
     """
-    if failure.check in {"finite_difference", "adjoint", "identity"}:
-        also = [problem for relation in RELATIONS[failure.check].each(case) for problem in relation.also]
+    relations = relations_of(failure.check)
+    if relations is not None and not relations.any_step:
+        also = [problem for relation in relations.each(case) for problem in relation.also]
         for problem in dict.fromkeys([case.problem, *also]):
             for seed in range(OTHER_SEEDS):
                 candidate = replace(case, problem=problem, seed=seed, fill="lattice", points=())

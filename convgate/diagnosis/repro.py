@@ -17,7 +17,7 @@ from convgate.cases.dtypes import DTYPES
 from convgate.cases.layouts import LAYOUTS
 from convgate.diagnosis.repeats import MORE_CALLS, REPEATABLE, repeatable
 from convgate.judging import relations
-from convgate.judging.checks import OUTPUTS, RELATIONS
+from convgate.judging.checks import OUTPUTS, relations_of
 from convgate.judging.compare import Bound, Copied
 from convgate.judging.trial import Trial
 from convgate.oracle_list import Certified
@@ -190,8 +190,9 @@ def body_of(case: Case, result: Result, *, dead: bool) -> tuple[list[str], list[
         rejecting = trial.call_producing(result.output) or forward
         rejected = ["try:", f"    {source_of(rejecting)}", "except (ValueError, TypeError):", "    return"]
         return [*rejected, f"raise AssertionError({f'must be rejected: {trial.rule}'!r})"], []
-    if result.check in RELATIONS:
-        return relation_body(case, result)
+    asked = relations_of(result.check)
+    if asked is not None:
+        return relation_body(case, result, asked)
     if dead and trial.rule is not None:
         lines = []
         for call in invalid_calls(case):
@@ -253,12 +254,11 @@ def bounds_of(bound: Bound, expected: Certified | Array) -> Array:
     return np.array([float(bound.at(index)) for index in np.ndindex(expected.shape)]).reshape(expected.shape)
 
 
-def relation_body(case: Case, result: Result) -> tuple[list[str], list[Callable[..., Any]]]:
+def relation_body(case: Case, result: Result, asked: relations.Relations) -> tuple[list[str], list[Callable[..., Any]]]:
     """Lines that assert one relation, or all of its check if it is not known which."""
     lines: list[str] = [f"plain = Plain(subject, {relations.SEVERAL})"]
     helpers: list[Callable[..., Any]] = [NotPlainError, Plain, relations.agree]
-    relations_of = RELATIONS[result.check]
-    listed = {relation.name: relation for make in (relations_of.each, relations_of.together) for relation in make(case)}
+    listed = {relation.name: relation for make in (asked.each, asked.together) for relation in make(case)}
     if result.relation.endswith(REPEATABLE):
         listed = {relation.name: relation for relation in repeatable(case, MORE_CALLS)}
     for relation in listed.values():

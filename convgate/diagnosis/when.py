@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from convgate.cases.case import POINTS, Case, broken_rule, case_rule
+from convgate.cases.fills import fills_of
 from convgate.cases.spec import format_spec
 from convgate.diagnosis.conditions import MOST_CONDITIONS, exceptions, meets, met_by, ranked, same_so_far, shortest
 from convgate.diagnosis.moves import LEAST
@@ -268,7 +269,7 @@ def origins(case: Case, found: Case) -> Iterator[Case]:
     """The minimal case; with data that have a name in place of a few points; and the case that was found."""
     if case.fill != POINTS:
         yield case
-    for fill in case.operator.fills:
+    for fill in fills_of(case.problem.operator):
         for seed in (0, SEEDS):
             yield replace(case, fill=fill, points=(), seed=seed)
     if found.fill != POINTS:

@@ -1,8 +1,13 @@
-"""The formats that a run can be written in."""
+"""The formats that a run can be written in.
+
+Each is an option of gate and of report: ``--json FILE`` and so on. A further one is a file here and one line below, or
+an entry point of another package in the group ``convgate.formats``.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from convgate.plugins import Table
 from convgate.report import html, json, junit, markdown, observations
 from convgate.results.summary import Summary
 
@@ -11,17 +16,21 @@ __all__ = ["FORMATS", "Format"]
 
 @dataclass(frozen=True)
 class Format:
-    """One format: what it is, and the function from a run's summary to the text of a file."""
+    """One format: its option, what it is, and the function from a run's summary to the text of a file."""
 
+    name: str
     what: str
     render: Callable[[Summary], str]
 
 
-# Each is an option of gate and of report, --json FILE and so on. A further format is a file here and one line below.
-FORMATS = {
-    "json": Format("the run record", json.render),
-    "html": Format("a page to look at", html.render),
-    "junit": Format("test results in JUnit XML", junit.render),
-    "markdown": Format("a summary in Markdown", markdown.render),
-    "observations": Format("every case as JSON Lines, as Hypothesis's observability has them", observations.render),
-}
+FORMATS = Table(
+    "convgate.formats",
+    Format,
+    (
+        Format("json", "the run record", json.render),
+        Format("html", "a page to look at", html.render),
+        Format("junit", "test results in JUnit XML", junit.render),
+        Format("markdown", "a summary in Markdown", markdown.render),
+        Format("observations", "every case as JSON Lines, as Hypothesis's observability has them", observations.render),
+    ),
+)

@@ -26,8 +26,6 @@ __all__ = ["Random", "random_functions", "without_random"]
 
 # Failing cases of each group that are called again, the simplest ones.
 MOST_CASES = 3
-# Case by case; a task that takes longer says nothing.
-SECONDS = 120.0
 # A case of a random function must fail this often for its failure to count as a separate one.
 TIMES = 3
 
@@ -126,7 +124,9 @@ def random_functions(workers: Workers, subject: str, groups: Iterable[Sequence[F
         Failing cases by operator and check.
     """
     asked = [
-        workers.submit(find_random, subject, simplest(group), seconds=SECONDS) for group in groups if is_asked(group)
+        workers.submit(find_random, subject, simplest(group), seconds=workers.limits.random_seconds)
+        for group in groups
+        if is_asked(group)
     ]
     found: dict[str, list[str]] = {}
     for future in asked:
@@ -135,7 +135,7 @@ def random_functions(workers: Workers, subject: str, groups: Iterable[Sequence[F
             found.setdefault(function, []).append(spec)
     chosen = {function: min(specs, key=lambda spec: complexity(parse_spec(spec))) for function, specs in found.items()}
     small = {
-        function: workers.submit(smallest_random, subject, spec, function, seconds=SECONDS)
+        function: workers.submit(smallest_random, subject, spec, function, seconds=workers.limits.random_seconds)
         for function, spec in chosen.items()
     }
     least = []
@@ -154,7 +154,7 @@ def without_random(
     for each in random:
         functions[operator_of(each.found.minimal)] |= {each.function}
     futures = [
-        (group, workers.submit(steady, subject, group, functions[operator], seconds=SECONDS))
+        (group, workers.submit(steady, subject, group, functions[operator], seconds=workers.limits.random_seconds))
         if (operator := operator_of(group[0][0])) in functions and is_asked(group)
         else (group, None)
         for group in groups

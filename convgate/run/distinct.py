@@ -24,14 +24,8 @@ from convgate.run.tasks import exercise, when_of
 from convgate.run.workers import Dead, Workers
 from convgate.shapes.features import vector_of
 
-__all__ = ["EXERCISE_SECONDS", "distinct_failures", "groups_of"]
+__all__ = ["distinct_failures", "groups_of"]
 
-MINIMIZING_SECONDS = 300.0
-WHEN_SECONDS = 120.0
-# For the calls of one check, without oracles.
-EXERCISE_SECONDS = 3.0
-# Each candidate that hangs costs EXERCISE_SECONDS, so a minimum found within so many of them must do.
-MOST_DEAD_CANDIDATES = 30
 # For so many carried failures of one output a case is looked for that brings them about.
 MOST_PAIRED = 2
 # What a subject does that does not come back.
@@ -185,7 +179,7 @@ def explored(
 def minimizing(workers: Workers, subject: str, group: Group) -> Future[Explored]:
     """Start to minimise what a group has left."""
     roots = frozenset(each.found.root for each in group.told.values())
-    return workers.submit(minimize_group, subject, group.left, roots, seconds=MINIMIZING_SECONDS)
+    return workers.submit(minimize_group, subject, group.left, roots, seconds=workers.limits.minimizing_seconds)
 
 
 def not_minimized(group: Group, dead: Dead) -> Found:
@@ -276,7 +270,7 @@ def asked_when(workers: Workers, subject: str, found: Found) -> Future[When | No
     """
     if found.result.verdict != "failed" or found.carried:
         return None
-    return workers.submit(when_of, subject, found, seconds=WHEN_SECONDS)
+    return workers.submit(when_of, subject, found, seconds=workers.limits.when_seconds)
 
 
 def answered_when(workers: Workers, future: Future[When | None]) -> When | None:
@@ -298,9 +292,11 @@ def minimize_dead(
 
     def still_dead(candidate: Case) -> bool:
         nonlocal deaths
-        if deaths >= MOST_DEAD_CANDIDATES or case_rule(candidate) is not None:
+        if deaths >= workers.limits.most_dead_candidates or case_rule(candidate) is not None:
             return False
-        answer = workers.call(exercise, subject, format_spec(candidate), result.check, seconds=EXERCISE_SECONDS)
+        answer = workers.call(
+            exercise, subject, format_spec(candidate), result.check, seconds=workers.limits.exercise_seconds
+        )
         deaths += isinstance(answer, Dead)
         tried[candidate] = isinstance(answer, Dead) and answer.verdict == result.verdict
         return tried[candidate]

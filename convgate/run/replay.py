@@ -20,8 +20,6 @@ from convgate.run.workers import Dead, open_workers
 
 __all__ = ["Replayed", "Target", "replay", "targets_of"]
 
-SECONDS = 60.0
-
 
 @dataclass(frozen=True)
 class Target:
@@ -108,7 +106,7 @@ def replay(target: Target) -> Replayed:
     """Judge the case again in a process of its own."""
     try:
         with open_workers(1) as workers:
-            answer = workers.call(judge_again, target, seconds=SECONDS)
+            answer = workers.call(judge_again, target, seconds=workers.limits.fresh_seconds)
     except SubjectError as error:
         return Replayed(target, "error", str(error))
     if isinstance(answer, Dead):

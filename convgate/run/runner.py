@@ -23,29 +23,19 @@ from convgate.results.failure import Failure
 from convgate.results.files import sweep, writable
 from convgate.results.record import SavedFailure
 from convgate.results.verdicts import Result
-from convgate.run.distinct import EXERCISE_SECONDS, distinct_failures, groups_of
+from convgate.run.distinct import distinct_failures, groups_of
+from convgate.run.limits import Limits
 from convgate.run.merge import record_of, versions_here
 from convgate.run.plan import Plan, list_shards
-from convgate.run.shards import Shard, planned_cases, seconds_of, shards_of, specs_of
+from convgate.run.shards import Shard, planned_cases, shards_of, specs_of
 from convgate.run.tally import Tally, verdict_of
 from convgate.run.tasks import exercise, judge_shard, prepare
 from convgate.run.workers import Dead, Workers, open_workers
 from convgate.sources.corpus import read_corpus
 
-__all__ = ["AHEAD", "COVERING_SECONDS", "judge_shards", "run_gate"]
+__all__ = ["judge_shards", "run_gate"]
 
-# A case takes some milliseconds, in a slow subject a second; a subject that needs longer hangs.
-CASE_SECONDS = 5.0
-# For a case that did not come back in time although each of its calls does: the machine may have stood still.
-SECOND_TRY_SECONDS = 20.0
-SHARD_SECONDS = 20.0
-LOADING_SECONDS = 60.0
-COVERING_SECONDS = 120.0
 DEATHS = {"crashed", "timed_out"}
-# Shards handed to the workers ahead of time, for each of them.
-AHEAD = 3
-# A subject that dies or hangs so often on one operator is not asked about it again.
-MOST_DEAD = 3
 
 
 def run_gate(plan: Plan) -> Iterator[Event]:
@@ -74,16 +64,25 @@ def run_gate(plan: Plan) -> Iterator[Event]:
     corpus = read_corpus(plan.reports)
     require_writable(plan.reports)
     sweep(plan.reports / FAILURES)
-    present = operators_of_isolated(plan.subject)
-    with open_workers(plan.jobs, prepare, plan.subject) as workers, open_workers(plan.jobs, tasks_each=1) as fresh:
+    present = operators_of_isolated(plan.subject, plan.limits)
+    with (
+        open_workers(plan.jobs, prepare, plan.subject, limits=plan.limits) as workers,
+        open_workers(plan.jobs, tasks_each=1, limits=plan.limits) as fresh,
+    ):
         operators = tuple(name for name in OPERATORS if name in present and name in (plan.operators or OPERATORS))
         missing = tuple(name for name in plan.operators if name not in present)
         shards = list_shards(workers, plan, operators, corpus)
         yield RunStarted(plan.subject, operators, sum(planned_cases(shard) for shard in shards))
-        tally = Tally()
+        tally, stopped = Tally(), ""
         for shard, part in judge_shards(workers, plan.subject, shards):
             tally.merge(part)
             yield ShardJudged(part.cases.total(), planned_cases(shard), len(part.failing))
+            if plan.limits.max_seconds is not None and time.monotonic() - started > plan.limits.max_seconds:
+                planned = sum(planned_cases(each) for each in shards)
+                stopped = (
+                    f"stopped after {plan.limits.max_seconds:g} s, with {tally.cases.total()} of {planned} cases judged"
+                )
+                break
         groups = groups_of(tally)
         if groups:
             yield Minimizing(len(groups))
@@ -93,6 +92,9 @@ def run_gate(plan: Plan) -> Iterator[Event]:
             failures.append(SavedFailure(**vars(failure), folder=folder.as_posix()))
             yield FailureSaved(failure, folder)
     verdict, reason = verdict_of(tally, operators, missing, max_unsupported=plan.max_unsupported)
+    if stopped:
+        reason = f"{stopped}; {reason}"
+        verdict = "insufficient" if verdict == "conforms" else verdict
     yield RunFinished(
         record_of(
             tally,
@@ -101,7 +103,7 @@ def run_gate(plan: Plan) -> Iterator[Event]:
             profile=plan.profile,
             seed=plan.seed,
             verdict=verdict,
-            reason=reason + given_up(tally, shards),
+            reason=reason + given_up(tally, shards, plan.limits.most_dead),
             started_at=started_at,
             seconds=time.monotonic() - started,
             failures=failures,
@@ -111,10 +113,10 @@ def run_gate(plan: Plan) -> Iterator[Event]:
     )
 
 
-def operators_of_isolated(subject: str) -> tuple[str, ...]:
+def operators_of_isolated(subject: str, limits: Limits) -> tuple[str, ...]:
     """The operators that a subject has, found in a process that it may kill or block."""
-    with open_workers(1) as workers:
-        present = workers.call(operators_of, subject, seconds=LOADING_SECONDS)
+    with open_workers(1, limits=limits) as workers:
+        present = workers.call(operators_of, subject, seconds=limits.loading_seconds)
     if isinstance(present, Dead):
         raise SubjectError(f"subject {subject!r} could not be loaded: {present.message}")
     return present
@@ -126,14 +128,14 @@ def require_writable(folder: Path) -> None:
         raise PermissionError(f"{folder} cannot be written to; choose another folder with --reports")
 
 
-def given_up(tally: Tally, shards: Sequence[Shard]) -> str:
+def given_up(tally: Tally, shards: Sequence[Shard], most_dead: int) -> str:
     """Which operators were given up and how much of them was not judged, as the end of a sentence."""
     found = ""
     for operator in dict.fromkeys(shard.operator for shard in shards):
         deaths = sum(
             number for (name, _, verdict), number in tally.results.items() if name == operator and verdict in DEATHS
         )
-        if deaths >= MOST_DEAD:
+        if deaths >= most_dead:
             planned = sum(planned_cases(shard) for shard in shards if shard.operator == operator)
             left = planned - tally.cases[operator]
             found += f"; {operator} was given up after {deaths} crashes or hangs, with {left} of {planned} cases to go"
@@ -145,13 +147,13 @@ def judge_shards(workers: Workers, subject: str, shards: Sequence[Shard]) -> Ite
     pending = deque(shards)
     running = deque[tuple[Shard, Future[Tally]]]()
     dead: dict[str, int] = defaultdict(int)
+    limits = workers.limits
     while pending or running:
-        while pending and len(running) < AHEAD * workers.jobs:
+        while pending and len(running) < limits.ahead * workers.jobs:
             shard = pending.popleft()
-            if dead[shard.operator] < MOST_DEAD:
-                running.append(
-                    (shard, workers.submit(judge_shard, subject, shard, seconds=SHARD_SECONDS + seconds_of(shard)))
-                )
+            if dead[shard.operator] < limits.most_dead:
+                seconds = limits.shard_seconds + shard.work * limits.seconds_a_term
+                running.append((shard, workers.submit(judge_shard, subject, shard, seconds=seconds)))
         if not running:
             return
         shard, future = running.popleft()
@@ -162,15 +164,15 @@ def judge_shards(workers: Workers, subject: str, shards: Sequence[Shard]) -> Ite
                 other.cancel()
             pending.extendleft(each for each, _ in reversed(running))
             running.clear()
-            answer = judge_one_by_one(workers, subject, shard, MOST_DEAD - dead[shard.operator])
+            answer = judge_one_by_one(workers, subject, shard, limits.most_dead - dead[shard.operator])
             dead[shard.operator] += sum(result.verdict != "failed" for _, result in answer.failing)
         yield shard, answer
 
 
 def judge_one_by_one(workers: Workers, subject: str, shard: Shard, most_dead: int) -> Tally:
     """Judge the cases of a shard that some case of it brought down, each in a task of its own."""
-    tally = Tally()
-    specs = workers.call(specs_of, subject, shard, seconds=SHARD_SECONDS)
+    tally, limits = Tally(), workers.limits
+    specs = workers.call(specs_of, subject, shard, seconds=limits.shard_seconds)
     if isinstance(specs, Dead):
         raise SubjectError(f"subject {subject!r}: its supports() did not come back ({specs.message})")
     deaths, layer_of = 0, shard.layer_of
@@ -178,12 +180,13 @@ def judge_one_by_one(workers: Workers, subject: str, shard: Shard, most_dead: in
         started = time.monotonic()
         layer = layer_of.get(spec, "")
         (one,) = shards_of(shard.operator, [(parse_spec(spec), layer)])
-        answer = workers.call(judge_shard, subject, one, seconds=CASE_SECONDS + seconds_of(one))
+        more = one.work * limits.seconds_a_term
+        answer = workers.call(judge_shard, subject, one, seconds=limits.case_seconds + more)
         # with the wait for a new process, if the case before took the last one with it
         seconds = time.monotonic() - started
         primary = first_dead_check(workers, subject, spec) if isinstance(answer, Dead) else None
         if isinstance(answer, Dead) and answer.verdict == "timed_out" and primary is None:
-            answer = workers.call(judge_shard, subject, one, seconds=SECOND_TRY_SECONDS + seconds_of(one))
+            answer = workers.call(judge_shard, subject, one, seconds=limits.second_try_seconds + more)
         if isinstance(answer, Dead):
             primary = primary or dead_result("forward", answer)
             tally.add(shard.operator, spec, [primary], primary, seconds, layer=layer)
@@ -198,7 +201,7 @@ def judge_one_by_one(workers: Workers, subject: str, shard: Shard, most_dead: in
 def first_dead_check(workers: Workers, subject: str, spec: str) -> Result | None:
     """The first check whose calls do not come back from a case."""
     for check in CHECKS:
-        answer = workers.call(exercise, subject, spec, check, seconds=EXERCISE_SECONDS)
+        answer = workers.call(exercise, subject, spec, check, seconds=workers.limits.exercise_seconds)
         if isinstance(answer, Dead):
             return dead_result(check, answer)
     return None
@@ -215,6 +218,12 @@ def save(plan: Plan, failure: Failure, found: Found) -> Path:
     case = parse_spec(failure.minimal)
     earlier = parse_spec(failure.after) if failure.after else None
     script = repro_source(
-        plan.subject, case, found.result, failure.message, failure.minimal, 2 * CASE_SECONDS, earlier=earlier
+        plan.subject,
+        case,
+        found.result,
+        failure.message,
+        failure.minimal,
+        2 * plan.limits.case_seconds,
+        earlier=earlier,
     )
     return save_failure(plan.reports, failure, script)

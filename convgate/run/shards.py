@@ -17,11 +17,13 @@ __all__ = [
     "cases_of",
     "in_another_dtype",
     "planned_cases",
-    "seconds_of",
     "shards_of",
     "shards_of_cases",
     "specs_of",
 ]
+
+# Terms of the forward passes of a task: of larger cases fewer go into one, so that tasks take about as long.
+MOST_SHARD_WORK = 5_000_000
 
 
 @dataclass(frozen=True)
@@ -85,15 +87,6 @@ def specs_of(subject_name: str, shard: Shard) -> list[str]:
     return [format_spec(case) for case in cases_of(shard, load_subject(subject_name))]
 
 
-# A large case has its own time beside that: some tens of calls of a subject that takes a microsecond for each term, as
-# loops of an interpreter do.
-SECONDS_A_TERM = 2e-5
-
-
-# Terms of the forward passes of a task: of larger cases fewer go into one, so that tasks take about as long.
-MOST_SHARD_WORK = 5_000_000
-
-
 def planned_cases(shard: Shard) -> int:
     """How many cases a shard is expected to have."""
     return len(shard.specs) or shard.count
@@ -129,8 +122,3 @@ def shard_of(operator: str, cases: Sequence[tuple[str, str]], work: int) -> Shar
     """A shard of specs and the layers that they are of, with the work that they come to."""
     specs, layers = zip(*cases, strict=True)
     return Shard(operator, specs=specs, layers=layers if any(layers) else (), work=work, any_dtype=True)
-
-
-def seconds_of(shard: Shard) -> float:
-    """How long the cases of a shard may take beyond what small ones may."""
-    return shard.work * SECONDS_A_TERM

@@ -26,8 +26,6 @@ from convgate.run.workers import Dead, Workers
 
 __all__ = ["confirmed", "judge_after", "make_calls", "paired"]
 
-# For the calls of a whole run, without oracles, and the checks of one case.
-SECONDS = 60.0
 # Other data of the same problem are tried before other problems.
 OTHER_SEEDS = 3
 # Options that are changed together, as they must fit, and others that a case may have.
@@ -48,7 +46,9 @@ class Asked:
 
     def shown(self, earlier: Sequence[str], spec: str, checks: Sequence[str]) -> Shown | None:
         """How a case fails after the calls of others, if it does and comes back."""
-        answer = self.fresh.call(judge_after, self.subject, earlier, spec, checks, seconds=SECONDS)
+        answer = self.fresh.call(
+            judge_after, self.subject, earlier, spec, checks, seconds=self.fresh.limits.fresh_seconds
+        )
         return None if isinstance(answer, Dead) else answer
 
 
@@ -102,7 +102,7 @@ def confirmed(fresh: Workers, subject: str, several: Sequence[Found]) -> list[Fo
         Failures of cases that come back.
     """
     futures = [
-        fresh.submit(judge_after, subject, (), found.minimal, [found.result.check], seconds=SECONDS)
+        fresh.submit(judge_after, subject, (), found.minimal, [found.result.check], seconds=fresh.limits.fresh_seconds)
         for found in several
     ]
     return [

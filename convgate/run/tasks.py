@@ -10,7 +10,7 @@ from convgate.cases.case import case_rule, invalid_calls
 from convgate.cases.spec import format_spec, parse_spec
 from convgate.diagnosis.reduce import Found
 from convgate.diagnosis.when import fails_when
-from convgate.judging.checks import OUTPUTS, RELATIONS, judge_trial
+from convgate.judging.checks import OUTPUTS, judge_trial, relations_of
 from convgate.judging.relations import evaluate
 from convgate.judging.subjects.loader import load_subject, supports, takes, wants
 from convgate.judging.trial import RAISED, Trial
@@ -65,8 +65,9 @@ def exercise(subject_name: str, spec: str, check: str) -> None:
     trial = Trial(parse_spec(spec), load_subject(subject_name))
     if not wants(trial.subject, trial.problem, trial.case.dtype):
         return
-    if check in RELATIONS:
-        for relation in RELATIONS[check].each(trial.case):
+    asked = relations_of(check)
+    if asked is not None:
+        for relation in asked.each(trial.case):
             with suppress(RAISED):
                 evaluate(relation, trial.subject, trial.arrays())
     elif trial.rule is not None:

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
+from convgate.run.limits import Limits
+
 __all__ = ["Dead", "Workers", "open_workers"]
 
 Answer = TypeVar("Answer")
@@ -46,10 +48,11 @@ class Dead:
 
 @dataclass(frozen=True)
 class Workers:
-    """A pool of processes, as many as `jobs`."""
+    """A pool of processes, as many as `jobs`, and the limits that their tasks are held to."""
 
     pool: ProcessPool
     jobs: int
+    limits: Limits
 
     def submit(self, task: Callable[..., Answer], *arguments: Any, seconds: float) -> Future[Answer]:
         """Start a task, to be ended after some seconds."""
@@ -93,7 +96,11 @@ def end_with_parent() -> None:
 
 @contextmanager
 def open_workers(
-    jobs: int, first: Callable[..., None] | None = None, *arguments: Any, tasks_each: int = 0
+    jobs: int,
+    first: Callable[..., None] | None = None,
+    *arguments: Any,
+    tasks_each: int = 0,
+    limits: Limits | None = None,
 ) -> Iterator[Workers]:
     """Worker processes that have made no call yet, with one thread each; ended when the block is left.
 
@@ -107,6 +114,8 @@ def open_workers(
         What each does, with `arguments`, before its first task and outside of any task's time; it must come back.
     tasks_each : int
         After how many tasks another process takes the place of one; 0 if it is to stay.
+    limits : Limits or None
+        What their tasks are held to; None for the usual ones.
     """
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
@@ -121,7 +130,7 @@ def open_workers(
         initargs=[dict(os.environ), first, arguments],
     )
     try:
-        yield Workers(pool, jobs)
+        yield Workers(pool, jobs, limits or Limits())
     finally:
         pool.stop()  # type: ignore[no-untyped-call] # pebble leaves it out
         pool.join()

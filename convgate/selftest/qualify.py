@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from convgate.cases.case import POINTS, Case, broken_rule
+from convgate.cases.fills import fills_of
 from convgate.cases.spec import parse_spec
 from convgate.diagnosis.minimize import complexity
 from convgate.diagnosis.neighbours import around
@@ -38,7 +39,7 @@ from convgate.results.verdicts import FAILING, Result
 from convgate.run.distinct import distinct_failures, groups_of
 from convgate.run.merge import versions_here
 from convgate.run.plan import Plan, list_shards
-from convgate.run.runner import AHEAD, judge_shards
+from convgate.run.runner import judge_shards
 from convgate.run.shards import Shard
 from convgate.run.tally import Tally
 from convgate.run.tasks import prepare
@@ -226,7 +227,7 @@ def judge_operator(
     before, seconds, now = 0, 0.0, 0
     part: Part | None = None
     while pending or running:
-        while pending and len(running) < AHEAD * workers.jobs:
+        while pending and len(running) < workers.limits.ahead * workers.jobs:
             number, shard = pending.popleft()
             for group in in_groups([suspect for suspect in suspects if suspect.wanted(number)]):
                 running.append((number, group, submit(workers, CORRECT, [each.asked for each in group], shard)))
@@ -426,5 +427,5 @@ def with_named_data(case: Case) -> Iterator[Case]:
     """
     if case.fill != POINTS:
         yield case
-    yield from (replace(case, fill=fill, points=()) for fill in case.operator.fills)
+    yield from (replace(case, fill=fill, points=()) for fill in fills_of(case.problem.operator))
     yield from (replace(case, fill="special", points=(), seed=seed) for seed in range(SPECIAL_SEEDS))

@@ -6,6 +6,7 @@ from functools import cache
 
 from convgate.cases.case import POINTS, Case, broken_rule
 from convgate.cases.dtypes import DTYPES
+from convgate.cases.fills import fills_of
 from convgate.cases.layouts import LAYOUTS
 from convgate.problems.operators import OPERATORS
 from convgate.problems.operators.classes import AXIS_NAMES, Axis, axis_of
@@ -61,7 +62,7 @@ def equal_pairs(operator: str) -> tuple[str, ...]:
 @cache
 def data_choices(operator: str) -> dict[str, tuple[str, ...]]:
     """What a case has beside its problem, the plainest choice first."""
-    return {"dtype": tuple(sorted(DTYPES, reverse=True)), "layout": tuple(LAYOUTS), "fill": OPERATORS[operator].fills}
+    return {"dtype": tuple(sorted(DTYPES, reverse=True)), "layout": tuple(LAYOUTS), "fill": fills_of(operator)}
 
 
 @cache

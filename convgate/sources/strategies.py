@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from convgate.cases.case import Case, array_shapes, wide_enough
 from convgate.cases.dtypes import DTYPES
+from convgate.cases.fills import fills_of
 from convgate.cases.layouts import LAYOUTS
 from convgate.cases.rules import invalid_problems_near, invalid_problems_on_both_axes, rules_of
 from convgate.problems.block_sizes import BLOCKS, FEW, LEAST_BLOCK
@@ -200,7 +201,7 @@ def cases(draw: st.DrawFn, operator: str) -> Case:
     """Cases of one operator: mostly lattice data in contiguous memory, and some of everything else."""
     if draw(choice(*[False] * 11, True)):
         return draw(invalid_cases(operator))
-    fills = OPERATORS[operator].fills
+    fills = fills_of(operator)
     case = Case(
         problem=draw(problems(operator)),
         dtype=draw(choice(*sorted(DTYPES))),

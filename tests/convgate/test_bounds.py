@@ -20,9 +20,10 @@ from convgate.judging.checks import judge
 from convgate.judging.compare import Bound, compare
 from convgate.judging.trial import Trial
 from convgate.problems.operators import perform
-from convgate.run.plan import joint_cases
 from convgate.sources.fuzz import draw_cases
+from convgate.sources.large_options import large_option_cases
 from convgate.sources.profiles import PROFILES, SHARD
+from convgate.sources.whole_blocks import whole_block_cases
 from oracles import definition, torch_oracle
 
 Array = NDArray[Any]
@@ -366,7 +367,7 @@ def real_cases(operator: str, dtype: str) -> list[Case]:
     """The cases of profile smoke with real data, but for the larger ones."""
     shards = range(PROFILES["smoke"].shards[operator])
     found = [case for shard in shards for case in draw_cases(operator, 0, shard, SHARD, impl)]
-    jointly = joint_cases(operator, PROFILES["smoke"].rounds)
+    jointly = [*whole_block_cases(operator, 0), *large_option_cases(operator, 0)]
     found += [case for case in jointly if case.operator.work(case.problem) <= MOST_WORK]
     valid = [case for case in found if case.operator.broken_rule(case.problem) is None]
     return [case for case in valid if (case.dtype, case.fill) == (dtype, "real")]

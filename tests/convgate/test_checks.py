@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 import impl
 from convgate.cases.spec import parse_spec
 from convgate.diagnosis.reduce import plainest, smallest
-from convgate.judging.checks import CHECKS, OUTPUTS, RELATIONS, judge, judge_trial
+from convgate.judging.checks import CHECKS, OUTPUTS, judge, judge_trial
 from convgate.judging.compare import Bound
 from convgate.judging.trial import Trial
 from convgate.problems.operators import OPERATORS, Call
 from convgate.results.verdicts import VERDICTS, Result, primary_failure
 from oracles import torch_oracle
+
+RELATIONS = {name: check.relations for name, check in CHECKS.items() if check.relations is not None}
 
 Array = NDArray[Any]
 

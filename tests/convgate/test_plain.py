@@ -16,7 +16,7 @@ import impl
 from convgate.cases.case import values_of
 from convgate.cases.spec import parse_spec
 from convgate.diagnosis.repro import repro_source
-from convgate.judging.checks import OUTPUTS, RELATIONS, judge
+from convgate.judging.checks import CHECKS, OUTPUTS, judge
 from convgate.judging.compare import compare
 from convgate.judging.purity import impure_alone, impure_beside
 from convgate.judging.relations import agree
@@ -24,6 +24,8 @@ from convgate.judging.trial import Trial
 from convgate.problems.operators import OPERATORS
 from convgate.problems.plain import NotPlainError, Plain
 from convgate.results.verdicts import primary_failure
+
+RELATIONS = {name: check.relations for name, check in CHECKS.items() if check.relations is not None}
 
 Array = NDArray[Any]
 Like = Callable[[Array], Any]

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 import impl
 from convgate.cases.case import Case, broken_rule, case_rule, values_of
 from convgate.cases.spec import parse_spec
-from convgate.judging.checks import RELATIONS, judge, judge_trial
+from convgate.judging.checks import CHECKS, judge, judge_trial
 from convgate.judging.checks.purity import other_problems, purity_relations
 from convgate.judging.relations import Relation, agree, evaluate
 from convgate.judging.trial import Trial
 from convgate.problems.operators import OPERATORS
 from convgate.sources.strategies import cases, problems
+
+RELATIONS = {name: check.relations for name, check in CHECKS.items() if check.relations is not None}
 
 Array = NDArray[Any]
 

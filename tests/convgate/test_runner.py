@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,12 +17,16 @@ from convgate.diagnosis.store import load_failure
 from convgate.judging.subjects.loader import SubjectError
 from convgate.results.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
 from convgate.results.record import RunRecord
-from convgate.run.plan import Plan, cases_of_every_run, joint_cases
+from convgate.run.limits import Limits
+from convgate.run.plan import Plan
 from convgate.run.runner import run_gate
 from convgate.run.shards import MOST_SHARD_WORK, as_they_are, cases_of, shards_of
 from convgate.sources.covering import covering_cases
+from convgate.sources.large_options import large_option_cases
 from convgate.sources.networks import network_cases
 from convgate.sources.profiles import PROFILES, SHARD, Extent
+from convgate.sources.table import cases_of_every_run
+from convgate.sources.whole_blocks import whole_block_cases
 
 SUBJECT = """
 import impl
@@ -62,7 +67,8 @@ def planned_sources(operator: str) -> list[list[Case]]:
     return [
         cases_of_every_run(operator),
         [each.case for each in network_cases(operator, Extent.EACH)],
-        joint_cases(operator, 0),
+        whole_block_cases(operator, 0),
+        large_option_cases(operator, 0),
         covering_cases(operator, 2, 0),
     ]
 
@@ -216,17 +222,32 @@ def test_nobody_is_blamed_for_a_machine_that_stands_still_for_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once while a shard is judged, and once more while the case alone is."""
-    monkeypatch.setattr("convgate.run.runner.SHARD_SECONDS", 3.0)
-    monkeypatch.setattr("convgate.run.runner.CASE_SECONDS", 3.0)
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "stalling_subject.py").write_text(STALLING)
     (tmp_path / "stalls").touch()
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "corpus.txt").write_text("im2col:d7\n")
-    record = record_of(list(run_gate(plan(tmp_path, "stalling_subject", ("im2col",)))))
+    hasty = replace(plan(tmp_path, "stalling_subject", ("im2col",)), limits=Limits(case_seconds=1.0))
+    record = record_of(list(run_gate(hasty)))
     assert (tmp_path / "stalls").read_text() == "!!"
     assert (record.verdict, record.failures) == ("conforms", [])
     assert [each.verdict for each in record.judged if each.spec == "im2col:d7"] == ["passed"]
+
+
+def test_a_run_that_takes_longer_than_it_may_is_stopped_and_does_not_conform(tmp_path: Path) -> None:
+    record = record_of(list(run_gate(replace(plan(tmp_path), limits=Limits(max_seconds=1e-3)))))
+    assert record.verdict == "insufficient"
+    assert record.reason.startswith(f"stopped after 0.001 s, with {record.cases} of ")
+    assert record.cases > 0
+
+
+def test_a_failure_found_before_a_run_is_stopped_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = replace(plan(tmp_path, written(tmp_path, monkeypatch)), limits=Limits(max_seconds=1e-3))
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "corpus.txt").write_text("col2im:n2w2s2x1\n")
+    record = record_of(list(run_gate(wrong)))
+    assert record.verdict == "fails"
+    assert record.reason.startswith("stopped after ")
 
 
 def test_a_run_may_be_given_up_at_any_event(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_it_is_seen_which_check_is_at_work_in_whose_code_and_the_checks_stay_as_
     with rates.looked_at(seen):
         while time.process_time() < end:
             judge(SMALL["conv2d"], impl)
-    assert before == CHECKS
+    assert before == dict(CHECKS)
     checks, callees = ({pair[i] for pair in seen} for i in (0, 1))
     assert {"purity", "identity"} < checks <= {"", *CHECKS}
     assert {"the subject", "the engine"} < callees <= set(rates.CALLEES)

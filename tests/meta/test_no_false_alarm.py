@@ -21,12 +21,12 @@ from convgate.judging.trial import Trial
 from convgate.problems.operators import OPERATORS
 from convgate.results.record import MAX_UNSUPPORTED
 from convgate.results.verdicts import Result, primary_failure
-from convgate.run.plan import cases_of_every_run
 from convgate.run.shards import Shard
 from convgate.run.tally import Tally, verdict_of
 from convgate.run.tasks import covering_specs, judge_shard
 from convgate.sources.fuzz import draw_cases
 from convgate.sources.profiles import SHARD
+from convgate.sources.table import cases_of_every_run
 
 Array = NDArray[Any]
 

@@ -16,21 +16,26 @@ from convgate.judging.checks.invalid_arguments import INVALID_ARGUMENTS
 from convgate.judging.checks.layout import LAYOUT
 from convgate.judging.checks.outputs import DIRECT, SPECIAL_VALUES
 from convgate.judging.checks.purity import PURITY
+from convgate.judging.relations import Relations
 from convgate.judging.trial import Trial
-from convgate.plugins import with_plugins
+from convgate.plugins import Table
 from convgate.results.verdicts import Result
 
-__all__ = ["CHECKS", "OUTPUTS", "RELATIONS", "Check", "checks_for", "judge", "judge_trial"]
+__all__ = ["CHECKS", "OUTPUTS", "Check", "checks_for", "judge", "judge_trial", "relations_of"]
 
 # In the order of blame: what a check finds explains what the later ones find on the same case.
-CHECKS = with_plugins(
+CHECKS = Table(
     "convgate.checks",
     Check,
     (*DIRECT, SPECIAL_VALUES, PURITY, FINITE_DIFFERENCE, ADJOINT, IDENTITY, LAYOUT, INVALID_ARGUMENTS),
 )
-# Outputs by the check that compares them with the definition, and relations by the check that asks for them.
-OUTPUTS = {check.name: check.output for check in CHECKS.values() if check.output}
-RELATIONS = {check.name: check.relations for check in CHECKS.values() if check.relations is not None}
+# Outputs by the check that compares them with the definition.
+OUTPUTS = {check.name: check.output for check in DIRECT}
+
+
+def relations_of(check: str) -> Relations | None:
+    """The relations that a check asks for, if it asks for such."""
+    return CHECKS[check].relations
 
 
 def checks_for(case: Case) -> frozenset[str]:
@@ -39,7 +44,7 @@ def checks_for(case: Case) -> frozenset[str]:
     return frozenset(name for name, check in CHECKS.items() if check.few_calls or not large)
 
 
-def judge(case: Case, subject: Any, checks: Iterable[str] = tuple(CHECKS)) -> tuple[Result, ...]:
+def judge(case: Case, subject: Any, checks: Iterable[str] | None = None) -> tuple[Result, ...]:
     """Run the checks that apply to a case.
 
     Parameters
@@ -48,8 +53,8 @@ def judge(case: Case, subject: Any, checks: Iterable[str] = tuple(CHECKS)) -> tu
         With an invalid problem only the check of invalid arguments applies, otherwise all others.
     subject : Any
         A module or object with the functions of the subject protocol.
-    checks : iterable of str
-        Names of checks, of which those that apply and that the case is worth are run.
+    checks : iterable of str or None
+        Names of checks, of which those that apply and that the case is worth are run; all if None.
 
     Returns
     -------
@@ -59,9 +64,9 @@ def judge(case: Case, subject: Any, checks: Iterable[str] = tuple(CHECKS)) -> tu
     return judge_trial(Trial(case, subject), checks)
 
 
-def judge_trial(trial: Trial, checks: Iterable[str] = tuple(CHECKS)) -> tuple[Result, ...]:
+def judge_trial(trial: Trial, checks: Iterable[str] | None = None) -> tuple[Result, ...]:
     """Run the checks that apply to a trial's case, as `judge` does."""
-    asked = checks_for(trial.case).intersection(checks)
+    asked = checks_for(trial.case).intersection(CHECKS if checks is None else checks)
     results = []
     for name, check in CHECKS.items():
         if name in asked and check.of_arguments == (trial.rule is not None):
