@@ -82,7 +82,7 @@ def entry(monkeypatch: pytest.MonkeyPatch, value: str, name: str = "text") -> No
     [
         ("no_such_module:ROW", "cannot be loaded .*no_such_module.*; mend or uninstall its package"),
         ("math:pi", "must be a Format, got float; mend or uninstall its package"),
-        ("convgate.report.formats:FORMATS", "must be a Format, got dict"),
+        ("convgate.report.formats:FORMATS", "must be a Format, got Table"),
     ],
 )
 def test_an_entry_point_that_is_of_no_use_is_named(monkeypatch: pytest.MonkeyPatch, value: str, message: str) -> None:
