@@ -24,7 +24,7 @@ from convgate.judging.norm_bound import NormBound
 from convgate.judging.subjects.loader import operators_of
 from convgate.judging.trial import Trial
 from convgate.oracle_list import Certified
-from convgate.problems.operators import Array
+from convgate.problems.operators import OPERATORS, Array
 from convgate.sources.fuzz import draw_cases
 from convgate.sources.profiles import PROFILES, SHARD
 
@@ -59,7 +59,7 @@ def trials(name: str, dtype: str) -> Iterator[Trial]:
     """The random cases of profile pr that a subject supports, up to so many shards."""
     subject = import_module(name)
     for operator in operators_of(name):
-        for part in range(min(PROFILES["pr"].shards[operator], MOST_SHARDS)):
+        for part in range(min(PROFILES["pr"].shards(OPERATORS[operator].weight), MOST_SHARDS)):
             for case in draw_cases(operator, 0, part, SHARD, subject):
                 if case.dtype == dtype and broken_rule(case) is None:
                     yield Trial(case, subject)

@@ -168,7 +168,7 @@ def lattices() -> dict[str, tuple[int, int, int, int, int]]:
     """What `lattices_of` says of each operator and dtype, over the random cases of profile pr."""
     found: dict[str, tuple[int, int, int, int, int]] = {}
     for name in OPERATORS:
-        shards = min(PROFILES["pr"].shards[name], MOST_SHARDS)
+        shards = min(PROFILES["pr"].shards(OPERATORS[name].weight), MOST_SHARDS)
         cases = [case for part in range(shards) for case in draw_cases(name, 0, part, SHARD, impl)]
         found |= {f"{name} {dtype}": lattices_of([case for case in cases if case.dtype == dtype]) for dtype in DTYPES}
     return found

@@ -123,8 +123,8 @@ def case_rule(case: Case) -> str | None:
     if case.points and case.fill != POINTS:
         return f"points are given, but the fill is {case.fill}; leave one of them out"
     counts = (case.problem.batch, case.problem.channels, case.problem.out_channels, *case.problem.size)
-    # the image of col2im is a shape, and no array
-    if min(counts) < 0 and case.problem.operator != "col2im":
+    # an image of which only the shape is given is no array
+    if min(counts) < 0 and not case.operator.shape_given:
         return f"an array cannot have a negative size, got {min(counts)}"
     # the data of a call that must be rejected are not added up
     added_up = case.operator.broken_rule(case.problem) is None and not case.broken

@@ -88,7 +88,7 @@ def negative(
 ) -> Array:
     """The lattice below zero; for the input of max distinct and 4 apart all the same."""
     values = on_lattice(operator, problem, dtype, seed, name, shape, of)
-    of_max = operator.name == "max_pool2d" and name == "x"
+    of_max = operator.chooses and name == "x"
     below: Array = values - (4.0 + max(values.max(initial=0.0), 0.0)) if of_max else 0.0 - abs(values)
     return below
 

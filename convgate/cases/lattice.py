@@ -74,7 +74,7 @@ def lattice_of(problem: Problem, dtype: str, fill: str = "lattice", *, repeated:
     operator = OPERATORS[problem.operator]
     dense = Lattice(magnitude(operator, problem, dtype, None))
     # images of a pool never meet
-    repeated = fill == "equal" or (repeated and not operator.name.endswith("pool2d"))
+    repeated = fill == "equal" or (repeated and operator.joins_images)
     if dense.magnitude >= LEAST_MAGNITUDE or repeated or (fill == "special" and dense.magnitude):
         return dense
     for least in (LEAST_MAGNITUDE, dense.magnitude + 1):
@@ -109,7 +109,7 @@ def magnitude(operator: Operator, problem: Problem, dtype: str, met: int | None)
 
 def fewer(operator: Operator, roundings: int, met: int) -> int:
     """Roundings where no more than so many terms meet; two of those of an average are of its division."""
-    division = 2 if operator.name == "avg_pool2d" else 0
+    division = 2 if operator.divides else 0
     return min(roundings, met + division)
 
 
@@ -174,7 +174,7 @@ def on_lattice(
     del dtype
     count = int(np.prod(shape))
     words = raw(seed, name, count)
-    if operator.name == "max_pool2d" and name == "x":
+    if operator.chooses and name == "x":
         ranks = np.argsort(np.argsort(words, kind="stable"), kind="stable")
         # never 0, and now and then all of one sign: padding with 0 shows only beside negative numbers
         below = int(words[0] % np.uint64(count + 1)) if count else 0

@@ -30,9 +30,14 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
-POOLS = frozenset({"avg_pool2d", "max_pool2d"})
-IMAGES = frozenset({"conv2d", "im2col"}) | POOLS
-CONVOLUTION = frozenset({"conv2d"})
+
+
+def taking(array: str) -> frozenset[str]:
+    """The operators that have an array."""
+    return frozenset(each.name for each in OPERATORS.values() if array in each.shapes(Problem(operator=each.name)))
+
+
+IMAGES, CONVOLUTION, TRAINED, COLUMNS = (taking(array) for array in ("x", "weight", "grad_output", "columns"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,67 +157,65 @@ ARGUMENTS = {
         among=2,
     ),
     "grad_output.rank": ArgumentRule(
-        words="grad_output must have 4 axes", array="grad_output", operators=CONVOLUTION | POOLS, spoil=first
+        words="grad_output must have 4 axes", array="grad_output", operators=TRAINED, spoil=first
     ),
     "grad_output.wide": ArgumentRule(
         words="grad_output must have no more columns than the output",
         array="grad_output",
-        operators=CONVOLUTION | POOLS,
+        operators=TRAINED,
         spoil=longer(3),
     ),
     # of two columns this leaves one, which NumPy would repeat
     "grad_output.narrow": ArgumentRule(
         words="grad_output must have no fewer columns than the output",
         array="grad_output",
-        operators=CONVOLUTION | POOLS,
+        operators=TRAINED,
         spoil=shorter(3),
     ),
     "grad_output.channels": ArgumentRule(
         words="grad_output must have the channels of the output",
         array="grad_output",
-        operators=CONVOLUTION | POOLS,
+        operators=TRAINED,
         spoil=longer(1),
     ),
     "grad_output.turned": ArgumentRule(
         words="grad_output must have the height of the output, then its width",
         array="grad_output",
-        operators=CONVOLUTION | POOLS,
+        operators=TRAINED,
         spoil=turned,
         needs=lambda problem: problem.output_size[0] != problem.output_size[1],
     ),
     "grad_output.dtype": ArgumentRule(
         words="grad_output must have the dtype of the other arrays",
         array="grad_output",
-        operators=CONVOLUTION | POOLS,
+        operators=TRAINED,
         spoil=other_dtype,
         among=2,
     ),
-    "columns.rank": ArgumentRule(
-        words="columns must have 2 axes", array="columns", operators=frozenset({"col2im"}), spoil=first
-    ),
+    "columns.rank": ArgumentRule(words="columns must have 2 axes", array="columns", operators=COLUMNS, spoil=first),
     "columns.wide": ArgumentRule(
         words="columns must have no more columns than places",
         array="columns",
-        operators=frozenset({"col2im"}),
+        operators=COLUMNS,
         spoil=longer(1),
     ),
     "columns.narrow": ArgumentRule(
         words="columns must have no fewer columns than places",
         array="columns",
-        operators=frozenset({"col2im"}),
+        operators=COLUMNS,
         spoil=shorter(1),
     ),
     "columns.turned": ArgumentRule(
         words="columns must have a row for each channel and tap, and a column for each place",
         array="columns",
-        operators=frozenset({"col2im"}),
+        operators=COLUMNS,
         spoil=turned,
         needs=lambda problem: problem.channels * problem.taps != problem.batch * problem.places,
     ),
     "columns.rows": ArgumentRule(
         words="columns must have a row for each channel and tap",
         array="columns",
-        operators=frozenset({"col2im"}),
+        operators=COLUMNS,
         spoil=longer(0),
     ),
     # of several arrays, or on both axes: what is wrong twice must not be right
@@ -220,7 +223,7 @@ ARGUMENTS = {
         words="x and grad_output must have 4 axes",
         array="x",
         others=("grad_output",),
-        operators=CONVOLUTION | POOLS,
+        operators=TRAINED,
         spoil=first,
         among=2,
     ),
@@ -261,19 +264,19 @@ ARGUMENTS = {
     "grad_output.both": ArgumentRule(
         words="grad_output must have the height and the width of the output",
         array="grad_output",
-        operators=CONVOLUTION | POOLS,
+        operators=TRAINED,
         spoil=longer_on_both,
     ),
     "grad_output.reshaped": ArgumentRule(
         words="grad_output must have the height of the output as well as its width",
         array="grad_output",
-        operators=CONVOLUTION | POOLS,
+        operators=TRAINED,
         spoil=wider_and_lower,
     ),
     "columns.both": ArgumentRule(
         words="columns must have as many rows and columns as there are taps and places",
         array="columns",
-        operators=frozenset({"col2im"}),
+        operators=COLUMNS,
         spoil=longer_on_both,
     ),
 }
@@ -346,12 +349,12 @@ def invalid_problems_on_both_axes(problem: Problem) -> Iterator[Problem]:
     yield replace(problem, padding=(-1, -1))
     yield replace(problem, size=(0, 0))
     # room for the kernel all the same
-    roomy = tuple(kernel // 2 if problem.operator in POOLS else kernel for kernel in problem.kernel_size)
+    roomy = tuple(kernel // 2 if OPERATORS[problem.operator].half_padding else kernel for kernel in problem.kernel_size)
     yield replace(problem, size=(0, 0), padding=(roomy[0], roomy[1]))
     yield replace(problem, stride=(0, 0), padding=(-1, -1), kernel_size=(0, 0), size=(0, 0))
-    if problem.operator in POOLS:
+    if OPERATORS[problem.operator].half_padding:
         yield replace(problem, padding=(problem.kernel_size[0] // 2 + 1, problem.kernel_size[1] // 2 + 1))
-    if problem.operator == "col2im":
+    if OPERATORS[problem.operator].shape_given:
         # its image is no array, but a shape that it is given
         yield replace(problem, size=(-1, -1))
         yield replace(problem, size=(-problem.size[0], -problem.size[1]), padding=problem.size)
@@ -392,7 +395,7 @@ def invalid_problems_near(problem: Problem, axis: int) -> Iterator[Problem]:
             reach = padded + problem.stride[axis]
             apart = next(d for d in range(1, reach + 1) if span(problem.kernel_size[axis], d) >= reach)
             yield with_axis(problem, axis, dilation=apart)
-    if problem.operator in POOLS:
+    if OPERATORS[problem.operator].half_padding:
         yield with_axis(problem, axis, padding=problem.kernel_size[axis] // 2 + 1)
     if "divisor_override" in options:
         yield replace(problem, divisor_override=0)

@@ -32,7 +32,7 @@ def special(operator: Operator, problem: Problem, dtype: str, seed: int, name: s
     values = on_lattice(operator, problem, dtype, seed, name, shape, of)
     theme = theme_of(seed)
     not_finite = name in special_arrays(operator, theme)
-    if operator.name in {"im2col", "max_pool2d"} and name == "x":
+    if name == "x" and not operator.roundings(problem)["y"]:
         return specially_copied(operator, dtype, seed, values)
     words = raw(seed, name, values.size, part=2)
     subnormal = DTYPES[dtype].smallest_normal / 4
@@ -102,7 +102,7 @@ def specially_copied(operator: Operator, dtype: str, seed: int, values: Array) -
     """Data of which nothing is added up, with special values of every kind in each channel of each image."""
     subnormal = DTYPES[dtype].smallest_normal / 4
     strewn = np.array([np.nan, np.inf, -np.inf, -0.0, subnormal, -subnormal])
-    if operator.name == "max_pool2d" and seed % 2:
+    if operator.chooses and seed % 2:
         # whose the gradient is where there is NaN is not judged, but minus infinity is larger than padding
         strewn = strewn[1:]
     words = raw(seed, "x", values.size, part=2)

@@ -83,7 +83,7 @@ def simpler_problems(problem: Problem) -> Iterator[Problem]:
     yield with_axis(with_axis(problem, 0, **LEAST), 1, **LEAST)
     for axis in (1, 0):
         yield from simpler_axis(problem, axis)
-    if problem.operator != "conv2d" and problem.kernel_size[0] == 1 < problem.size[0]:
+    if not OPERATORS[problem.operator].convolves and problem.kernel_size[0] == 1 < problem.size[0]:
         # rows that no window joins are as good as channels
         yield replace(problem, channels=problem.channels * problem.size[0], size=(1, problem.size[1]))
     yield from as_many_places(problem)

@@ -284,7 +284,7 @@ def probe(case: Case, subject: Any, failure: Result, *, of_empty: bool = False) 
     """
     passing = []
     shown = {"passed", "vacuous"} if of_empty and case.problem.batch == 0 else {"passed"}
-    bilinear = case.fill == "lattice" and "max" not in case.problem.operator
+    bilinear = case.fill == "lattice" and not case.operator.chooses
     for seed in range(case.seed, case.seed + (LATTICE_SEEDS if bilinear else SEEDS)):
         candidate = replace(case, seed=seed)
         results = list(judge_again(candidate, subject, failure))

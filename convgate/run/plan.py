@@ -8,6 +8,7 @@ from pathlib import Path
 from convgate.cases.case import Case
 from convgate.cases.spec import parse_spec
 from convgate.judging.subjects.loader import SubjectError
+from convgate.problems.operators import OPERATORS
 from convgate.results.record import MAX_UNSUPPORTED
 from convgate.run.limits import Limits
 from convgate.run.shards import Shard, as_they_are, shards_of, shards_of_cases
@@ -102,5 +103,5 @@ def covering_shards(workers: Workers, plan: Plan, found: Mapping[str, Future[tup
 def shards_of_profile(plan: Plan, operators: Sequence[str]) -> Iterator[Shard]:
     """Random cases, as many as the profile says."""
     for operator in operators:
-        for part in range(PROFILES[plan.profile].shards.get(operator, 0)):
+        for part in range(PROFILES[plan.profile].shards(OPERATORS[operator].weight)):
             yield Shard(operator, plan.seed, part, SHARD)

@@ -8,24 +8,17 @@ from convgate.cases.case import Case, array_shapes
 from convgate.cases.spec import parse_spec
 from convgate.judging.trial import RAISED
 from convgate.oracle_list import torch_oracle
-from convgate.problems.operators import perform
+from convgate.problems.operators import OPERATORS, perform
 
-__all__ = ["USUAL", "found_by_the_usual_test"]
+__all__ = ["found_by_the_usual_test"]
 
-# What a test of a layer commonly has: the shapes of a small network, in float32.
-USUAL = {
-    "conv2d": ("n2c3h8w8o4k3p1", "n2c3h8w8o4k3s2p1+bias", "n1c4h7w7o8k1", "n2c4h8w8o4k3g2", "n2c3h9w9o2k3d2+bias"),
-    "avg_pool2d": ("n2c3h8w8k2s2", "n2c3h9w9k3s2p1", "n1c2h7w7k3s2+ceil", "n2c3h8w8k2s2p1+nopad"),
-    "max_pool2d": ("n2c3h8w8k2s2", "n2c3h9w9k3s2p1", "n1c2h7w7k3s2+ceil", "n2c3h9w9k3d2"),
-    "im2col": ("n2c3h8w8k3p1", "n2c3h8w8k3s2p1", "n1c2h7w7k1"),
-    "col2im": ("n2c3h8w8k3p1", "n2c3h8w8k3s2p1", "n1c2h7w7k1"),
-}
+# Compared in float32, with tolerances somebody liked.
 RTOL, ATOL = 1e-4, 1e-5
 
 
 def found_by_the_usual_test(operator: str, subject: Any) -> bool:
     """Whether the usual test fails on a subject: it raises, or is not close in shape or value."""
-    cases = [parse_spec(f"{operator}:{shape}:f32") for shape in USUAL[operator]]
+    cases = [parse_spec(f"{operator}:{shape}:f32") for shape in OPERATORS[operator].usual_test]
     return not all(close(case, subject, seed) for seed, case in enumerate(cases))
 
 

@@ -99,7 +99,7 @@ def block_cases(operator: str) -> list[Case]:
 
 def list_cases(operator: str) -> Iterator[Case]:
     """The same one by one: stride, dtype and where the arrays start in memory change from one to the next."""
-    convolution = operator == "conv2d"
+    convolution = OPERATORS[operator].convolves
     small = Problem(operator=operator, channels=2, size=(3, 4), kernel_size=(2, 3))
     if convolution:
         small = replace(small, out_channels=2, bias=True)

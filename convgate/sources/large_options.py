@@ -117,7 +117,7 @@ def problem_of(operator: str, choice: Choice) -> Problem:
     options = {name: value for name, value in choice.items() if name in OPERATORS[operator].options}
     channels, outputs = choice["channels"]
     options |= counted(operator, channels, outputs, choice.get("groups", 1))
-    pool = operator.endswith("pool2d")
+    pool = OPERATORS[operator].half_padding
     kernels, dilations = choice["kernel_size"], choice.get("dilation", (1, 1))
     spans = [span(kernel, dilation) for kernel, dilation in zip(kernels, dilations, strict=True)]
     paddings = [

@@ -1,7 +1,8 @@
 """How much a gate looks at."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
+from math import ceil
 
 __all__ = ["PROFILES", "SHARD", "Extent", "Profile"]
 
@@ -35,27 +36,29 @@ class Profile:
         Of cases past the sizes at which implementations change their algorithm.
     strength : int
         All feasible combinations of so many shape classes are covered.
-    shards : dict
-        Operator to shards of random cases.
+    random : float
+        Shards of random cases for each unit of an operator's weight, rounded up.
     """
 
     networks: Extent
     rounds: int = 0
     large_work: Extent = Extent.NONE
     strength: int = 2
-    shards: dict[str, int] = field(default_factory=dict)
+    random: float = 0.0
+
+    def shards(self, weight: int) -> int:
+        """Shards of random cases for an operator of some weight."""
+        return ceil(self.random * weight)
 
 
 PROFILES = {
-    "smoke": Profile(
-        networks=Extent.EACH, shards={"conv2d": 4, "avg_pool2d": 2, "max_pool2d": 2, "im2col": 1, "col2im": 1}
-    ),
+    "smoke": Profile(networks=Extent.EACH, random=0.2),
     "pr": Profile(
         networks=Extent.MOST,
         rounds=1,
         large_work=Extent.MOST,
         strength=3,
-        shards={"conv2d": 80, "avg_pool2d": 40, "max_pool2d": 40, "im2col": 12, "col2im": 12},
+        random=4,
     ),
     "networks": Profile(networks=Extent.ALL),
     "nightly": Profile(
@@ -63,6 +66,6 @@ PROFILES = {
         rounds=8,
         large_work=Extent.ALL,
         strength=3,
-        shards={"conv2d": 2400, "avg_pool2d": 1200, "max_pool2d": 1200, "im2col": 300, "col2im": 300},
+        random=120,
     ),
 }

@@ -60,14 +60,15 @@ class Axis:
 @st.composite
 def axes(draw: st.DrawFn, *, operator: str, ceil_mode: bool) -> Axis:
     """One axis whose options fit together."""
-    pool = operator.endswith("pool2d")
+    found = OPERATORS[operator]
+    pool, dilated = found.half_padding, "dilation" in found.options
     kernel = draw(KERNELS)
     stride = draw(st.integers(1, kernel + 2))
-    if operator == "max_pool2d" and draw(choice(*[False] * 23, True)):
+    if pool and dilated and draw(choice(*[False] * 23, True)):
         # the one window of a pool that can lie wholly in padding: its two taps on either side of the input
         apart = draw(st.integers(2, 3))
         return Axis(apart - 1, 2, stride, 1, apart)
-    dilation = 1 if operator == "avg_pool2d" else draw(DILATIONS)
+    dilation = draw(DILATIONS) if dilated else 1
     spans = span(kernel, dilation)
     most_padding = kernel // 2 if pool else kernel + 1
     padding = draw(choice(*[0] * (most_padding + 1), *range(most_padding + 1)))
@@ -107,9 +108,9 @@ def problems(draw: st.DrawFn, operator: str) -> Problem:
         ceil_mode=ceil_mode,
         channels=draw(CHANNELS),
     )
-    if operator == "conv2d":
+    if "groups" in options:
         problem = draw(convolutions(problem))
-    if operator == "avg_pool2d":
+    if "divisor_override" in options:
         problem = replace(
             problem,
             count_include_pad=draw(st.booleans()),
@@ -162,7 +163,7 @@ def fewer_channels(problem: Problem) -> Problem:
         multiplier = -(-multiplier // 2)
     else:
         groups = -(-groups // 2)
-    if problem.operator != "conv2d":
+    if not OPERATORS[problem.operator].convolves:
         return replace(problem, channels=per_group)
     return replace(problem, channels=groups * per_group, out_channels=groups * multiplier, groups=groups)
 

@@ -19,7 +19,7 @@ from convgate.cases.spec import format_spec, parse_spec
 from convgate.judging.checks import judge
 from convgate.judging.compare import Bound, compare
 from convgate.judging.trial import Trial
-from convgate.problems.operators import perform
+from convgate.problems.operators import OPERATORS, perform
 from convgate.sources.fuzz import draw_cases
 from convgate.sources.large_options import large_option_cases
 from convgate.sources.profiles import PROFILES, SHARD
@@ -365,7 +365,7 @@ NARROW = {
 
 def real_cases(operator: str, dtype: str) -> list[Case]:
     """The cases of profile smoke with real data, but for the larger ones."""
-    shards = range(PROFILES["smoke"].shards[operator])
+    shards = range(PROFILES["smoke"].shards(OPERATORS[operator].weight))
     found = [case for shard in shards for case in draw_cases(operator, 0, shard, SHARD, impl)]
     jointly = [*whole_block_cases(operator, 0), *large_option_cases(operator, 0)]
     found += [case for case in jointly if case.operator.work(case.problem) <= MOST_WORK]

@@ -15,6 +15,7 @@ from convgate.cases.case import Case, broken_rule
 from convgate.cases.spec import SpecError, format_spec, parse_spec
 from convgate.diagnosis.store import load_failure
 from convgate.judging.subjects.loader import SubjectError
+from convgate.problems.operators import OPERATORS
 from convgate.results.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
 from convgate.results.record import RunRecord
 from convgate.run.limits import Limits
@@ -82,10 +83,10 @@ def passing(tmp_path_factory: pytest.TempPathFactory) -> list[Event]:
 def test_a_run_tells_of_its_start_its_shards_and_its_end(passing: list[Event]) -> None:
     events = passing
     sources = planned_sources("col2im")
-    planned = PROFILES["smoke"].shards["col2im"] * SHARD + sum(map(len, sources))
+    planned = PROFILES["smoke"].shards(OPERATORS["col2im"].weight) * SHARD + sum(map(len, sources))
     assert events[0] == RunStarted("impl", ("col2im",), planned)
     judged = [event for event in events[1:-1] if isinstance(event, ShardJudged)]
-    shards = PROFILES["smoke"].shards["col2im"] + sum(-(-len(cases) // SHARD) for cases in sources)
+    shards = PROFILES["smoke"].shards(OPERATORS["col2im"].weight) + sum(-(-len(cases) // SHARD) for cases in sources)
     assert len(judged) == len(events) - 2 == shards
     assert sum(event.planned for event in judged) == planned
     assert sum(event.cases for event in judged) == record_of(events).cases
@@ -98,7 +99,7 @@ def test_the_layer_of_each_case_of_a_network_stands_in_the_record(passing: list[
     expected = [(format_spec(each.case), each.layer) for each in network_cases("col2im", Extent.EACH)]
     assert [(each.spec, each.layer) for each in of_layers] == expected
     # they come before what is random
-    assert judged.index(of_layers[-1]) < len(judged) - PROFILES["smoke"].shards["col2im"] * SHARD
+    assert judged.index(of_layers[-1]) < len(judged) - PROFILES["smoke"].shards(OPERATORS["col2im"].weight) * SHARD
 
 
 def test_the_plainest_case_comes_first_and_then_what_must_be_rejected(passing: list[Event]) -> None:
@@ -167,7 +168,7 @@ def test_a_failing_case_lies_within_what_the_subject_supports(failing: list[Even
     record = record_of(failing)
     problem = parse_spec(record.failures[0].found).problem
     assert (problem.batch, problem.dilation) == (2, (1, 1))
-    planned = PROFILES["smoke"].shards["col2im"] * SHARD + sum(map(len, planned_sources("col2im")))
+    planned = PROFILES["smoke"].shards(OPERATORS["col2im"].weight) * SHARD + sum(map(len, planned_sources("col2im")))
     assert 0 < record.cases < planned
 
 

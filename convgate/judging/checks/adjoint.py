@@ -11,8 +11,7 @@ from convgate.judging.checks.relational import judge_relations
 from convgate.judging.relations import Data, Function, Relation, Relations
 from convgate.judging.trial import Trial
 from convgate.oracle_list import exact_dot, identities
-from convgate.problems.operators import Call
-from convgate.problems.problem import Problem
+from convgate.problems.operators import OPERATORS
 from convgate.results.verdicts import Result
 
 __all__ = ["ADJOINT", "adjoint"]
@@ -27,11 +26,13 @@ def judge_adjoint(trial: Trial) -> Result | None:
     if not lacks and has_empty_windows(trial):
         return Result("adjoint", "vacuous", message="a window lies wholly in padding")
     result = judge_relations("adjoint", RELATIONS, trial)
-    if result is not None and result.verdict == "failed" and trial.operator.name == "im2col":
-        columns = Case(problem=replace(trial.problem, operator="col2im"), dtype=trial.case.dtype, seed=trial.case.seed)
+    other = trial.operator.adjoint_name
+    if result is not None and result.verdict == "failed" and other:
+        columns = Case(problem=replace(trial.problem, operator=other), dtype=trial.case.dtype, seed=trial.case.seed)
         forward = judge_output("forward", "y", Trial(columns, trial.subject))
         if forward is not None and forward.verdict == "failed":
-            return Result("adjoint", "vacuous", message="col2im itself is wrong here, so this says nothing of im2col")
+            message = f"{other} itself is wrong here, so this says nothing of {trial.operator.name}"
+            return Result("adjoint", "vacuous", message=message)
     return result
 
 
@@ -39,11 +40,12 @@ def adjoint(case: Case) -> Iterator[Relation]:
     """<forward(x), g> = <x, backward(g)>, in every array in which the forward pass is linear (max: homogeneous)."""
     problem, operator = case.problem, case.operator
     forward = operator.forward(problem)
-    if operator.name == "im2col":
+    if operator.adjoint_name:
+        transpose = OPERATORS[operator.adjoint_name].forward(replace(problem, operator=operator.adjoint_name))
         yield Relation(
             name="<im2col(x), columns> = <x, col2im(columns)>",
             helper=identities.adjoint_of_columns,
-            given=(Function(forward), Function(adjoint_of_im2col(problem), ("columns",)), Data("x")),
+            given=(Function(forward), Function(transpose, ("columns",)), Data("x")),
             needs=(exact_dot,),
         )
     if operator.backward is None:
@@ -65,13 +67,6 @@ def adjoint(case: Case) -> Iterator[Relation]:
                 named=bias,
                 needs=(exact_dot,),
             )
-
-
-def adjoint_of_im2col(problem: Problem) -> Call:
-    """The call of col2im that transposes im2col."""
-    shape = (problem.batch, problem.channels, *problem.size)
-    options = {name: getattr(problem, name) for name in ("stride", "padding", "dilation")}
-    return Call("col2im", ("columns", shape, problem.kernel_size), options, ("y",))
 
 
 RELATIONS = Relations(adjoint, adjoint, adjoint)

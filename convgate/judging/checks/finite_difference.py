@@ -22,7 +22,7 @@ __all__ = ["FINITE_DIFFERENCE", "all_differences", "finite_differences", "has_em
 
 def has_empty_windows(trial: Trial) -> bool:
     """Whether a window of a max pool lies wholly in padding, where finite data give minus infinity."""
-    if trial.operator.name != "max_pool2d":
+    if not trial.operator.chooses:
         return False
     y = trial.expected(trial.operator.forward(trial.problem))["y"]
     return not np.isfinite(np.asarray(y)).all()
@@ -32,7 +32,7 @@ def judge_finite_difference(trial: Trial) -> Result | None:
     """Gradients against exact central differences."""
     if not trial.on_integers or trial.operator.backward is None:
         return None
-    if trial.operator.name == "max_pool2d" and not trial.lacks(trial.operator.backward(trial.problem)):
+    if trial.operator.chooses and not trial.lacks(trial.operator.backward(trial.problem)):
         options: dict[str, Any] = dict(trial.operator.forward(trial.problem).options)
         try:
             finite_difference.require_max_differentiable(

@@ -9,7 +9,7 @@ from convgate.judging.checks.check import IDENTITIES, Check
 from convgate.judging.checks.relational import judge_relations
 from convgate.judging.relations import Data, Function, Relation, Relations, turn
 from convgate.oracle_list import identities
-from convgate.problems.operators import Call
+from convgate.problems.operators import OPERATORS, Call
 from convgate.problems.problem import Problem, with_axis
 
 __all__ = ["IDENTITY", "identity", "one_identity"]
@@ -20,21 +20,21 @@ def identity(case: Case) -> Iterator[Relation]:
     problem, operator = case.problem, case.operator
     forward = operator.forward(problem)
     data = next(iter(operator.shapes(problem)))
-    if operator.name != "max_pool2d":
+    if not operator.chooses:
         yield Relation(
             name=f"linearity in {data}",
             helper=identities.linearity,
             given=(Function(forward, (data,), "y"), Data(data)),
             named={"bias": Data("bias")} if problem.bias else {},
         )
-    if operator.name in {"conv2d", "avg_pool2d", "max_pool2d"}:
+    if operator.backward is not None:
         yield from of_images(case, forward)
-    if operator.name == "conv2d":
+    if operator.convolves:
         yield from of_convolution(case, forward)
-    if operator.name.endswith("pool2d"):
+    if operator.half_padding:
         yield from of_pools(problem, forward)
     summed = problem.count_include_pad and problem.divisor_override is None and not problem.ceil_mode
-    if operator.name in {"conv2d", "im2col"} or (operator.name == "avg_pool2d" and summed):
+    if data == "x" and summed and not operator.chooses:
         yield from padding_by_hand(case)
 
 
@@ -107,7 +107,7 @@ def of_convolution(case: Case, forward: Call) -> Iterator[Relation]:
 def of_pools(problem: Problem, forward: Call) -> Iterator[Relation]:
     """Pools of constants, and of data with a constant added."""
     function = Function(forward, ("x",), "y")
-    if problem.operator == "max_pool2d":
+    if OPERATORS[problem.operator].chooses:
         yield Relation(
             name="max of x + 8 is max of x, plus 8",
             helper=identities.max_translation,

@@ -139,7 +139,7 @@ def judge_special_output(output: str, trial: Trial) -> Result | None:
     if trial.error_factor is not None:
         message = "the subject has an error_factor: a transform spreads NaN and infinities over the whole image"
         return Result("special_values", "unsupported", message=message)
-    if trial.operator.name == "max_pool2d" and output != "y" and np.isnan(trial.values["x"]).any():
+    if trial.operator.chooses and output != "y" and np.isnan(trial.values["x"]).any():
         # which NaN of a window takes its gradient is a convention that no document fixes
         return None
     if output == "grad_bias" and "bias" not in trial.values:

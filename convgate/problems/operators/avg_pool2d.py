@@ -125,6 +125,10 @@ AVG_POOL2D = Operator(
         DIVISOR,
     ),
     padding_shows=lambda _: True,
+    usual_test=("n2c3h8w8k2s2", "n2c3h9w9k3s2p1", "n1c2h7w7k3s2+ceil", "n2c3h8w8k2s2p1+nopad"),
+    weight=10,
+    half_padding=True,
+    divides=True,
     norms=norms,
     ceiling=ceiling,
 )

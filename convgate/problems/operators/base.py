@@ -94,6 +94,22 @@ class Operator:
         What its coverage counts of the other options, the flag among them.
     padding_shows : callable
         Problem to whether an output is other than zero although all windows lie in padding alone.
+    usual_test : tuple of str
+        Geometries of specs: what a test of such a layer commonly has.
+    weight : int
+        How many random cases it gets beside other operators.
+    half_padding : bool
+        Whether padding is at most half of the kernel.
+    joins_images : bool
+        Whether entries of results add up numbers of several images or channels.
+    chooses : bool
+        Whether an output is one of the inputs, the largest, so that it is not linear in them.
+    divides : bool
+        Whether sums are divided.
+    shape_given : bool
+        Whether its image is a shape that it is given, and no array.
+    adjoint_name : str
+        The operator that transposes it, if that is another one.
     norms : callable or None
         Problem, Euclidean norms and sums of magnitudes of each image and channel (of each kernel, of each bias), by
         array, to what a subject's ``error_factor`` is a factor of, by output: one number for each image and channel,
@@ -119,9 +135,22 @@ class Operator:
     axis_mode: str
     blocks: tuple[Block, ...]
     padding_shows: Callable[[Problem], bool]
+    usual_test: tuple[str, ...]
+    weight: int
+    half_padding: bool = False
+    joins_images: bool = False
+    chooses: bool = False
+    divides: bool = False
+    shape_given: bool = False
+    adjoint_name: str = ""
     norms: Callable[[Problem, Arrays, Arrays], dict[str, Array]] | None = None
     ceiling: Callable[[Problem], dict[str, float]] | None = None
     least_divisor: Callable[[Problem], int] = lambda _: 1
+
+    @property
+    def convolves(self) -> bool:
+        """Whether filters of groups of channels make the output."""
+        return "groups" in self.options
 
     @property
     def factors(self) -> int:

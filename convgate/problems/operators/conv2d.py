@@ -160,6 +160,9 @@ CONV2D = Operator(
     axis_mode="bias",
     blocks=(BATCH, GROUPS, flag("bias")),
     padding_shows=lambda problem: problem.bias,
+    usual_test=("n2c3h8w8o4k3p1", "n2c3h8w8o4k3s2p1+bias", "n1c4h7w7o8k1", "n2c4h8w8o4k3g2", "n2c3h9w9o2k3d2+bias"),
+    weight=20,
+    joins_images=True,
     norms=norms,
     ceiling=ceiling,
 )

@@ -8,6 +8,7 @@ from convgate.problems.problem import Problem
 
 __all__ = ["COL2IM", "IM2COL"]
 
+USUAL_TEST = ("n2c3h8w8k3p1", "n2c3h8w8k3s2p1", "n1c2h7w7k1")
 OPTIONS = frozenset({"batch", "channels", "size", "kernel_size", "stride", "padding", "dilation"})
 
 
@@ -65,6 +66,10 @@ IM2COL = Operator(
     axis_mode="",
     blocks=(BATCH, CHANNELS),
     padding_shows=lambda _: False,
+    usual_test=USUAL_TEST,
+    weight=3,
+    joins_images=True,
+    adjoint_name="col2im",
 )
 
 COL2IM = Operator(
@@ -85,4 +90,8 @@ COL2IM = Operator(
     axis_mode="",
     blocks=(BATCH, CHANNELS),
     padding_shows=lambda _: False,
+    usual_test=USUAL_TEST,
+    weight=3,
+    joins_images=True,
+    shape_given=True,
 )

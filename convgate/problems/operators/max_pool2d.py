@@ -53,4 +53,8 @@ MAX_POOL2D = Operator(
     axis_mode="ceil_mode",
     blocks=(BATCH, CHANNELS, flag("ceil_mode")),
     padding_shows=lambda _: True,  # minus infinity
+    usual_test=("n2c3h8w8k2s2", "n2c3h9w9k3s2p1", "n1c2h7w7k3s2+ceil", "n2c3h9w9k3d2"),
+    weight=10,
+    half_padding=True,
+    chooses=True,
 )
