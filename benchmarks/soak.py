@@ -19,7 +19,7 @@ from convgate.results.files import write_text
 from convgate.results.record import JudgedCase
 from convgate.results.verdicts import FAILING
 from convgate.run.plan import Plan
-from convgate.run.runner import run_gate
+from convgate.run.runner import gate
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "soak.md"
 PROFILE = "pr"
@@ -122,7 +122,7 @@ def judged(subject: str, seed: int, jobs: int) -> tuple[Run, list[JudgedCase]]:
     """One run of the gate, and the cases that fail."""
     with TemporaryDirectory() as folder:
         plan = Plan(subject=subject, profile=PROFILE, seed=seed, jobs=jobs, reports=Path(folder))
-        record = next(event.record for event in run_gate(plan) if isinstance(event, RunFinished))
+        record = next(event.record for event in gate(plan) if isinstance(event, RunFinished))
     failing = [each for each in record.judged if each.verdict in FAILING]
     disagree, minutes = len(record.oracles_disagree), record.seconds / 60
     return Run(subject, PROFILE, seed, seed, len(record.judged), len(failing), disagree, minutes), failing

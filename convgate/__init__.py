@@ -1,1 +1,62 @@
-"""Is this convolution right? A differential test and verification harness for convolution and pooling."""
+"""Is this convolution right? A differential test and verification harness for convolution and pooling.
+
+What stands here is the public interface. It is imported when it is first used, as PyTorch takes seconds to load.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from convgate.cases.case import Case
+    from convgate.cases.spec import format_spec, parse_spec
+    from convgate.judging.checks import judge
+    from convgate.judging.subjects.protocol import Subject
+    from convgate.problems.problem import Problem
+    from convgate.results.record import RunRecord
+    from convgate.results.verdicts import Result
+    from convgate.run.limits import Limits
+    from convgate.run.merge import load_record
+    from convgate.run.plan import Plan
+    from convgate.run.runner import gate
+
+__all__ = [
+    "Case",
+    "Limits",
+    "Plan",
+    "Problem",
+    "Result",
+    "RunRecord",
+    "Subject",
+    "format_spec",
+    "gate",
+    "judge",
+    "load_record",
+    "parse_spec",
+]
+
+HOME = {
+    "Case": "cases.case",
+    "Limits": "run.limits",
+    "Plan": "run.plan",
+    "Problem": "problems.problem",
+    "Result": "results.verdicts",
+    "RunRecord": "results.record",
+    "Subject": "judging.subjects.protocol",
+    "format_spec": "cases.spec",
+    "gate": "run.runner",
+    "judge": "judging.checks",
+    "load_record": "run.merge",
+    "parse_spec": "cases.spec",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """What the public interface has by a name."""
+    if name not in HOME:
+        raise AttributeError(f"convgate has no {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(f"convgate.{HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """The public interface."""
+    return __all__

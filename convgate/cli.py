@@ -27,13 +27,13 @@ from convgate.report.coverage import show_coverage, show_difference, show_shortf
 from convgate.report.formats import FORMATS
 from convgate.report.terminal import follow, show_record
 from convgate.results.files import writable, write_text
-from convgate.results.record import MAX_UNSUPPORTED, RecordError, load_record
+from convgate.results.record import MAX_UNSUPPORTED, RecordError
 from convgate.results.summary import Summary
 from convgate.run.limits import Limits
-from convgate.run.merge import MergeError, merge
+from convgate.run.merge import MergeError, load_record, merge
 from convgate.run.plan import Plan
 from convgate.run.replay import Replayed, Target, replay, targets_of
-from convgate.run.runner import run_gate
+from convgate.run.runner import gate as judge_subject
 from convgate.run.summary import summary_of
 from convgate.selftest.batch import CorrectFailsError
 from convgate.selftest.checkpoint import CheckpointError
@@ -218,7 +218,7 @@ def main() -> None:
 @main.command()
 @click.option("--subject", default=DEFAULT_SUBJECT, show_default=True, metavar="MODULE[:ATTR]", help=SUBJECT_HELP)
 @click.option(
-    "--operators", type=Operators(), default=(), help="Which to judge; all that the subject has, if left out."
+    "--operators", type=Operators(), default=(), help="Operators to judge. Default: all that the subject implements."
 )
 @click.option(
     "--profile", type=click.Choice(list(PROFILES)), default="pr", show_default=True, help="How many cases to judge."
@@ -238,13 +238,13 @@ def main() -> None:
     type=click.FloatRange(min=0, min_open=True),
     default=Limits().case_seconds,
     show_default=True,
-    help="Longest time for one case by itself; a subject that needs more hangs.",
+    help="Longest time for one case by itself.",
 )
 @click.option(
     "--max-time",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Stop judging after this time; what is then left open makes the exit code 3 unless something fails.",
+    help="Stop judging after this time. Unless something fails, the exit code is then 3.",
 )
 @REPORTS
 @REQUIRE
@@ -262,7 +262,7 @@ def gate(
     required: dict[int, Fraction],
     **files: Path | None,
 ) -> None:
-    """Judge a subject on layers of networks, blocks, large options and random problems.
+    """Judge a subject.
 
     Exit code 0: it conforms; 1: it fails; 2: wrong usage, or it could not be loaded; 3: too little was verified.
     """
@@ -280,7 +280,7 @@ def gate(
     require_writable_files(files)
     show_progress = sys.stderr.isatty() and not os.environ.get("CI")
     try:
-        record = follow(run_gate(plan), Console(stderr=True), show_progress=show_progress)
+        record = follow(judge_subject(plan), Console(stderr=True), show_progress=show_progress)
     except (SubjectError, SpecError, OSError) as error:
         give_up(error)
     summary = summary_of(record)
@@ -312,14 +312,15 @@ def print_schema(ctx: click.Context, param: click.Parameter, value: bool) -> Non
     help="Print the JSON Schema of RUN.json and exit.",
 )
 def report(run: Path, **files: Path | None) -> None:
-    """Show a run again from the record that gate --json wrote, or write it in other formats.
+    """Show a run again from its record, or write it in other formats.
 
-    Exit code 0: done, whatever the verdict; 2: the record cannot be read or a file not be written.
+    RUN.json is what convgate gate --json wrote. Exit code 0: done, whatever the verdict; 2: the record cannot be read
+    or a file cannot be written.
     """
     console = Console()
     require_writable_files(files)
     try:
-        summary = summary_of(load_record(run, OPERATORS))
+        summary = summary_of(load_record(run))
     except RecordError as error:
         give_up(error)
     for path in write_files(summary, files):
@@ -333,12 +334,14 @@ def report(run: Path, **files: Path | None) -> None:
 @click.option(
     "--subject", metavar="MODULE[:ATTR]", help=f"{SUBJECT_HELP} Default: where it failed, or {DEFAULT_SUBJECT}."
 )
-@click.option("--after", metavar="SPEC", default="", help="A case whose calls come first. A saved failure has its own.")
+@click.option(
+    "--after", metavar="SPEC", default="", help="Spec of a case whose calls come first."
+)
 @REPORTS
 def replay_command(what: str, subject: str | None, after: str, reports: Path) -> None:
     """Judge one case again: a spec, a saved failure, or all saved ones.
 
-    Exit code 0: fixed or passing; 1: still failing; 2: it could not be told.
+    Exit code 0: fixed or passing; 1: still failing; 2: it could not be judged.
     """
     console = Console()
     try:
@@ -405,7 +408,7 @@ def failures(reports: Path) -> None:
     "--missing", type=click.IntRange(min=0), default=10, show_default=True, help="How many combinations to show."
 )
 @click.option(
-    "--against", type=click.Path(path_type=Path, dir_okay=False), help="An earlier run: show what was lost and gained."
+    "--against", type=click.Path(path_type=Path, dir_okay=False), help="An earlier run record to compare with."
 )
 @REQUIRE
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the merged run record here.")
@@ -421,8 +424,8 @@ def coverage(
     if len({file.resolve() for file in files}) < len(files):
         give_up(ValueError("the same file is given twice; its cases would be counted twice"))
     try:
-        record = merge([load_record(file, OPERATORS) for file in files])
-        earlier = load_record(against, OPERATORS) if against is not None else None
+        record = merge([load_record(file) for file in files])
+        earlier = load_record(against) if against is not None else None
         if output is not None:
             write_text(output, json.render(summary_of(record)))
             console.print(f"wrote {output}", soft_wrap=True)
@@ -455,7 +458,7 @@ def coverage(
 @click.option(
     "--resume",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Keep what is judged in this file, and go on from what it has.",
+    help="Keep judged faults in this file, and continue from it.",
 )
 def qualify_command(
     names: tuple[str, ...],
@@ -467,10 +470,11 @@ def qualify_command(
     markdown_file: Path | None,
     resume: Path | None,
 ) -> None:
-    """Judge the planted faults and show which check finds which; FAULT can have wildcards, as in 'conv2d_*'.
+    """Judge the planted faults and show which check finds which.
 
-    All faults take most of an hour. With --resume FILE the same command goes on where it was interrupted: what has been
-    judged is not judged again, unless the fault, the options, the engine or the versions of its libraries have changed.
+    FAULT can have wildcards, as in 'conv2d_*'. All faults take about half an hour on two cores. With --resume FILE
+    an interrupted run continues. A fault is judged again only if it, the options, the engine or the versions of its
+    libraries have changed.
 
     Exit code 0: all are found; 1: some survive; 2: wrong usage, the base itself fails, or a file cannot be written.
     """
@@ -522,14 +526,11 @@ def write_all(texts: Mapping[Path | None, str], console: Console) -> None:
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the random cases.")
 @click.option("--jobs", type=Jobs(), default="auto", show_default=True, help="Worker processes.")
-@click.option(
-    "--everything", is_flag=True, help="Judge those that are known to be equivalent as well, which takes long."
-)
+@click.option("--everything", is_flag=True, help="Judge the equivalent mutants too, which takes long.")
 def mutants_command(profile: str, seed: int, jobs: int, everything: bool) -> None:
     """Judge the mutants of impl's own source and show which survive.
 
-    Exit code 0: all are found, but those that are known to be equivalent; 1: some survive, or the list of those
-    is not right.
+    Exit code 0: all are found except those listed as equivalent; 1: some survive, or the list is wrong.
     """
     show_progress = sys.stderr.isatty() and not os.environ.get("CI")
     events = survey(profile=profile, seed=seed, jobs=jobs, everything=everything)

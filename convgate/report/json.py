@@ -12,7 +12,7 @@ __all__ = ["render", "schema"]
 
 
 def render(summary: Summary) -> str:
-    """The whole record; `convgate.results.record.load_record` reads it."""
+    """The whole record; `convgate.load_record` reads it."""
     return msgspec.json.format(msgspec.json.encode(summary.record), indent=2).decode() + "\n"
 
 

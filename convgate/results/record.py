@@ -25,8 +25,8 @@ __all__ = [
     "SavedFailure",
     "WayCount",
     "differing_versions",
-    "load_record",
     "operator_of",
+    "read_record",
     "refusals",
 ]
 
@@ -210,7 +210,7 @@ class RecordError(Exception):
     """A run record cannot be read."""
 
 
-def load_record(path: Path, operators: Collection[str]) -> RunRecord:
+def read_record(path: Path, operators: Collection[str]) -> RunRecord:
     """Read a run record from its JSON file.
 
     Parameters

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from platform import python_version
 
 from convgate.problems.operators import OPERATORS
@@ -16,12 +17,13 @@ from convgate.results.record import (
     RunRecord,
     SavedFailure,
     operator_of,
+    read_record,
 )
 from convgate.results.verdicts import FAILING, Result
 from convgate.run.tally import Tally, caveats_of, conforming_reason, counts_by_check, total_counts
 from convgate.shapes.coverage import coverage_of
 
-__all__ = ["MergeError", "merge", "record_of", "united", "versions_here"]
+__all__ = ["MergeError", "load_record", "merge", "record_of", "united", "versions_here"]
 
 
 class MergeError(Exception):
@@ -75,6 +77,17 @@ def record_of(
         caveats=caveats_of(tally, operators),
         max_unsupported=max_unsupported,
     )
+
+
+def load_record(path: Path) -> RunRecord:
+    """Read a run record from its JSON file.
+
+    Raises
+    ------
+    RecordError
+        If the file is not there, is not of the known version, or does not have the form.
+    """
+    return read_record(path, OPERATORS)
 
 
 def versions_here() -> dict[str, str]:

@@ -33,12 +33,12 @@ from convgate.run.tasks import exercise, judge_shard, prepare
 from convgate.run.workers import Dead, Workers, open_workers
 from convgate.sources.corpus import read_corpus
 
-__all__ = ["judge_shards", "run_gate"]
+__all__ = ["gate", "judge_shards"]
 
 DEATHS = {"crashed", "timed_out"}
 
 
-def run_gate(plan: Plan) -> Iterator[Event]:
+def gate(plan: Plan) -> Iterator[Event]:
     """Judge a subject.
 
     Parameters

@@ -33,9 +33,9 @@ from convgate.report import json as json_format
 from convgate.report.observations import render as observations
 from convgate.report.terminal import show_record
 from convgate.report.words import notes_of
-from convgate.results.record import JudgedCase, RunRecord, load_record
+from convgate.results.record import JudgedCase, RunRecord
 from convgate.results.verdicts import Result, primary_failure
-from convgate.run.merge import merge, record_of
+from convgate.run.merge import load_record, merge, record_of
 from convgate.run.summary import summary_of
 from convgate.run.tally import Tally, verdict_of
 from convgate.sources.fuzz import draw_cases
@@ -300,7 +300,7 @@ def test_a_subject_that_changes_the_oracle_in_its_process_does_not_conform(tmp_p
         [sys.executable, "run.py"], cwd=tmp_path, capture_output=True, text=True, check=True, env=environment()
     )
     (tmp_path / "run.json").write_text(ended.stdout)
-    found = load_record(tmp_path / "run.json", OPERATORS)
+    found = load_record(tmp_path / "run.json")
     assert found.verdict == "insufficient"
     (row,) = found.caveats
     assert row.left_open > 5
@@ -415,7 +415,7 @@ def test_the_gate_takes_the_limit_and_ends_with_3_beyond_it(tmp_path: Path, monk
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert ended.returncode == 3, ended.stdout + ended.stderr
     assert "half_of_it insufficient: col2im: NotImplementedError on" in ended.stdout
-    found = load_record(tmp_path / "run.json", OPERATORS)
+    found = load_record(tmp_path / "run.json")
     assert found.max_unsupported == 10
     again = CliRunner().invoke(main, ["report", "run.json"])
     assert f"NotImplementedError on {found.caveats[0].refused} of {found.caveats[0].cases} cases" in again.output
@@ -457,7 +457,7 @@ def test_an_older_record_is_read_with_nothing_to_say_of_what_was_not_counted(tmp
     raw = json.loads(json_format.render(summary_of(record(with_open(1, 20)))))
     del raw["caveats"], raw["max_unsupported"]
     (tmp_path / "old.json").write_text(json.dumps(raw))
-    old = load_record(tmp_path / "old.json", OPERATORS)
+    old = load_record(tmp_path / "old.json")
     assert (old.caveats, old.max_unsupported, notes_of(old)) == ([], None, [])
     assert shown(old)
     assert all(form.render(summary_of(old)) for form in (markdown, html, junit))

@@ -9,13 +9,12 @@ from click.testing import CliRunner, Result
 
 from convgate.cases.spec import format_spec, parse_spec
 from convgate.cli import main
-from convgate.problems.operators import OPERATORS
 from convgate.report.json import render
 from convgate.results.coverage import percent
 from convgate.results.files import write_text
-from convgate.results.record import RunRecord, WayCount, load_record
+from convgate.results.record import RunRecord, WayCount
 from convgate.results.verdicts import Result as Checked
-from convgate.run.merge import record_of
+from convgate.run.merge import load_record, record_of
 from convgate.run.summary import summary_of
 from convgate.run.tally import Tally
 from convgate.shapes.coverage import coverage_of, shortfalls
@@ -92,7 +91,7 @@ def test_a_gap_comes_with_a_spec_that_closes_it(half: str, covering: list[str]) 
 
 
 def test_the_number_of_gaps_is_stated_and_so_many_are_shown(half: str) -> None:
-    record = load_record(Path(half), OPERATORS)
+    record = load_record(Path(half))
     missing = sum(each.feasible - each.covered for each in record.coverage)
     for number in (3, 10):
         lines = coverage(half, "--missing", str(number)).output.splitlines()
@@ -104,7 +103,7 @@ def test_the_number_of_gaps_is_stated_and_so_many_are_shown(half: str) -> None:
 def test_runs_are_merged_and_cases_judged_twice_are_named(whole: str, half: str, tmp_path: Path) -> None:
     target = tmp_path / "runs" / "merged.json"
     ended = coverage(whole, half, "--output", str(target), "--missing", "0")
-    one, other, merged = (load_record(Path(path), OPERATORS) for path in (whole, half, target))
+    one, other, merged = (load_record(Path(path)) for path in (whole, half, target))
     assert ended.exit_code == 0
     assert merged.cases == one.cases + other.cases
     assert merged.coverage == one.coverage
@@ -112,7 +111,7 @@ def test_runs_are_merged_and_cases_judged_twice_are_named(whole: str, half: str,
 
 
 def test_what_was_lost_and_gained_since_is_shown(whole: str, half: str) -> None:
-    now, then = load_record(Path(half), OPERATORS).coverage, load_record(Path(whole), OPERATORS).coverage
+    now, then = load_record(Path(half)).coverage, load_record(Path(whole)).coverage
     lost = [old.covered - new.covered for old, new in zip(then, now, strict=True)]
     ended = coverage(half, "--against", whole, "--missing", "2")
     lines = ended.output.splitlines()
@@ -134,7 +133,7 @@ def test_an_operator_that_is_no_longer_judged_is_lost(whole: str, tmp_path: Path
 def test_below_what_is_required_the_exit_code_is_3(whole: str, half: str) -> None:
     assert coverage(whole, "--require", "1-way=100,2-way=100").exit_code == 0
     ended = coverage(half, "--require", "1-way=0,2-way=100")
-    count, pairs = load_record(Path(half), OPERATORS).coverage[1], feasible(2)
+    count, pairs = load_record(Path(half)).coverage[1], feasible(2)
     assert ended.exit_code == 3
     assert ended.output.splitlines()[-1] == (
         f"too little covered: im2col 2-way: {count.covered:,} of {pairs:,} covered "

@@ -22,7 +22,6 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.console import Console
 
-from convgate.problems.operators import OPERATORS
 from convgate.report import annotations, junit, markdown, observations
 from convgate.report import json as json_format
 from convgate.report.formats import FORMATS
@@ -30,19 +29,12 @@ from convgate.report.terminal import show_record
 from convgate.results.events import RunFinished
 from convgate.results.failure import When, sentence
 from convgate.results.picture import Grid, Picture
-from convgate.results.record import (
-    CheckCounts,
-    Disagreement,
-    JudgedCase,
-    RunRecord,
-    SavedFailure,
-    WayCount,
-    load_record,
-)
+from convgate.results.record import CheckCounts, Disagreement, JudgedCase, RunRecord, SavedFailure, WayCount
 from convgate.results.text import visible
 from convgate.results.verdicts import VERDICTS
+from convgate.run.merge import load_record
 from convgate.run.plan import Plan
-from convgate.run.runner import run_gate
+from convgate.run.runner import gate
 from convgate.run.summary import summary_of
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "run-record.schema.json"
@@ -157,7 +149,7 @@ def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
         plan = Plan(subject=request.param, operators=("col2im",), profile="smoke", reports=folder / "reports")
-        last = list(run_gate(plan))[-1]
+        last = list(gate(plan))[-1]
     assert isinstance(last, RunFinished)
     assert last.record.verdict == {"impl": "conforms", "adds_one": "fails"}[request.param]
     return last.record
@@ -185,7 +177,7 @@ def test_an_escape_is_written_out() -> None:
 
 def test_a_record_is_read_back_from_its_json(tmp_path: Path, real: RunRecord) -> None:
     (tmp_path / "run.json").write_text(json_format.render(summary_of(real)))
-    assert load_record(tmp_path / "run.json", OPERATORS) == real
+    assert load_record(tmp_path / "run.json") == real
 
 
 def test_the_published_schema_is_that_of_the_code() -> None:

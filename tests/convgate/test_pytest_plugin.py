@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from convgate import pytest_plugin
-from convgate.problems.operators import OPERATORS
-from convgate.results.record import MAX_UNSUPPORTED, RunRecord, load_record
+from convgate.results.record import MAX_UNSUPPORTED, RunRecord
+from convgate.run.merge import load_record
 
 ROOT = Path(__file__).parents[2]
 SPECS = ["im2col", "im2col:k2:f32", "im2col:n2h5w7k3s2p1", "im2col:n0", "col2im:c3k2x1p1x0:f32", "col2im:h4w3k2s2x1"]
@@ -64,7 +64,7 @@ class Ended:
     @property
     def record(self) -> RunRecord:
         """What it left."""
-        return load_record(self.folder / "run.json", OPERATORS)
+        return load_record(self.folder / "run.json")
 
 
 def run(folder: Path, tests: str, *arguments: str) -> Ended:

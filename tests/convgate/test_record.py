@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convgate.judging.checks import CHECKS
-from convgate.problems.operators import OPERATORS
 from convgate.report import json as json_format
-from convgate.results.record import CheckCounts, RecordError, RunRecord, WayCount, load_record
+from convgate.results.record import CheckCounts, RecordError, RunRecord, WayCount
 from convgate.results.verdicts import VERDICTS, Result
+from convgate.run.merge import load_record
 from convgate.run.summary import summary_of
 from convgate.run.tally import Tally, counts_by_check, total_counts, verdict_of
 
@@ -212,7 +212,7 @@ def test_a_record_s_file_says_what_the_record_says(tmp_path: Path) -> None:
     ]
     assert read["seconds"] == 0.5
     assert read["versions"] == {"numpy": "2"}
-    assert load_record(tmp_path / "run.json", OPERATORS) == record
+    assert load_record(tmp_path / "run.json") == record
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_a_record_with_words_that_are_not_ours_is_refused(
     record = json.loads(json_format.render(summary_of(a_record())))
     (tmp_path / "run.json").write_text(json.dumps(record | change))
     with pytest.raises(RecordError, match=words):
-        load_record(tmp_path / "run.json", OPERATORS)
+        load_record(tmp_path / "run.json")
 
 
 def test_a_check_that_was_mostly_unsupported_is_named_though_some_of_it_passed() -> None:

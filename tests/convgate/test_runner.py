@@ -20,7 +20,7 @@ from convgate.results.events import Event, FailureSaved, Minimizing, RunFinished
 from convgate.results.record import RunRecord
 from convgate.run.limits import Limits
 from convgate.run.plan import Plan
-from convgate.run.runner import run_gate
+from convgate.run.runner import gate
 from convgate.run.shards import MOST_SHARD_WORK, as_they_are, cases_of, shards_of
 from convgate.sources.covering import covering_cases
 from convgate.sources.large_options import large_option_cases
@@ -77,7 +77,7 @@ def planned_sources(operator: str) -> list[list[Case]]:
 @pytest.fixture(scope="module")
 def passing(tmp_path_factory: pytest.TempPathFactory) -> list[Event]:
     """A run of a subject that is right."""
-    return list(run_gate(plan(tmp_path_factory.mktemp("passing"))))
+    return list(gate(plan(tmp_path_factory.mktemp("passing"))))
 
 
 def test_a_run_tells_of_its_start_its_shards_and_its_end(passing: list[Event]) -> None:
@@ -147,7 +147,7 @@ def failing(tmp_path_factory: pytest.TempPathFactory) -> list[Event]:
     """A run of that subject, for the tests that look at no files but its own."""
     folder = tmp_path_factory.mktemp("failing")
     with pytest.MonkeyPatch.context() as monkeypatch:
-        return list(run_gate(plan(folder, written(folder, monkeypatch))))
+        return list(gate(plan(folder, written(folder, monkeypatch))))
 
 
 def test_a_failing_run_tells_of_each_saved_failure_before_its_end(failing: list[Event]) -> None:
@@ -173,7 +173,7 @@ def test_a_failing_case_lies_within_what_the_subject_supports(failing: list[Even
 
 
 def test_only_operators_that_the_subject_has_are_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    events = list(run_gate(plan(tmp_path, written(tmp_path, monkeypatch), ("im2col", "max_pool2d"))))
+    events = list(gate(plan(tmp_path, written(tmp_path, monkeypatch), ("im2col", "max_pool2d"))))
     assert isinstance(events[0], RunStarted)
     assert events[0].operators == ("im2col",)
     record = record_of(events)
@@ -183,14 +183,14 @@ def test_only_operators_that_the_subject_has_are_judged(tmp_path: Path, monkeypa
 
 def test_a_subject_that_cannot_be_loaded_ends_the_run_before_it_starts(tmp_path: Path) -> None:
     with pytest.raises(SubjectError, match="no_such_subject"):
-        next(run_gate(plan(tmp_path, "no_such_subject")))
+        next(gate(plan(tmp_path, "no_such_subject")))
 
 
 def test_a_corpus_that_cannot_be_read_ends_the_run_before_it_starts(tmp_path: Path) -> None:
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "corpus.txt").write_text("nonsense\n")
     with pytest.raises(SpecError, match=r"corpus\.txt, line 1"):
-        next(run_gate(plan(tmp_path)))
+        next(gate(plan(tmp_path)))
 
 
 def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
     left.mkdir(parents=True)
     (left / "failure.json").write_text("{")
     os.utime(left, (0, 0))
-    next(run_gate(plan(tmp_path)))
+    next(gate(plan(tmp_path)))
     assert not left.exists()
 
 
@@ -229,14 +229,14 @@ def test_nobody_is_blamed_for_a_machine_that_stands_still_for_a_while(
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "corpus.txt").write_text("im2col:d7\n")
     hasty = replace(plan(tmp_path, "stalling_subject", ("im2col",)), limits=Limits(case_seconds=1.0))
-    record = record_of(list(run_gate(hasty)))
+    record = record_of(list(gate(hasty)))
     assert (tmp_path / "stalls").read_text() == "!!"
     assert (record.verdict, record.failures) == ("conforms", [])
     assert [each.verdict for each in record.judged if each.spec == "im2col:d7"] == ["passed"]
 
 
 def test_a_run_that_takes_longer_than_it_may_is_stopped_and_does_not_conform(tmp_path: Path) -> None:
-    record = record_of(list(run_gate(replace(plan(tmp_path), limits=Limits(max_seconds=1e-3)))))
+    record = record_of(list(gate(replace(plan(tmp_path), limits=Limits(max_seconds=1e-3)))))
     assert record.verdict == "insufficient"
     assert record.reason.startswith(f"stopped after 0.001 s, with {record.cases} of ")
     assert record.cases > 0
@@ -246,13 +246,13 @@ def test_a_failure_found_before_a_run_is_stopped_is_reported(tmp_path: Path, mon
     wrong = replace(plan(tmp_path, written(tmp_path, monkeypatch)), limits=Limits(max_seconds=1e-3))
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "corpus.txt").write_text("col2im:n2w2s2x1\n")
-    record = record_of(list(run_gate(wrong)))
+    record = record_of(list(gate(wrong)))
     assert record.verdict == "fails"
     assert record.reason.startswith("stopped after ")
 
 
 def test_a_run_may_be_given_up_at_any_event(tmp_path: Path) -> None:
-    events = run_gate(plan(tmp_path))
+    events = gate(plan(tmp_path))
     assert isinstance(next(events), RunStarted)
     assert isinstance(events, Generator)
     events.close()

@@ -8,10 +8,8 @@ import pytest
 from convgate.cases.case import values_of
 from convgate.cases.spec import format_spec, parse_spec
 from convgate.diagnosis.store import list_failures, load_failure, unreadable_failures
-from convgate.problems.operators import OPERATORS
 from convgate.report.formats import FORMATS
-from convgate.results.record import load_record
-from convgate.run.merge import merge
+from convgate.run.merge import load_record, merge
 from convgate.run.replay import targets_of
 from convgate.run.summary import summary_of
 from convgate.sources.corpus import read_corpus
@@ -42,7 +40,7 @@ def test_a_saved_failure_is_read_and_can_be_replayed() -> None:
 
 
 def test_a_run_record_is_read_merged_and_written_in_every_format() -> None:
-    record = load_record(SAVED / "run.json", OPERATORS)
+    record = load_record(SAVED / "run.json")
     assert (record.verdict, record.cases, len(record.failures)) == ("fails", 129, 1)
     assert merge([record, record]).cases == 258
     summary = summary_of(record)

@@ -17,7 +17,7 @@ from convgate.problems.operators import OPERATORS
 from convgate.results.events import Progressed, RunFinished
 from convgate.results.verdicts import primary_failure
 from convgate.run.plan import Plan
-from convgate.run.runner import run_gate
+from convgate.run.runner import gate
 from convgate.run.shards import Shard
 from convgate.run.tasks import prepare
 from convgate.run.workers import open_workers
@@ -111,7 +111,7 @@ def test_qualify_finds_what_the_gate_finds(tmp_path: Path) -> None:
         jobs=2,
         reports=tmp_path,
     )
-    record = next(event.record for event in run_gate(together) if isinstance(event, RunFinished))
+    record = next(event.record for event in gate(together) if isinstance(event, RunFinished))
     assert [judged.name for judged in found.faults] == list(COMPARED)
     for judged in found.faults:
         cases = [each for each in record.judged if each.spec.partition(":")[0] == judged.operator]
