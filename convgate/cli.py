@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 from uuid import uuid4
@@ -216,7 +217,13 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--subject", default=DEFAULT_SUBJECT, show_default=True, metavar="MODULE[:ATTR]", help=SUBJECT_HELP)
+@click.option(
+    "--subject",
+    metavar="MODULE[:ATTR]",
+    help=SUBJECT_HELP,
+    # our own implementation is not installed with the package
+    **({"default": DEFAULT_SUBJECT, "show_default": True} if find_spec(DEFAULT_SUBJECT) else {"required": True}),
+)
 @click.option(
     "--operators", type=Operators(), default=(), help="Operators to judge. Default: all that the subject implements."
 )
@@ -334,9 +341,7 @@ def report(run: Path, **files: Path | None) -> None:
 @click.option(
     "--subject", metavar="MODULE[:ATTR]", help=f"{SUBJECT_HELP} Default: where it failed, or {DEFAULT_SUBJECT}."
 )
-@click.option(
-    "--after", metavar="SPEC", default="", help="Spec of a case whose calls come first."
-)
+@click.option("--after", metavar="SPEC", default="", help="Spec of a case whose calls come first.")
 @REPORTS
 def replay_command(what: str, subject: str | None, after: str, reports: Path) -> None:
     """Judge one case again: a spec, a saved failure, or all saved ones.

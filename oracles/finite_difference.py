@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from oracles.exact import exact_dot
-from oracles.vectorized import axes_of, pixels_seen
+from .exact import exact_dot
+from .vectorized import axes_of, pixels_seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from oracles.definition import Pair
+    from .definition import Pair
 
 __all__ = [
     "NotDifferentiableError",

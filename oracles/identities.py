@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from oracles.exact import exact_dot
+from .exact import exact_dot
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,9 +13,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from oracles import vectorized
-from oracles.certified import SMALLEST, Certified, U, add_up, product_error
-from oracles.vectorized import MOST_BYTES, Axes
+from . import vectorized
+from .certified import SMALLEST, Certified, U, add_up, product_error
+from .vectorized import MOST_BYTES, Axes
 
 __all__ = ["avg_pool2d", "avg_pool2d_backward", "col2im", "conv2d", "conv2d_backward", "max_pool2d_backward"]
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from oracles.definition import check_convolution, check_image_shape, check_shape
-from oracles.windows import Windows, windows
+from .definition import check_convolution, check_image_shape, check_shape
+from .windows import Windows, windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from oracles.definition import average_extent, output_size
+from .definition import average_extent, output_size
 
 __all__ = ["Windows", "windows"]
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
+from convgate.oracle_list import definition
 from convgate.run.limits import Limits
 
 __all__ = ["Dead", "Workers", "open_workers"]
@@ -27,7 +28,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB
 # called nothing, is kept, and workers are forked from it: they are as fresh, and there in some hundredths of a second.
 # Not so on macOS, whose libraries may not be used after a fork. By name, as this module knows none of them.
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
-PRELOADED = ["convgate.run.runner", "convgate.selftest.qualify", "oracles.torch_oracle"]
+PRELOADED = ["convgate.run.runner", "convgate.selftest.qualify", f"{definition.__package__}.torch_oracle"]
 
 
 @dataclass(frozen=True)
