@@ -430,7 +430,7 @@ def longer_sides(quantities: Quantities) -> Iterator[Condition]:
     for name in map(short_name, equal_pairs(quantities.operator)):
         height, width = (int(quantities[f"{name}_{side}"][0]) for side in AXIS_NAMES)
         if height != width:
-            yield statement(f"{name}_h {'<' if height < width else '>'} {name}_w", quantities, 1)
+            yield statement(f"{name}_h {'<' if height < width else '>'} {name}_w", quantities, 1, MADE_UP)
 
 
 def squares(quantities: Quantities) -> Iterator[Condition]:

@@ -40,9 +40,9 @@ INVALID = 150
 # Where others describe it nearly as well, so many cases more are looked at for such as tell them apart: for each other
 # description a few, for all of them no more than that, and so often.
 DOUBTED, TELLING, MOST_IN_DOUBT, ROUNDS = 1500, 3, 60, 3
-# Around a few cases that are at odds with the description, the smallest ones, some more are looked at, so often: what
-# sets such a case apart, if anything does, is then seen on several.
-MOST_AT_ODDS, CLOSER, LOOKS = 4, 12, 2
+# The data of so many cases that pass although they meet the description are tried on so many that fail, the smallest
+# ones.
+MOST_AT_ODDS, CLOSER = 4, 8
 # Data can hide a fault: a case passes only if it passes with so many seeds. On the lattice what is bilinear in the data
 # hides next to nothing (Schwartz and Zippel); a maximum can, and so can other data.
 SEEDS, LATTICE_SEEDS = 5, 2
@@ -100,11 +100,7 @@ def fails_when(case: Case, found: Case, subject: Any, failure: Result) -> When |
         return None
     stream = np.random.PCG64(np.random.SeedSequence(list(format_spec(case).encode())))
     probes = list(list_probes(first, subject, failure, stream))
-    for _ in range(LOOKS):
-        told = list(closer(probes, subject, failure, stream))
-        if not told:
-            break
-        probes += told
+    probes += closer(probes, subject, failure)
     # They decide between descriptions but make none longer: chosen to differ, they are also those in which it hides.
     most = len(describe_when(probes).conditions)
     for _ in range(ROUNDS):
@@ -216,21 +212,25 @@ def comparable(candidates: Iterable[Case], origin: Case) -> Iterator[Case]:
             yield candidate
 
 
-def closer(probes: Sequence[Probe], subject: Any, failure: Result, stream: Stream) -> Iterator[Probe]:
-    """More cases like those that are at odds with the best description: that meet it and pass, or do not and fail."""
+def closer(probes: Sequence[Probe], subject: Any, failure: Result) -> Iterator[Probe]:
+    """Cases that tell whether it is the data by which some pass although they meet the best description.
+
+    What sets such a case apart may be its layout, its fill or its dtype: these are tried on cases that fail.
+    """
     origin = probes[0].cases[0]
     found = shortest([each.cases for each in probes], np.array([each.fails for each in probes]))
-    odd = [each for each, met in zip(probes, found.met, strict=True) if met != each.fails]
+    odd = [each.cases[0] for each, met in zip(probes, found.met, strict=True) if met and not each.fails]
+    failing = sorted((each.cases[0] for each in probes if each.fails), key=work_of)[:CLOSER]
     tried = {each.cases[0] for each in probes}
-    for each in sorted(odd, key=lambda each: work_of(each.cases[0]))[:MOST_AT_ODDS]:
-        near = [case for case in comparable(around([each.cases[0]], stream, CLOSER), origin) if case not in tried]
-        met = meets(found.conditions, [origin, *near])
-        if met is None:
-            return
-        alike = [case for case, holds in zip(near, met[1:], strict=True) if holds != each.fails]
-        tried.update(alike)
-        for seen in probed(alike, subject, failure, of_empty=origin.problem.batch == 0):
-            yield replace(seen, odd=True)
+    for case in sorted(odd, key=work_of)[:MOST_AT_ODDS]:
+        for name in ("layout", "fill", "dtype"):
+            choice: dict[str, Any] = {name: getattr(case, name)}
+            if choice[name] != getattr(origin, name):
+                others = comparable((replace(each, **choice) for each in failing), origin)
+                new = [each for each in others if each not in tried]
+                tried.update(new)
+                for seen in probed(new, subject, failure, of_empty=origin.problem.batch == 0):
+                    yield replace(seen, odd=True)
 
 
 def probed(cases: Iterable[Case], subject: Any, failure: Result, *, of_empty: bool) -> Iterator[Probe]:
