@@ -101,8 +101,9 @@ def fails_when(case: Case, found: Case, subject: Any, failure: Result) -> When |
     stream = np.random.PCG64(np.random.SeedSequence(list(format_spec(case).encode())))
     probes = list(list_probes(first, subject, failure, stream))
     probes += closer(probes, subject, failure)
-    # They decide between descriptions but make none longer: chosen to differ, they are also those in which it hides.
-    most = len(describe_when(probes).conditions)
+    # Cases are chosen on which descriptions differ, so they are also those in which it hides: they make none longer by
+    # more than one condition.
+    most = len(describe_when(probes).conditions) + 1
     for _ in range(ROUNDS):
         told = list(probed(cases_in_doubt(probes, most, stream), subject, failure, of_empty=case.problem.batch == 0))
         if not told:
