@@ -52,6 +52,10 @@ def met(text: str, *specs: str) -> list[bool] | None:
         ("batch * output_h * output_w = 2", [False, False, True]),
         ("stride_h = stride_w and kernel_h = kernel_w", [True, True, False]),
         ("kernel_h != kernel_w", [False, False, True]),
+        ("stride_h < stride_w", [False, False, True]),
+        ("stride_h > stride_w", [False, False, False]),
+        ("batch = channels", [False, False, False]),
+        ("channels = out_channels", [False, True, True]),
     ],
 )
 def test_a_statement_means_what_it_says(text: str, expected: list[bool]) -> None:

@@ -69,6 +69,16 @@ TRIGGERS: dict[str, tuple[Callable[[Any], bool], str, tuple[str, ...]]] = {
         ("kernel_h > 1", "stride_w > 1", "batch > 1"),
     ),
     "unequal options": (lambda a: a.kernel[0] != a.kernel[1], "avg_pool2d:w2k1x2", ("kernel_h != kernel_w",)),
+    "one count as large as another": (
+        lambda a: a.x.shape[0] == a.x.shape[1] > 1,
+        "avg_pool2d:n3c3",
+        ("batch > 1", "batch = channels"),
+    ),
+    "an option larger on one axis": (
+        lambda a: a.stride[0] < a.stride[1],
+        "avg_pool2d:w2s1x2",
+        ("stride_h < stride_w",),
+    ),
     "the dtype": (lambda a: a.x.dtype == np.float32, "avg_pool2d:f32", ("dtype f32",)),
     "nothing in particular": (lambda _: True, "avg_pool2d:h2w2", ()),
 }
@@ -85,6 +95,55 @@ def test_the_trigger_is_named(triggered: Callable[[Any], bool], spec: str, condi
     assert when.passing == when.others
     assert when.failing >= 0.98 * when.having > 50
     assert when.others > 30 or not conditions
+
+
+def test_what_no_data_of_one_kind_show_is_said_of_those_data() -> None:
+    """Of random cases around a failure few have these data, so they are tried on the cases that fail."""
+
+    def triggered(asked: Any) -> bool:
+        return bool(asked.kernel[0] > 1 and asked.x.strides[0] != 0)
+
+    subject = wrong_when(triggered)
+    case, failure = failure_on("avg_pool2d:n2h2k2x1", subject)
+    when = fails_when(case, case, subject, failure)
+    assert when is not None
+    assert set(when.conditions) == {"kernel_h > 1", "not layout broadcast"}
+
+
+def test_a_dilated_layer_that_keeps_its_size_is_named() -> None:
+    def triggered(asked: Any) -> bool:
+        return bool(asked.padding == asked.dilation and asked.dilation[0] > 1)
+
+    subject = far_off_when(triggered)
+    case, failure = failure_on("conv2d:h5w5k3p2d2", subject)
+    when = fails_when(case, case, subject, failure)
+    assert when is not None
+    assert "padding = dilation on both axes" in when.conditions
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_condition_of_the_best_description_can_be_left_out_or_exchanged_for_a_better(seed: int) -> None:
+    cases = [case for case in draw_cases("conv2d", seed, 0, 60, impl) if vector_of(case) is not None]
+    failing = np.array([max(case.problem.kernel_size) > 1 and case.problem.batch != 1 for case in cases])
+    if not failing.any():
+        pytest.skip("none of these cases fails")
+    first = int(np.argmax(failing))
+    order = [first, *(number for number in range(len(cases)) if number != first)]
+    tried, fails = [(cases[number],) for number in order], failing[order]
+    found = distinct(list_conditions(tried))
+    costs = {condition.text: float(bits) for condition, bits in zip(found, costs_of(found), strict=True)}
+    met = {condition.text: condition.met for condition in found}
+
+    def bits(texts: Iterable[str]) -> float:
+        texts = list(texts)
+        both = np.logical_and.reduce([np.ones(len(tried), bool), *(met[text] for text in texts)])
+        return sum(costs[text] for text in texts) + float(exceptions(both[None], fails)[0])
+
+    best = shortest(tried, fails).conditions
+    for left_out in best:
+        rest = [text for text in best if text != left_out]
+        others = [bits(rest), *(bits([*rest, text]) for text in met if text not in rest)]
+        assert bits(best) <= min(others) + 1e-6
 
 
 def far_off_when(triggered: Callable[[Any], bool]) -> SimpleNamespace:
