@@ -6,8 +6,9 @@ workers there are, and their tallies are added in the order of the shards.
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -74,15 +75,15 @@ def gate(plan: Plan) -> Iterator[Event]:
         shards = list_shards(workers, plan, operators, corpus)
         yield RunStarted(plan.subject, operators, sum(planned_cases(shard) for shard in shards))
         tally, stopped = Tally(), ""
-        for shard, part in judge_shards(workers, plan.subject, shards):
-            tally.merge(part)
-            yield ShardJudged(part.cases.total(), planned_cases(shard), len(part.failing))
-            if plan.limits.max_seconds is not None and time.monotonic() - started > plan.limits.max_seconds:
-                planned = sum(planned_cases(each) for each in shards)
-                stopped = (
-                    f"stopped after {plan.limits.max_seconds:g} s, with {tally.cases.total()} of {planned} cases judged"
-                )
-                break
+        most = plan.limits.max_seconds
+        with closing(judge_shards(workers, plan.subject, shards)) as parts:
+            for number, (shard, part) in enumerate(parts, 1):
+                tally.merge(part)
+                yield ShardJudged(part.cases.total(), planned_cases(shard), len(part.failing))
+                if most is not None and time.monotonic() - started > most and number < len(shards):
+                    planned = sum(planned_cases(each) for each in shards)
+                    stopped = f"stopped after {most:g} s, with {tally.cases.total()} of {planned} cases judged"
+                    break
         groups = groups_of(tally)
         if groups:
             yield Minimizing(len(groups))
@@ -142,10 +143,20 @@ def given_up(tally: Tally, shards: Sequence[Shard], most_dead: int) -> str:
     return found
 
 
-def judge_shards(workers: Workers, subject: str, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Tally]]:
-    """Judge shards in parallel; tallies come in the order of the shards."""
-    pending = deque(shards)
+def judge_shards(workers: Workers, subject: str, shards: Sequence[Shard]) -> Generator[tuple[Shard, Tally], None, None]:
+    """Judge shards in parallel; tallies come in the order of the shards. What is under way at the end is given up."""
     running = deque[tuple[Shard, Future[Tally]]]()
+    try:
+        yield from judge_pending(workers, subject, deque(shards), running)
+    finally:
+        for _, future in running:
+            future.cancel()
+
+
+def judge_pending(
+    workers: Workers, subject: str, pending: deque[Shard], running: deque[tuple[Shard, Future[Tally]]]
+) -> Iterator[tuple[Shard, Tally]]:
+    """The same with the shards that wait and those under way."""
     dead: dict[str, int] = defaultdict(int)
     limits = workers.limits
     while pending or running:
