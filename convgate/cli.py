@@ -22,6 +22,7 @@ from rich.text import Text
 from convgate.cases.spec import SpecError
 from convgate.diagnosis.store import FailureFileError, list_failures, unreadable_failures
 from convgate.judging.subjects.loader import DEFAULT_SUBJECT, SubjectError
+from convgate.plugins import PluginError
 from convgate.problems.operators import OPERATORS
 from convgate.report import annotations, json, markdown
 from convgate.report.coverage import show_coverage, show_difference, show_shortfalls
@@ -188,7 +189,7 @@ def tell_github(summary: Summary) -> None:
             complain(f"the summary of the step could not be written: {error}")
 
 
-SUBJECT_HELP = "The code under test, looked up from this folder."
+SUBJECT_HELP = "The code under test, imported from the current folder."
 
 
 class Commands(click.Group):
@@ -200,11 +201,11 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             interrupted()
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit, click.Abort, PluginError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is no verdict
             traceback.print_exc()
-            give_up(RuntimeError(f"this is a bug of convgate and no verdict: {type(error).__name__}: {error}"))
+            give_up(RuntimeError(f"internal error in convgate, no verdict: {type(error).__name__}: {error}"))
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -245,7 +246,8 @@ def main() -> None:
     type=click.FloatRange(min=0, min_open=True),
     default=Limits().case_seconds,
     show_default=True,
-    help="Longest time for one case by itself.",
+    metavar="SECONDS",
+    help="Time limit for one case.",
 )
 @click.option(
     "--max-time",
@@ -271,7 +273,7 @@ def gate(
 ) -> None:
     """Judge a subject.
 
-    Exit code 0: it conforms; 1: it fails; 2: wrong usage, or it could not be loaded; 3: too little was verified.
+    Exit code 0: it conforms; 1: it fails; 2: usage error, or it could not be loaded; 3: not enough was verified.
     """
     console = Console()
     plan = Plan(
@@ -341,7 +343,7 @@ def report(run: Path, **files: Path | None) -> None:
 @click.option(
     "--subject", metavar="MODULE[:ATTR]", help=f"{SUBJECT_HELP} Default: where it failed, or {DEFAULT_SUBJECT}."
 )
-@click.option("--after", metavar="SPEC", default="", help="Spec of a case whose calls come first.")
+@click.option("--after", metavar="SPEC", default="", help="Spec of a case to call first.")
 @REPORTS
 def replay_command(what: str, subject: str | None, after: str, reports: Path) -> None:
     """Judge one case again: a spec, a saved failure, or all saved ones.
@@ -459,7 +461,12 @@ def coverage(
 @click.option("--jobs", type=Jobs(), default="auto", show_default=True, help="Worker processes.")
 @click.option("--quick", is_flag=True, help="Stop at the first case that shows a fault; explain nothing.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures as JSON.")
-@click.option("--markdown", "markdown_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the page.")
+@click.option(
+    "--markdown",
+    "markdown_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the kill matrix as Markdown.",
+)
 @click.option(
     "--resume",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -531,7 +538,7 @@ def write_all(texts: Mapping[Path | None, str], console: Console) -> None:
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the random cases.")
 @click.option("--jobs", type=Jobs(), default="auto", show_default=True, help="Worker processes.")
-@click.option("--everything", is_flag=True, help="Judge the equivalent mutants too, which takes long.")
+@click.option("--everything", is_flag=True, help="Also judge the equivalent mutants (slow).")
 def mutants_command(profile: str, seed: int, jobs: int, everything: bool) -> None:
     """Judge the mutants of impl's own source and show which survive.
 

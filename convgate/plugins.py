@@ -1,11 +1,15 @@
 """Tables of rows, to which other packages add theirs through entry points."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from importlib.metadata import entry_points
 from typing import Protocol, TypeVar
 
 __all__ = ["PluginError", "Table"]
+
+# A name is an option of the command, a word of a spec, or a key.
+NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class PluginError(Exception):
@@ -36,10 +40,12 @@ class Table(Mapping[str, AnyRow]):
         What a row must be.
     own : iterable
         Our own rows.
+    taken : iterable of str
+        Other names that no row may have.
     """
 
-    def __init__(self, group: str, kind: type[AnyRow], own: Iterable[AnyRow]) -> None:
-        self.group, self.kind, self.own = group, kind, tuple(own)
+    def __init__(self, group: str, kind: type[AnyRow], own: Iterable[AnyRow], *, taken: Iterable[str] = ()) -> None:
+        self.group, self.kind, self.own, self.taken = group, kind, tuple(own), frozenset(taken)
 
     @cached_property
     def rows(self) -> dict[str, AnyRow]:
@@ -48,7 +54,7 @@ class Table(Mapping[str, AnyRow]):
         Raises
         ------
         PluginError
-            If an entry point is no such row, cannot be loaded, or has a name that is taken.
+            If an entry point is no such row, cannot be loaded, or has a name that is taken or is none.
         """
         table = {row.name: row for row in self.own}
         for entry in sorted(entry_points(group=self.group), key=lambda each: each.name):
@@ -56,11 +62,13 @@ class Table(Mapping[str, AnyRow]):
             try:
                 row = entry.load()
             except Exception as error:
-                raise PluginError(f"{what} cannot be loaded ({error}); mend or uninstall its package") from error
+                raise PluginError(f"{what} cannot be loaded ({error}); fix or uninstall its package") from error
             if not isinstance(row, self.kind):
                 must_be, name = self.kind.__name__, type(row).__name__
-                raise PluginError(f"{what} must be a {must_be}, got {name}; mend or uninstall its package")
-            if row.name in table:
+                raise PluginError(f"{what} must be a {must_be}, got {name}; fix or uninstall its package")
+            if NAME.fullmatch(row.name) is None:
+                raise PluginError(f"{what} has the name {row.name!r}; names are letters, digits and underscores")
+            if row.name in table or row.name in self.taken:
                 raise PluginError(f"{what} has the name {row.name!r}, which is taken; give it another")
             table[row.name] = row
         return table

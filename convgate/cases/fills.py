@@ -8,6 +8,7 @@ import numpy as np
 
 from convgate.cases.dtypes import DTYPES
 from convgate.cases.lattice import Lattice, on_lattice, scale
+from convgate.cases.layouts import LAYOUTS
 from convgate.cases.random_bits import raw
 from convgate.cases.special_data import special
 from convgate.plugins import Table
@@ -111,8 +112,8 @@ def ties(operator: Operator, problem: Problem, dtype: str, seed: int, name: str,
     return (raw(seed, name, int(np.prod(shape))) >> np.uint64(63)).astype(np.float64).reshape(shape)
 
 
-# The simplest first. A further one is a rule here and one line below, or an entry point of another package in the group
-# ``convgate.fills``.
+# The simplest first. To add one, write a rule above, a row here, and its name in the `fills` of the operators that have
+# it. Other packages add rows through the entry point group ``convgate.fills``, and name the operators in the row.
 FILLS = Table(
     "convgate.fills",
     Fill,
@@ -128,6 +129,7 @@ FILLS = Table(
         Fill("wide", wide),
         Fill("special", special, adds_lattice=True),
     ),
+    taken=(*DTYPES, *LAYOUTS, "points", "broken"),
 )
 
 

@@ -24,16 +24,13 @@ __all__ = [
     "step_of",
 ]
 
-
 # Schwartz-Zippel: two bilinear forms that differ agree on a point with a probability of at most 2 / 2**21, as each
 # coordinate has 2**21 values with its sign. More values would only make exact sums harder.
 MOST_VALUES = 2**20
 
-
 # Where more terms would force magnitudes below LEAST_MAGNITUDE, zeros are added so that at most MOST_MET terms that are
 # not zero meet.
 LEAST_MAGNITUDE = 2**6
-
 
 MOST_MET = 16
 
@@ -114,7 +111,7 @@ def fewer(operator: Operator, roundings: int, met: int) -> int:
 
 
 def largest_magnitude(operator: Operator, problem: Problem, dtype: str, roundings: int) -> int:
-    """The same for so many roundings."""
+    """Largest multiplier of the quantum for so many roundings."""
     u, quantum = DTYPES[dtype].unit_roundoff, operator.quantum(problem)
     budget = int(operator.least_divisor(problem) / (8 * u * roundings * (roundings + 2) * quantum))
     if operator.factors == 2:
@@ -163,7 +160,7 @@ def scale(operator: Operator, dtype: str, fill: str, name: str) -> int:
 
 
 def step_of(operator: Operator, dtype: str, fill: str, output: str) -> int:
-    """Exponent of the power of two that every entry of an output is a multiple of, on a fill of `EXACT`."""
+    """Exponent of the power of two that every entry of an output is a multiple of, of a fill that is exact."""
     return sum(scale(operator, dtype, fill, name) for name in operator.terms[output])
 
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 __all__ = ["raw", "stream"]
 
-
 STREAMS = {"x": 0, "weight": 1, "bias": 2, "grad_output": 3, "columns": 4}
 
 

@@ -15,7 +15,6 @@ from convgate.results.verdicts import Result
 
 __all__ = ["headline", "picture", "wrong_output"]
 
-
 # As many points still make a sentence.
 MOST_NAMED = 4
 

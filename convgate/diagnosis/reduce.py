@@ -19,14 +19,11 @@ from convgate.results.verdicts import Result, primary_failure
 
 __all__ = ["Explored", "Found", "minimize_group", "plainest", "smallest"]
 
-
 # Symptoms for which the values of the data matter, and not only the shapes.
 ABOUT_VALUES = {"wrong value", "inaccurate", "NaN mismatch"}
 
-
 # How many other seeds are tried to see directly what a relation has found.
 OTHER_SEEDS = 8
-
 
 # A group of failing cases is explored until so many in a row bring no failure that was not known.
 NOTHING_NEW = 3

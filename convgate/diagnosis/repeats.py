@@ -128,7 +128,7 @@ def repeated_calls(case: Case, subject: Any, relation: str, calls: int = CALLS) 
     trial = Trial(case, subject)
     if found is None or trial.rule is not None:
         return None
-    if case.fill not in {"lattice", POINTS}:
+    if case.fill not in {"lattice", POINTS} or not trial.on_lattice:
         twin = replace(case, fill="lattice", points=())
         if case_rule(twin) is not None:
             return None

@@ -22,7 +22,6 @@ from convgate.problems.operators import Array, Arrays, Call, Operator, perform
 
 __all__ = ["RAISED", "Outcome", "Trial"]
 
-
 # A subject is foreign code: whatever it raises is a finding, an attempt to end the program or a panic in Rust too.
 RAISED = BaseException
 

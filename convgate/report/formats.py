@@ -23,14 +23,32 @@ class Format:
     render: Callable[[Summary], str]
 
 
+# Names of the other options and arguments of these commands.
+OPTIONS = (
+    "case_seconds",
+    "help",
+    "jobs",
+    "max_time",
+    "max_unsupported",
+    "operators",
+    "profile",
+    "reports",
+    "require",
+    "required",
+    "run",
+    "schema",
+    "seed",
+    "subject",
+)
 FORMATS = Table(
     "convgate.formats",
     Format,
     (
         Format("json", "the run record", json.render),
-        Format("html", "a page to look at", html.render),
+        Format("html", "an HTML report", html.render),
         Format("junit", "test results in JUnit XML", junit.render),
         Format("markdown", "a summary in Markdown", markdown.render),
-        Format("observations", "every case as JSON Lines, as Hypothesis's observability has them", observations.render),
+        Format("observations", "every case as JSON Lines, in Hypothesis's observability format", observations.render),
     ),
+    taken=OPTIONS,
 )

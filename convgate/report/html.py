@@ -85,7 +85,7 @@ def render(summary: Summary) -> str:
         most_open=OPEN_SHOWN,
         command=summary.command,
         failing=Counter(failure.operator for failure in record.failures),
-        oracles=summary.oracles,
+        oracles={**summary.oracles, OTHERS: others_of(summary)},
         counts=counts_of(summary),
         pairs_share=percent(*total(maps, 2)),
         percent=percent,
@@ -150,14 +150,24 @@ def listed(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words) or "nothing"
 
 
+# Checks of a plugin that is not installed where the record is shown.
+OTHERS = "Other checks"
+
+
 def counts_of(summary: Summary) -> dict[tuple[str, str], Counts]:
     """Verdicts by operator and check, by operator and oracle's name, and the same of all operators under ""."""
     oracle_of = {check: name for name, asked in summary.oracles.items() for check in asked}
     found: dict[tuple[str, str], Counts] = {}
     for row in summary.record.checks:
-        for key in ((row.operator, row.check), ("", row.check), ("", oracle_of.get(row.check, ""))):
+        for key in ((row.operator, row.check), ("", row.check), ("", oracle_of.get(row.check, OTHERS))):
             found.setdefault(key, Counts(Counter())).by_verdict.update(row.counts)
     return found
+
+
+def others_of(summary: Summary) -> dict[str, str]:
+    """Checks of the record that nothing is known of."""
+    known = {check for asked in summary.oracles.values() for check in asked}
+    return {row.check: "not installed here" for row in summary.record.checks if row.check not in known}
 
 
 def slowest(record: RunRecord) -> Iterator[tuple[JudgedCase, str, bool]]:

@@ -8,7 +8,6 @@ from convgate.results.record import WayCount
 
 __all__ = ["STATES", "STRENGTHS", "CoverageMap", "Difference", "Gap", "Row", "Square", "percent"]
 
-
 STRENGTHS = (1, 2, 3)
 
 

@@ -48,7 +48,6 @@ def sentence(when: When) -> str:
 # What a subject is asked for by: module or module:attribute.
 NAME = re.compile(r"\w+(\.\w+)*(:\w+(\.\w+)*)?")
 
-
 FORMAT_VERSION = 2
 
 

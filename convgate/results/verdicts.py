@@ -5,13 +5,10 @@ from dataclasses import dataclass
 
 __all__ = ["FAILING", "NOT_DETERMINISTIC", "VERDICTS", "Result", "primary_failure"]
 
-
 VERDICTS = ("passed", "failed", "unsupported", "vacuous", "crashed", "timed_out", "oracles_disagree")
-
 
 # Those that fail a run.
 FAILING = frozenset({"failed", "crashed", "timed_out"})
-
 
 # The symptom of what gives one result now and another then, which purity tells.
 NOT_DETERMINISTIC = "not deterministic"

@@ -23,8 +23,6 @@ class Limits:
         To import the subject.
     covering_seconds : float
         To find the cases that cover the shape classes, which calls the subject's ``supports``.
-    exercise_seconds : float
-        For the calls of one check on one case, without oracles.
     fresh_seconds : float
         For the calls of a whole run without oracles, and one case, in a fresh process.
     random_seconds : float
@@ -48,7 +46,6 @@ class Limits:
     seconds_a_term: float = 2e-5
     loading_seconds: float = 60.0
     covering_seconds: float = 120.0
-    exercise_seconds: float = 3.0
     fresh_seconds: float = 60.0
     random_seconds: float = 120.0
     minimizing_seconds: float = 300.0
@@ -57,6 +54,11 @@ class Limits:
     most_dead: int = 3
     most_dead_candidates: int = 30
     ahead: int = 3
+
+    @property
+    def exercise_seconds(self) -> float:
+        """For the calls of one check on one case, without oracles."""
+        return 0.6 * self.case_seconds
 
     @property
     def second_try_seconds(self) -> float:

@@ -77,7 +77,9 @@ def shards_of_sources(plan: Plan, sources: Iterable[Source], operators: Sequence
     """The cases of some sources, source by source, each by operator and without those that come twice."""
     for source in sources:
         for operator in operators:
-            yield from shards_of(operator, dict.fromkeys(source.cases(operator, PROFILES[plan.profile])))
+            cases = source.cases(operator, PROFILES[plan.profile])
+            own = ((case, layer) for case, layer in cases if case.problem.operator == operator)
+            yield from shards_of(operator, dict.fromkeys(own))
 
 
 def covering(workers: Workers, plan: Plan, operators: Sequence[str]) -> dict[str, Future[tuple[str, ...]]]:

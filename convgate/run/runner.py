@@ -92,10 +92,7 @@ def gate(plan: Plan) -> Iterator[Event]:
             folder = save(plan, failure, found)
             failures.append(SavedFailure(**vars(failure), folder=folder.as_posix()))
             yield FailureSaved(failure, folder)
-    verdict, reason = verdict_of(tally, operators, missing, max_unsupported=plan.max_unsupported)
-    if stopped:
-        reason = f"{stopped}; {reason}"
-        verdict = "insufficient" if verdict == "conforms" else verdict
+    verdict, reason = verdict_of(tally, operators, missing, max_unsupported=plan.max_unsupported, stopped=stopped)
     yield RunFinished(
         record_of(
             tally,

@@ -15,7 +15,7 @@ __all__ = [
     "Shard",
     "as_they_are",
     "cases_of",
-    "in_another_dtype",
+    "held_by",
     "planned_cases",
     "shards_of",
     "shards_of_cases",
@@ -70,16 +70,17 @@ def cases_of(shard: Shard, subject: Any) -> list[Case]:
     if shard.specs:
         given = [parse_spec(spec) for spec in shard.specs]
         if shard.any_dtype:
-            held = (case if takes(subject, case.dtype) else in_another_dtype(case) for case in given)
+            held = (held_by(case, subject) for case in given)
             given = [case for case in held if case_rule(case) is None]
         return [case for case in given if wants(subject, case.problem, case.dtype)]
     return draw_cases(shard.operator, shard.seed, shard.part, shard.count, subject)
 
 
-def in_another_dtype(case: Case) -> Case:
-    """The same case in the other dtype, whose lattice it need not fit."""
-    (other,) = DTYPES.keys() - {case.dtype}
-    return replace(case, dtype=other)
+def held_by(case: Case, subject: Any) -> Case:
+    """The case, or the same in a dtype that the subject takes, whose lattice it need not fit."""
+    if takes(subject, case.dtype):
+        return case
+    return replace(case, dtype=next((dtype for dtype in DTYPES if takes(subject, dtype)), case.dtype))
 
 
 def specs_of(subject_name: str, shard: Shard) -> list[str]:

@@ -10,7 +10,7 @@ from convgate.cases.spec import parse_spec
 from convgate.judging.checks import CHECKS
 from convgate.problems.operators import OPERATORS
 from convgate.results.coverage import CoverageMap
-from convgate.results.record import RunRecord
+from convgate.results.record import MAX_UNSUPPORTED, RunRecord
 from convgate.results.summary import CaseFacts, Summary
 from convgate.shapes.coverage import coverage_of
 from convgate.shapes.features import features_of, vector_of
@@ -69,6 +69,8 @@ def command_of(record: RunRecord) -> str:
     words = ["convgate", "gate", "--subject", record.subject, "--profile", record.profile, "--seed", str(record.seed)]
     if record.operators != list(OPERATORS):
         words += ["--operators", ",".join(record.operators)]
+    if record.max_unsupported not in {None, MAX_UNSUPPORTED}:
+        words += ["--max-unsupported", f"{record.max_unsupported:g}"]
     return shlex.join(words)
 
 
@@ -78,8 +80,10 @@ def next_step(record: RunRecord) -> str:
         saved = next((failure.folder for failure in record.failures if failure.folder), None)
         return f"Look at {Path(saved) / 'README.md'} next." if saved else "Replay a failing case next."
     if record.verdict == "insufficient":
+        if record.reason.startswith("stopped "):
+            return "Give it more time with --max-time, or fewer cases with --profile."
         if any(row.left_open for row in record.caveats):
-            return "Replay a case that is left open: the definition and PyTorch as it is here disagree on it."
+            return "Replay a case that is left open: the definition and the installed PyTorch disagree on it."
         if any(row.claimed for row in record.caveats):
             return "Give the subject what is missing, or a lower error_factor."
         return "Give the subject what is missing, or a supports(problem) that says what it is for."

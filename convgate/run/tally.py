@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from convgate.judging.checks import CHECKS, OUTPUTS
-from convgate.results.record import MAX_UNSUPPORTED, Caveats, CheckCounts, JudgedCase, refusals
+from convgate.results.record import MAX_UNSUPPORTED, Caveats, CheckCounts, JudgedCase, operator_of, refusals
 from convgate.results.verdicts import FAILING, VERDICTS, Result
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     "verdict_of",
     "verdict_of_case",
 ]
-
 
 # The oracles may disagree on up to MOST_OPEN cases, or one in ONE_OPEN_IN if that is more.
 MOST_OPEN, ONE_OPEN_IN = 5, 1_000
@@ -149,10 +148,11 @@ def total_counts(tally: Tally) -> dict[str, int]:
 
 
 def counts_by_check(tally: Tally, operators: Iterable[str]) -> list[CheckCounts]:
-    """Number of results by operator, check and verdict, in the order of operators and checks."""
+    """Number of results by operator, check and verdict, in the order of operators and checks; those of plugins last."""
     found = []
     for operator in operators:
-        for check in CHECKS:
+        others = (check for name, check, _ in tally.results if name == operator)
+        for check in dict.fromkeys([*CHECKS, *others]):
             counts = {verdict: tally.results[operator, check, verdict] for verdict in VERDICTS}
             if any(counts.values()):
                 found.append(CheckCounts(operator=operator, check=check, counts=counts))
@@ -163,7 +163,7 @@ def caveats_of(tally: Tally, operators: Iterable[str]) -> list[Caveats]:
     """What the verdict on each operator leaves out, leaves open, or takes the subject's word for."""
     open_cases, alone = Counter[str](), Counter[str]()
     for each in tally.judged:
-        operator = each.spec.partition(":")[0]
+        operator = operator_of(each.spec)
         open_cases[operator] += each.verdict == "oracles_disagree"
         alone[operator] += each.one_oracle
     found = []
@@ -215,6 +215,7 @@ def verdict_of(
     missing: Iterable[str],
     *,
     max_unsupported: float = MAX_UNSUPPORTED,
+    stopped: str = "",
 ) -> tuple[str, str]:
     """The verdict of a run and its reason.
 
@@ -233,10 +234,15 @@ def verdict_of(
         Operators that were asked for by name, but that the subject does not have.
     max_unsupported : float
         How many percent of an operator's cases may be refused by NotImplementedError.
+    stopped : str
+        Why the run was stopped before all cases were judged, if it was: then it does not conform.
     """
     counts = total_counts(tally)
     if any(counts[verdict] for verdict in FAILING):
-        return "fails", f"{len(tally.failing)} of {tally.cases.total()} cases fail"
+        failing = f"{len(tally.failing)} of {tally.cases.total()} cases fail"
+        return "fails", f"{failing}; {stopped}" if stopped else failing
+    if stopped:
+        return "insufficient", stopped
     absent = list(missing)
     if absent:
         return "insufficient", f"the subject has no {', '.join(absent)}"

@@ -1,4 +1,4 @@
-"""What worker processes do: judge shards of cases and minimise failures."""
+"""What worker processes do: judge shards, find covering cases, and find out when a failure occurs."""
 
 import time
 from contextlib import suppress
@@ -12,12 +12,12 @@ from convgate.diagnosis.reduce import Found
 from convgate.diagnosis.when import fails_when
 from convgate.judging.checks import OUTPUTS, judge_trial, relations_of
 from convgate.judging.relations import evaluate
-from convgate.judging.subjects.loader import load_subject, supports, takes, wants
+from convgate.judging.subjects.loader import load_subject, supports, wants
 from convgate.judging.trial import RAISED, Trial
 from convgate.oracle_list import torch_oracle
 from convgate.results.failure import When
 from convgate.results.verdicts import primary_failure
-from convgate.run.shards import Shard, cases_of, in_another_dtype
+from convgate.run.shards import Shard, cases_of, held_by
 from convgate.run.tally import Tally
 from convgate.sources.covering import covering_cases
 
@@ -51,7 +51,7 @@ def covering_specs(subject_name: str, operator: str, strength: int, seed: int) -
     subject = load_subject(subject_name)
     picky = callable(getattr(subject, "supports", None))
     cases = covering_cases(operator, strength, seed, partial(supports, subject) if picky else None)
-    held = (case if takes(subject, case.dtype) else in_another_dtype(case) for case in cases)
+    held = (held_by(case, subject) for case in cases)
     return tuple(format_spec(case) for case in held if case_rule(case) is None)
 
 

@@ -23,7 +23,6 @@ Answer = TypeVar("Answer")
 # One thread each: the workers are as many as the cores, and the problems small.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
-
 # A process that is started anew takes a second or two to load PyTorch and the engine. So one that has loaded them, and
 # called nothing, is kept, and workers are forked from it: they are as fresh, and there in some hundredths of a second.
 # Not so on macOS, whose libraries may not be used after a fork. By name, as this module knows none of them.

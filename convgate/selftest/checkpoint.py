@@ -22,7 +22,16 @@ from convgate.selftest.qualification import JudgedFault
 __all__ = ["CheckpointError", "add_line", "key_of", "read_lines"]
 
 # What no judgement depends on: how it is shown, and the faults, each of which has its own part in its key.
-NOT_JUDGING = ("cli.py", "checkpoint.py", "pytest_plugin.py", "report", "faults/catalogue")
+NOT_JUDGING = (
+    "__main__.py",
+    "cli.py",
+    "pytest_plugin.py",
+    "report/",
+    "selftest/checkpoint.py",
+    "selftest/faults/catalogue/",
+    "selftest/mutation_run.py",
+    "selftest/report_",
+)
 
 
 class CheckpointError(Exception):

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import TypeVar
 
 import msgspec
@@ -63,8 +64,13 @@ CLASSES = {
     37: "results that are no plain arrays",
     38: "another result now and then",
 }
-# Short heads of columns.
-SHORT = {check.name: check.short for check in CHECKS.values()}
+
+
+@cache
+def short_heads() -> dict[str, str]:
+    """Check to the short head of its column."""
+    return {check.name: check.short for check in CHECKS.values()}
+
 
 # What these columns show.
 WITHOUT_PYTORCH = (
@@ -187,7 +193,7 @@ def table_of_faults(found: Qualification) -> Table:
         if fault.kills:
             kill = fault.kills[fault.found_by]
             others = " ".join(
-                short for check, short in SHORT.items() if check in fault.kills and check != fault.found_by
+                short for check, short in short_heads().items() if check in fault.kills and check != fault.found_by
             )
             table.add_row(fault.name, fault.found_by, str(kill.case), f"{kill.seconds:.2f}", others)
         else:
@@ -204,7 +210,7 @@ def table_of_classes(found: Qualification) -> Table:
     rows = [(f"{number:2d} {CLASSES[number]}", faults) for number, faults in by_class(found).items()]
     for words, faults in (*rows, ("all", found.faults)):
         numbers = list(counts_of(found, faults))
-        kept = numbers[:2] + numbers[2 + len(SHORT) :]
+        kept = numbers[:2] + numbers[2 + len(short_heads()) :]
         table.add_row(words, *map(str, kept), style="" if faults is not found.faults else "bold")
     return table
 
@@ -218,7 +224,7 @@ def counts_of(found: Qualification, faults: Sequence[JudgedFault]) -> Iterator[i
     """How many of some faults there are, are found, are found by each check, and by what `alone` names."""
     yield len(faults)
     yield sum(bool(fault.kills) for fault in faults)
-    for check in SHORT:
+    for check in short_heads():
         yield sum(check in fault.kills for fault in faults)
     yield sum(bool(fault.without_torch) for fault in faults)
     if found.explained:
@@ -255,8 +261,8 @@ def blocks(found: Qualification) -> Iterator[str]:
         f"within {CASES_MORE} cases of the first that shows it" if found.explained else "on the first that shows it"
     )
     yield f"Faults that each check finds, {within}; often several find one."
-    yield f"Columns: {', '.join(f'{short} {code(check)}' for check, short in SHORT.items())}."
-    heads = ["class", "faults", "found", *SHORT.values(), *alone(found)]
+    yield f"Columns: {', '.join(f'{short} {code(check)}' for check, short in short_heads().items())}."
+    heads = ["class", "faults", "found", *short_heads().values(), *alone(found)]
     yield "\n".join(
         [
             row([escaped(head) for head in heads]),
@@ -281,7 +287,7 @@ def blocks(found: Qualification) -> Iterator[str]:
     if found.explained:
         yield EXPLAINED
     told = ["when", "small"] if found.explained else []
-    heads = ["fault", "class", "depth", "stage", *SHORT.values(), "seconds", "torch-free", "usual", *told]
+    heads = ["fault", "class", "depth", "stage", *short_heads().values(), "seconds", "torch-free", "usual", *told]
     yield "\n".join(
         [
             row([escaped(head) for head in heads]),
@@ -300,7 +306,7 @@ def cells(fault: JudgedFault) -> Iterator[str]:
     yield str(fault.bug_class)
     yield str(fault.depth)
     yield escaped(fault.stage)
-    for check in SHORT:
+    for check in short_heads():
         kill = fault.kills.get(check)
         number = "" if kill is None else str(kill.case)
         yield f"**{number}**" if check == fault.found_by else number

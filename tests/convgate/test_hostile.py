@@ -298,7 +298,7 @@ def test_a_bug_of_convgate_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("convgate.cli.gate", broken)
     ended = CliRunner().invoke(main, ["gate"])
     assert ended.exit_code == 2
-    assert "this is a bug of convgate and no verdict: ZeroDivisionError" in ended.output
+    assert "internal error in convgate, no verdict: ZeroDivisionError" in ended.output
 
 
 def test_a_second_bug_beside_the_first_is_a_failure_of_its_own(tmp_path: Path) -> None:

@@ -60,8 +60,17 @@ def judge(case: Case, subject: Any, checks: Iterable[str] | None = None) -> tupl
     -------
     tuple of Result
         In the order of `CHECKS`.
+
+    Raises
+    ------
+    ValueError
+        If there is no check of a name.
     """
-    return judge_trial(Trial(case, subject), checks)
+    asked = tuple(CHECKS if checks is None else checks)
+    for name in asked:
+        if name not in CHECKS:
+            raise ValueError(f"{name!r} is no check; the checks are {', '.join(CHECKS)}")
+    return judge_trial(Trial(case, subject), asked)
 
 
 def judge_trial(trial: Trial, checks: Iterable[str] | None = None) -> tuple[Result, ...]:

@@ -19,7 +19,6 @@ from convgate.results.verdicts import Result
 
 __all__ = ["DIRECT", "SPECIAL_VALUES", "judge_output", "judge_whatever_data"]
 
-
 # A result that is too small by this share must not pass by what a subject claims: otherwise the claim was judged, and
 # not the result.
 NOTICED = Fraction(1, 100)

@@ -12,7 +12,6 @@ from convgate.results.verdicts import Result
 
 __all__ = ["is_vacuous", "not_plain", "raised", "summary"]
 
-
 # Of what a subject says.
 MOST_CHARACTERS = 2_000
 
