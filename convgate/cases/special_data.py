@@ -14,6 +14,9 @@ from convgate.problems.problem import Problem
 
 __all__ = ["special"]
 
+# NaN hides infinities, and infinities of both signs give NaN: on most seeds there are infinities alone.
+SPECIAL = ((np.nan, np.inf, -np.inf), (np.inf, -np.inf), (np.nan,), (np.inf, -np.inf))
+
 
 def special(operator: Operator, problem: Problem, dtype: str, seed: int, name: str, shape: Shape, of: Lattice) -> Array:
     """The lattice with NaN and infinities in each array, or in some of them, and zeros and subnormals strewn about.
@@ -48,10 +51,6 @@ def special(operator: Operator, problem: Problem, dtype: str, seed: int, name: s
     rest = (words >> np.uint64(8)) % np.uint64(window) == 0
     chosen = in_each(problem, name, words, shape) | (rest.reshape(shape) if name in {"x", "columns"} else False)
     return np.where(chosen, chosen_from(np.array(kinds), words).reshape(shape), values)
-
-
-# NaN hides infinities, and infinities of both signs give NaN: on most seeds there are infinities alone.
-SPECIAL = ((np.nan, np.inf, -np.inf), (np.inf, -np.inf), (np.nan,), (np.inf, -np.inf))
 
 
 @lru_cache(maxsize=2**10)

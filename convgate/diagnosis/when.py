@@ -54,6 +54,10 @@ MOST_WORK = 200_000
 # no more than that: it takes about as long as all that is small.
 SMALL_WORK, TIMES_ORIGIN, ALL_LARGE = 10_000, 8, 4_000_000
 
+BOTH_AXES = " on both axes"
+# What differs from one problem that breaks a rule to the next.
+NUMBERS = re.compile(r" \([^)]*\)|, got .*")
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -308,11 +312,6 @@ def judge_again(case: Case, subject: Any, failure: Result) -> Iterable[Result]:
         result = judge_whatever_data(failure.output, Trial(case, subject))
         return [] if result is None else [result]
     return judge(case, subject, [failure.check])
-
-
-BOTH_AXES = " on both axes"
-# What differs from one problem that breaks a rule to the next.
-NUMBERS = re.compile(r" \([^)]*\)|, got .*")
 
 
 def rule_of(case: Case) -> str:

@@ -25,6 +25,9 @@ SLOWEST = 10
 # Cases on which the oracles disagree: more would make a page that nobody reads, and the record has them all.
 OPEN_SHOWN = 1_000
 
+# Checks of a plugin that is not installed where the record is shown.
+OTHERS = "Other checks"
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -148,10 +151,6 @@ def judged_in_words(summary: Summary) -> str:
 def listed(words: Sequence[str]) -> str:
     """Words as a sentence lists them."""
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words) or "nothing"
-
-
-# Checks of a plugin that is not installed where the record is shown.
-OTHERS = "Other checks"
 
 
 def counts_of(summary: Summary) -> dict[tuple[str, str], Counts]:

@@ -10,6 +10,15 @@ __all__ = ["STATES", "STRENGTHS", "CoverageMap", "Difference", "Gap", "Row", "Sq
 
 STRENGTHS = (1, 2, 3)
 
+# What can be said of a pair of classes, the gravest first. The names are also those of the style sheet's classes.
+STATES = {
+    "broken": "every case of it fails, and not by chance",
+    "failing": "some of its cases fail",
+    "missing": "no judged case has it",
+    "covered": "all its cases pass",
+    "infeasible": "no problem can show it",
+}
+
 
 @dataclass(frozen=True)
 class Gap:
@@ -33,16 +42,6 @@ def percent(covered: int, feasible: int) -> str:
         return "none"
     hundredths = 10_000 * covered // feasible
     return f"{hundredths / 100:.2f}".rstrip("0").rstrip(".") + " %"
-
-
-# What can be said of a pair of classes, the gravest first. The names are also those of the style sheet's classes.
-STATES = {
-    "broken": "every case of it fails, and not by chance",
-    "failing": "some of its cases fail",
-    "missing": "no judged case has it",
-    "covered": "all its cases pass",
-    "infeasible": "no problem can show it",
-}
 
 
 @dataclass(frozen=True)

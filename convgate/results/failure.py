@@ -8,6 +8,10 @@ from convgate.results.picture import Picture
 
 __all__ = ["FORMAT_VERSION", "Failure", "When", "replay_line", "sentence", "told_when"]
 
+# What a subject is asked for by: module or module:attribute.
+NAME = re.compile(r"\w+(\.\w+)*(:\w+(\.\w+)*)?")
+FORMAT_VERSION = 2
+
 
 @dataclass(frozen=True, kw_only=True)
 class When:
@@ -43,12 +47,6 @@ def sentence(when: When) -> str:
         f"{when.fails} when {' and '.join(when.conditions)} ({when.failing:,} of {when.having:,}), "
         f"{when.passes} otherwise ({when.passing:,} of {when.others:,})"
     )
-
-
-# What a subject is asked for by: module or module:attribute.
-NAME = re.compile(r"\w+(\.\w+)*(:\w+(\.\w+)*)?")
-
-FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,9 @@ RUN_VERDICTS = ("conforms", "insufficient", "fails")
 # How many percent of an operator's cases a subject may refuse, if nobody says otherwise.
 MAX_UNSUPPORTED = 10.0
 
+# Between the values of a merged record's field where the records differ; no value has it inside.
+OR = " | "
+
 
 class JudgedCase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One case of a run.
@@ -265,10 +268,6 @@ def require_known(record: RunRecord, known_operators: Collection[str]) -> None:
 def refusals(row: Caveats) -> str:
     """How many cases of an operator were refused."""
     return f"{row.refused} of {row.cases} cases ({100 * row.refused / max(1, row.cases):.1f} %)"
-
-
-# Between the values of a merged record's field where the records differ; no value has it inside.
-OR = " | "
 
 
 def differing_versions(record: RunRecord) -> dict[str, list[str]]:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+import convgate
 from convgate.selftest import checkpoint
-from convgate.selftest.checkpoint import CheckpointError, add_line, key_of, read_lines
+from convgate.selftest.checkpoint import NOT_JUDGING, CheckpointError, add_line, key_of, read_lines
 from convgate.selftest.faults import CATALOGUE, Edit
 from convgate.selftest.qualification import Explained, JudgedFault, Kill
 
@@ -83,3 +84,9 @@ def test_the_key_depends_on_the_fault_the_options_and_the_engine(monkeypatch: py
     monkeypatch.setattr(checkpoint, "sources_here", lambda: "changed")
     others.add(key_of(FAULT, profile="pr", seed=0, quick=False))
     assert len(others | {key}) == 7
+
+
+@pytest.mark.parametrize("name", NOT_JUDGING)
+def test_what_no_judgement_depends_on_is_there(name: str) -> None:
+    folder = Path(convgate.__path__[0])
+    assert any(path.relative_to(folder).as_posix().startswith(name) for path in folder.rglob("*.py"))

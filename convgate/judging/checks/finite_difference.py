@@ -19,6 +19,9 @@ from convgate.results.verdicts import Result
 
 __all__ = ["FINITE_DIFFERENCE", "all_differences", "finite_differences", "has_empty_windows"]
 
+# Jacobians on all basis vectors cost 2 * inputs + outputs images: only where that is little.
+MOST_BASIS_VECTORS = 24
+
 
 def has_empty_windows(trial: Trial) -> bool:
     """Whether a window of a max pool lies wholly in padding, where finite data give minus infinity."""
@@ -43,10 +46,6 @@ def judge_finite_difference(trial: Trial) -> Result | None:
         if has_empty_windows(trial):
             return Result("finite_difference", "vacuous", message="a window lies wholly in padding")
     return judge_relations("finite_difference", RELATIONS, trial)
-
-
-# Jacobians on all basis vectors cost 2 * inputs + outputs images: only where that is little.
-MOST_BASIS_VECTORS = 24
 
 
 def finite_differences(case: Case) -> Iterator[Relation]:
