@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from convgate.judging.checks import judge
     from convgate.judging.subjects.protocol import Subject
     from convgate.problems.problem import Problem
+    from convgate.results.events import Event, RunFinished
     from convgate.results.record import RunRecord
     from convgate.results.verdicts import Result
     from convgate.run.limits import Limits
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Case",
+    "Event",
     "Limits",
     "Plan",
     "Problem",
     "Result",
+    "RunFinished",
     "RunRecord",
     "Subject",
     "format_spec",
@@ -36,10 +39,12 @@ __all__ = [
 
 HOME = {
     "Case": "cases.case",
+    "Event": "results.events",
     "Limits": "run.limits",
     "Plan": "run.plan",
     "Problem": "problems.problem",
     "Result": "results.verdicts",
+    "RunFinished": "results.events",
     "RunRecord": "results.record",
     "Subject": "judging.subjects.protocol",
     "format_spec": "cases.spec",

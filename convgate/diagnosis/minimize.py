@@ -4,7 +4,7 @@ One minimiser serves failures from every source. It is greedy and deterministic:
 boldest first, takes the first that still fails, and starts over. Every step makes `complexity` smaller, which is a
 tuple of natural numbers compared from the left, so it ends; and where it ends, no single step fails any more. (For a
 subject that kills or blocks its process the caller stops trying after a while: see
-`convgate.run.distinct.minimize_dead`.)
+`convgate.run.distinct_failures.minimize_dead`.)
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from math import frexp, isfinite, isnan
 from convgate.cases.case import POINTS, Case, case_rule
 from convgate.cases.fills import FILLS
 from convgate.cases.layouts import LAYOUTS
-from convgate.diagnosis.moves import steps
+from convgate.diagnosis.moves import moves_of
 from convgate.problems.problem import PAIRS
 
 __all__ = ["Minimum", "complexity", "minimize", "simpler"]
@@ -71,7 +71,7 @@ def minimize(case: Case, still_fails: Callable[[Case], bool], *, data: bool = Tr
 def simpler(case: Case, *, data: bool = True) -> Iterator[Case]:
     """Valid cases one step simpler than the given one, the boldest first."""
     now = complexity(case)
-    for candidate in steps(case, data=data):
+    for candidate in moves_of(case, data=data):
         if case_rule(candidate) is None and complexity(candidate) < now:
             yield candidate
 

@@ -13,7 +13,7 @@ from convgate.problems.block_sizes import BLOCKS
 from convgate.problems.operators import OPERATORS
 from convgate.problems.problem import PAIRS, Problem, output_size, swap_axes, with_axis
 
-__all__ = ["LEAST", "steps"]
+__all__ = ["LEAST", "moves_of"]
 
 LEAST = {"size": 1, "kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}
 # More entries than this are not written out one by one.
@@ -22,7 +22,7 @@ MOST_POINTS = 600
 SEEDS = (0, 1, 2)
 
 
-def steps(case: Case, *, data: bool) -> Iterator[Case]:
+def moves_of(case: Case, *, data: bool) -> Iterator[Case]:
     """Every step from a case, the boldest first, whether or not it leads to a valid and simpler one.
 
     Parameters

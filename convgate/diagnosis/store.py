@@ -14,8 +14,8 @@ from convgate.cases.spec import format_spec, parse_spec
 from convgate.diagnosis.explain import headline
 from convgate.results.failure import FORMAT_VERSION, Failure, When, replay_line, told_when
 from convgate.results.files import write_folder
+from convgate.results.foreign_text import code, fenced
 from convgate.results.picture import Picture, text_of
-from convgate.results.text import code, fenced
 from convgate.results.verdicts import Result
 
 __all__ = [

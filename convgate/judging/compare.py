@@ -13,7 +13,7 @@ from convgate.cases.dtypes import DTYPES
 from convgate.oracle_list import Certified
 from convgate.problems.operators import Array
 from convgate.problems.plain import type_name
-from convgate.results.text import cut
+from convgate.results.foreign_text import cut
 
 __all__ = ["Bound", "Copied", "Mismatch", "compare", "describe"]
 

@@ -5,8 +5,8 @@ There is no SARIF beside them: it wants a place in a source file, and a subject 
 
 from convgate.report.words import fails_when, title_of
 from convgate.results.failure import replay_line
+from convgate.results.foreign_text import cut, visible
 from convgate.results.summary import Summary
-from convgate.results.text import cut, visible
 
 __all__ = ["render"]
 

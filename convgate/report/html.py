@@ -14,9 +14,9 @@ from markupsafe import Markup
 from convgate.report.words import notes_of
 from convgate.results.coverage import STATES, CoverageMap, percent
 from convgate.results.failure import told_when
+from convgate.results.foreign_text import visible
 from convgate.results.record import JudgedCase, RunRecord, operator_of
 from convgate.results.summary import Summary
-from convgate.results.text import visible
 from convgate.results.verdicts import FAILING, VERDICTS
 
 __all__ = ["render"]

@@ -11,9 +11,9 @@ from xml.etree import ElementTree as ET
 
 from convgate.report.words import fails_when, in_words, title_of
 from convgate.results.failure import replay_line
+from convgate.results.foreign_text import visible
 from convgate.results.record import Caveats, RunRecord, SavedFailure, operator_of
 from convgate.results.summary import Summary
-from convgate.results.text import visible
 from convgate.results.verdicts import FAILING
 
 __all__ = ["render"]

@@ -18,9 +18,9 @@ from convgate.report.words import (
 )
 from convgate.results.coverage import STRENGTHS, percent
 from convgate.results.failure import replay_line
+from convgate.results.foreign_text import code, cut, fenced, visible
 from convgate.results.record import RunRecord, SavedFailure, WayCount
 from convgate.results.summary import Summary
-from convgate.results.text import code, cut, fenced, visible
 
 __all__ = ["escaped", "render", "row"]
 

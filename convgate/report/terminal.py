@@ -22,10 +22,10 @@ from convgate.report.words import (
 )
 from convgate.results.coverage import STRENGTHS, percent
 from convgate.results.events import Event, FailureSaved, Minimizing, RunFinished, RunStarted, ShardJudged
+from convgate.results.foreign_text import visible
 from convgate.results.picture import Picture, blocks_of
 from convgate.results.record import RunRecord, SavedFailure, WayCount
 from convgate.results.summary import Summary
-from convgate.results.text import visible
 from convgate.results.verdicts import FAILING
 
 __all__ = ["follow", "show_record"]

@@ -3,8 +3,8 @@
 from collections import Counter
 
 from convgate.results.failure import Failure, told_when
+from convgate.results.foreign_text import visible
 from convgate.results.record import RunRecord, WayCount, operator_of, refusals
-from convgate.results.text import visible
 from convgate.results.verdicts import VERDICTS
 
 __all__ = [

@@ -24,7 +24,7 @@ from convgate.results.failure import Failure
 from convgate.results.files import sweep, writable
 from convgate.results.record import SavedFailure
 from convgate.results.verdicts import Result
-from convgate.run.distinct import distinct_failures, groups_of
+from convgate.run.distinct_failures import distinct_failures, groups_of
 from convgate.run.limits import Limits
 from convgate.run.merge import record_of, versions_here
 from convgate.run.plan import Plan, list_shards

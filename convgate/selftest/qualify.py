@@ -36,7 +36,7 @@ from convgate.results.events import Progressed
 from convgate.results.failure import Failure
 from convgate.results.record import JudgedCase
 from convgate.results.verdicts import FAILING, Result
-from convgate.run.distinct import distinct_failures, groups_of
+from convgate.run.distinct_failures import distinct_failures, groups_of
 from convgate.run.merge import versions_here
 from convgate.run.plan import Plan, list_shards
 from convgate.run.runner import judge_shards

@@ -15,7 +15,7 @@ from convgate.judging.checks import CHECKS
 from convgate.report.markdown import escaped, row
 from convgate.results.coverage import percent
 from convgate.results.events import Progressed
-from convgate.results.text import code
+from convgate.results.foreign_text import code
 from convgate.selftest.qualification import JudgedFault, Qualification
 from convgate.selftest.qualify import CASES_MORE
 

@@ -22,7 +22,7 @@ from convgate.judging.subjects.loader import load_subject
 from convgate.results.failure import Failure, told_when
 from convgate.results.verdicts import NOT_DETERMINISTIC, Result, primary_failure
 from convgate.run.chance import concerned, find_random, steady
-from convgate.run.distinct import distinct_failures, groups_of
+from convgate.run.distinct_failures import distinct_failures, groups_of
 from convgate.run.replay import replay, targets_of
 from convgate.run.tally import Tally
 from convgate.run.workers import Workers, open_workers

@@ -28,9 +28,9 @@ from convgate.report.formats import FORMATS
 from convgate.report.terminal import show_record
 from convgate.results.events import RunFinished
 from convgate.results.failure import When, sentence
+from convgate.results.foreign_text import visible
 from convgate.results.picture import Grid, Picture
 from convgate.results.record import CheckCounts, Disagreement, JudgedCase, RunRecord, SavedFailure, WayCount
-from convgate.results.text import visible
 from convgate.results.verdicts import VERDICTS
 from convgate.run.merge import load_record
 from convgate.run.plan import Plan

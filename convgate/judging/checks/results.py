@@ -7,7 +7,7 @@ import numpy as np
 from convgate.judging.trial import RAISED
 from convgate.oracle_list import Certified
 from convgate.problems.operators import Array
-from convgate.results.text import cut
+from convgate.results.foreign_text import cut
 from convgate.results.verdicts import Result
 
 __all__ = ["is_vacuous", "not_plain", "raised", "summary"]

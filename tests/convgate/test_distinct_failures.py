@@ -8,7 +8,7 @@ from convgate.diagnosis.reduce import Found
 from convgate.results.failure import When
 from convgate.results.picture import Picture
 from convgate.results.verdicts import NOT_DETERMINISTIC, Result
-from convgate.run.distinct import Told, distinct
+from convgate.run.distinct_failures import Told, distinct
 
 if TYPE_CHECKING:
     from convgate.run.workers import Workers
