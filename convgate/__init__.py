@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from convgate.cases.case import Case
     from convgate.cases.spec import format_spec, parse_spec
     from convgate.judging.checks import judge
-    from convgate.judging.subjects.protocol import Subject
+    from convgate.judging.subjects.interface import Subject
     from convgate.problems.problem import Problem
     from convgate.results.events import Event, RunFinished
     from convgate.results.record import RunRecord
@@ -46,7 +46,7 @@ HOME = {
     "Result": "results.verdicts",
     "RunFinished": "results.events",
     "RunRecord": "results.record",
-    "Subject": "judging.subjects.protocol",
+    "Subject": "judging.subjects.interface",
     "format_spec": "cases.spec",
     "gate": "run.runner",
     "judge": "judging.checks",

@@ -189,7 +189,7 @@ def tell_github(summary: Summary) -> None:
             complain(f"the summary of the step could not be written: {error}")
 
 
-SUBJECT_HELP = "The code under test, imported from the current folder."
+SUBJECT_HELP = "The code under test, imported from the current folder; or exec:COMMAND or lib:PATH."
 
 
 class Commands(click.Group):

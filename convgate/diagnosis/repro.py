@@ -19,6 +19,7 @@ from convgate.diagnosis.repeats import MORE_CALLS, REPEATABLE, repeatable
 from convgate.judging import relations
 from convgate.judging.checks import OUTPUTS, relations_of
 from convgate.judging.compare import Bound, Copied
+from convgate.judging.subjects.host import PREFIXES
 from convgate.judging.trial import Trial
 from convgate.oracle_list import Certified
 from convgate.problems.operators import Array, source_of
@@ -98,6 +99,26 @@ def require(actual: Any, expected: NDArray[Any], dtype: str, tolerance: Any) -> 
     assert right.all(), f"{int((~right).sum())} of {right.size} values are wrong"  # noqa: S101
 
 
+REPLAY = '''"""Repeats one failure of a subject that is no Python module: it needs convgate, which starts the subject.
+
+Exit code 1: it still fails; 0: it passes; 2: it could not be judged.
+"""
+
+import subprocess
+import sys
+
+# {headline}
+COMMAND = [sys.executable, "-m", "convgate", *{words!r}]
+
+
+def test_{test}():
+    assert subprocess.run(COMMAND, check=False).returncode == 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(subprocess.run(COMMAND, check=False).returncode)
+'''
+
 EARLIER = """
 def call_before():
     # the subject keeps something of these calls
@@ -143,6 +164,10 @@ def repro_source(
     -------
     str
     """
+    if subject_name.startswith(PREFIXES):
+        return REPLAY.format(
+            headline=headline, words=["replay", spec, "--subject", subject_name], test=case.problem.operator
+        )
     module, _, attribute = subject_name.partition(":")
     attributes = tuple(attribute.split(".")) if attribute else ()
     test = f"test_{case.problem.operator}"

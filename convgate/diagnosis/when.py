@@ -46,7 +46,8 @@ MOST_AT_ODDS, CLOSER = 4, 8
 # Data can hide a fault: a case passes only if it passes with so many seeds. On the lattice what is bilinear in the data
 # hides next to nothing (Schwartz and Zippel); a maximum can, and so can other data.
 SEEDS, LATTICE_SEEDS = 5, 2
-RAISED = "raised"
+# To end in another way is another failure than to be wrong.
+ENDINGS = frozenset({"raised", "crashed", "timed out"})
 # Products and entries of arrays in a case, at the most: enough for 32 channels in and 32 out with a 5x5 kernel at 8
 # places, or for 16 and 16 with a 13x13 kernel at 4. A larger case tells nothing more, and takes long.
 MOST_WORK = 200_000
@@ -294,13 +295,18 @@ def probe(case: Case, subject: Any, failure: Result, *, of_empty: bool = False) 
         candidate = replace(case, seed=seed)
         results = list(judge_again(candidate, subject, failure))
         failures = [result for result in results if result.verdict == "failed"]
-        if any((result.symptom == RAISED) != (failure.symptom == RAISED) for result in failures):
+        if any(ending(result) != ending(failure) for result in failures):
             return None
         if failures:
             return Probe((candidate,), fails=True)
         if any(result.verdict in shown for result in results):
             passing.append(candidate)
     return Probe(tuple(passing), fails=False) if passing else None
+
+
+def ending(result: Result) -> str:
+    """How a call ended that brought no result; empty if it brought one."""
+    return result.symptom if result.symptom in ENDINGS else ""
 
 
 def judge_again(case: Case, subject: Any, failure: Result) -> Iterable[Result]:

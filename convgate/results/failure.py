@@ -8,8 +8,8 @@ from convgate.results.picture import Picture
 
 __all__ = ["FORMAT_VERSION", "Failure", "When", "replay_line", "sentence", "told_when"]
 
-# What a subject is asked for by: module or module:attribute.
-NAME = re.compile(r"\w+(\.\w+)*(:\w+(\.\w+)*)?")
+# What a subject is asked for by: module or module:attribute, exec:COMMAND or lib:PATH.
+NAME = re.compile(r"\w+(\.\w+)*(:\w+(\.\w+)*)?|(exec|lib):.+")
 FORMAT_VERSION = 2
 
 
@@ -121,4 +121,4 @@ def replay_line(failure: Failure) -> str:
     if NAME.fullmatch(failure.subject) is None:
         return f"convgate_judge({failure.minimal!r}, subject)"
     after = f" --after {shlex.quote(failure.after)}" if failure.after else ""
-    return f"convgate replay {shlex.quote(failure.minimal)}{after} --subject {failure.subject}"
+    return f"convgate replay {shlex.quote(failure.minimal)}{after} --subject {shlex.quote(failure.subject)}"

@@ -2,7 +2,8 @@
 
 from convgate.cases.case import invalid_calls
 from convgate.judging.checks.check import Check
-from convgate.judging.checks.results import summary
+from convgate.judging.checks.results import died, summary
+from convgate.judging.subjects.host import HostDiedError
 from convgate.judging.trial import Trial
 from convgate.problems.operators import Call
 from convgate.results.verdicts import Result
@@ -25,6 +26,8 @@ def judge_rejection(call: Call, trial: Trial) -> Result:
         return Result(check, "passed", output=output)
     must_be = "ValueError or TypeError"
     text = f"{trial.rule}: {call.function} must raise {must_be}"
+    if isinstance(outcome.error, HostDiedError):
+        return died(check, outcome.error, output=output)
     if outcome.error is not None:
         name = type(outcome.error).__name__
         return Result(check, "failed", "raised", f"{text}, got {name}", must_be, name, output)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from convgate.judging.subjects.host import HostDiedError
 from convgate.judging.trial import RAISED
 from convgate.oracle_list import Certified
 from convgate.problems.operators import Array
@@ -17,7 +18,9 @@ MOST_CHARACTERS = 2_000
 
 
 def raised(check: str, error: BaseException, *, output: str = "", relation: str = "") -> Result:
-    """A subject raised on a valid problem."""
+    """A subject raised on a valid problem, or its process died."""
+    if isinstance(error, HostDiedError):
+        return died(check, error, output=output, relation=relation)
     name = type(error).__name__
     try:
         text = " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
@@ -27,6 +30,13 @@ def raised(check: str, error: BaseException, *, output: str = "", relation: str 
     return Result(
         check, "failed", "raised", message, expected="a result", actual=name, output=output, relation=relation
     )
+
+
+def died(check: str, error: HostDiedError, *, output: str = "", relation: str = "") -> Result:
+    """A call killed the subject's process, or did not come back."""
+    message = cut(" ".join(str(error).split()), MOST_CHARACTERS)
+    text = f"{relation}: {message}" if relation else message
+    return Result(check, "failed", error.symptom, text, "a result", error.symptom, output, relation=relation)
 
 
 def not_plain(check: str, error: Exception, *, output: str = "", relation: str = "") -> Result:

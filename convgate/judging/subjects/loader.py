@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from convgate.judging.subjects.host import PREFIXES, Host, HostDiedError, RemoteSubject, command_of
+from convgate.judging.subjects.wire import ProtocolError
 from convgate.problems.operators import OPERATORS
 from convgate.problems.problem import Problem
 
@@ -31,18 +33,40 @@ class SubjectError(Exception):
 
 @cache
 def load_subject(name: str) -> Any:
-    """Import ``module`` or ``module:attribute``.
+    """Import ``module`` or ``module:attribute``, or start ``exec:COMMAND`` or ``lib:PATH``.
 
     Parameters
     ----------
     name : str
-        A module's dotted name, and after a colon an attribute of it if not the module itself is the subject.
+        A module's dotted name, and after a colon an attribute of it if not the module itself is the subject; or a
+        program or a shared library (`convgate.judging.subjects.host`).
 
     Raises
     ------
     SubjectError
-        If there is no such module or attribute, importing it fails, or it has none of the protocol's functions.
+        If there is no such module or attribute, importing or starting it fails, or it has none of the protocol's
+        functions.
     """
+    subject = started(name) if name.startswith(PREFIXES) else imported(name)
+    if not functions_of(subject):
+        wanted = ", ".join(OPERATORS)
+        raise SubjectError(f"subject {name!r} has none of the functions of the protocol ({wanted}, ...)")
+    return subject
+
+
+def started(name: str) -> RemoteSubject:
+    """A subject in a process of its own."""
+    try:
+        return RemoteSubject(Host(command_of(name)))
+    except (HostDiedError, ProtocolError, OSError, ValueError) as error:
+        raise SubjectError(
+            f"subject {name!r} could not be started ({error}); give exec:COMMAND of a program that "
+            "speaks the protocol, or lib:PATH of a shared library"
+        ) from error
+
+
+def imported(name: str) -> Any:
+    """A module, or an attribute of one."""
     module_name, _, attribute = name.partition(":")
     try:
         subject = importlib.import_module(module_name)
@@ -56,9 +80,6 @@ def load_subject(name: str) -> Any:
             f"subject {name!r} could not be loaded ({what}); give MODULE or MODULE:ATTRIBUTE, "
             f"importable from the folder that you stand in"
         ) from error
-    if not functions_of(subject):
-        wanted = ", ".join(OPERATORS)
-        raise SubjectError(f"subject {name!r} has none of the functions of the protocol ({wanted}, ...)")
     return subject
 
 
