@@ -45,6 +45,10 @@ DENSE_PRODUCTS = 20_000
 """Products by 0 and 1 for each tap up to which matrices are faster than slices (about 10 us a tap)."""
 
 
+MOST_MATRIX = 2**17
+"""Entries of a matrix of one axis: 1 MiB, as they are kept. Axes of some hundred positions have no larger ones."""
+
+
 # Convolution
 
 
@@ -411,7 +415,8 @@ def _is_dense(x: np.ndarray, axes: Axes) -> bool:
     rows, across = axes
     width = across.kernel * across.count
     products = len(x) * x.shape[1] * width * x.shape[2] * (x.shape[3] + rows.kernel * rows.count)
-    return bool(products <= DENSE_PRODUCTS * _kernel_taps(axes))
+    small = all(axis.kernel * axis.count * axis.size <= MOST_MATRIX for axis in axes)
+    return bool(small and products <= DENSE_PRODUCTS * _kernel_taps(axes))
 
 
 def _is_finite(*arrays: np.ndarray) -> bool:

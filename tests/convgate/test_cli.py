@@ -1,6 +1,7 @@
-"""The command line from end to end: real processes, real subjects, real files.
+"""The command line from end to end: real subjects in processes of their own, real files.
 
-What loads no subject and judges nothing is called in this process, which is told apart by nothing but the time.
+Some runs are real processes from the start, the others are called in this one, which is told apart by nothing but the
+time.
 """
 
 import json
@@ -104,17 +105,22 @@ class Place:
         """Run convgate."""
         return self._run(str(CONVGATE), *arguments, **environment)
 
-    def here(self, *arguments: str) -> Ended:
-        """Run convgate in this process, for what has no need of another: it loads no subject."""
+    def here(self, *arguments: str, **environment: str) -> Ended:
+        """Run convgate in this process, which is told apart by nothing but the time: subjects have others."""
         around = {name: None for name in os.environ if name.startswith("GITHUB_")}
         with chdir(self.folder):
-            ended = CliRunner(env={**around, "COLUMNS": "200"}).invoke(main, arguments, prog_name="convgate")
+            runner = CliRunner(env={**around, "COLUMNS": "200", **environment})
+            ended = runner.invoke(main, arguments, prog_name="convgate")
         return Ended(ended.exit_code, ended.stdout, ended.stderr)
 
     def gate(self, *arguments: str, **environment: str) -> Ended:
         """Run the gate on few cases, in one process unless it is said otherwise."""
         jobs = () if "--jobs" in arguments else ("--jobs", "1")
-        return self("gate", "--profile", "smoke", *jobs, *arguments, **environment)
+        return self.here("gate", "--profile", "smoke", *jobs, *arguments, **environment)
+
+    def gate_in_a_process(self, *arguments: str, **environment: str) -> Ended:
+        """The same as a user does it."""
+        return self("gate", "--profile", "smoke", "--jobs", "1", *arguments, **environment)
 
     def fix(self) -> None:
         """Take the faults out of the subjects."""
@@ -183,7 +189,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Gate:
             if corpus:
                 (place.folder / "reports").mkdir()
                 (place.folder / "reports" / "corpus.txt").write_text(corpus)
-            ended = place.gate(*files, *arguments, **environment)
+            ended = place.gate_in_a_process(*files, *arguments, **environment)
             made[key] = Run(place, ended, record_of(place))
         return made[key]
 

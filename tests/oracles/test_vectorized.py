@@ -1,5 +1,6 @@
 """The vectorised definition equals the loops, the statement of record, on every problem of a bounded scope."""
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
@@ -161,3 +162,18 @@ def test_large_problems_are_done_in_blocks(monkeypatch: pytest.MonkeyPatch) -> N
 def test_integers_are_left_to_the_loops() -> None:
     with pytest.raises(ValueError, match=r"exact numbers to oracles\.definition"):
         vectorized.im2col(np.ones((1, 1, 2, 2), np.int64), (1, 1))
+
+
+@pytest.mark.parametrize("batch", [0, 1])
+def test_long_axes_and_long_kernels_take_no_more_memory_than_their_results(batch: int) -> None:
+    """A matrix of an axis with 70,000 positions would have 5 * 10**9 entries, whether there are images or not."""
+    x, gradient = np.ones((batch, 1, 70_000, 1)), np.ones((batch, 1, 4464, 1))
+    tracemalloc.start()
+    try:
+        vectorized.avg_pool2d_backward(gradient, x, (65_537, 1), stride=(1, 1))
+        vectorized.conv2d(x, np.ones((1, 1, 3, 1)))
+        vectorized.conv2d_backward(np.ones((batch, 1, 69_998, 1)), x, np.ones((1, 1, 3, 1)))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 2**27
