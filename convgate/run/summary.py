@@ -8,6 +8,7 @@ import msgspec
 
 from convgate.cases.spec import parse_spec
 from convgate.judging.checks import CHECKS
+from convgate.judging.checks.check import DEFINITION, DIFFERENCES, IDENTITIES, RULES
 from convgate.problems.operators import OPERATORS
 from convgate.results.coverage import CoverageMap
 from convgate.results.record import MAX_UNSUPPORTED, RunRecord
@@ -34,7 +35,7 @@ def summary_of(record: RunRecord) -> Summary:
 
 def oracles() -> dict[str, dict[str, str]]:
     """What stands behind the checks, its checks, and what each of these asks."""
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, dict[str, str]] = {name: {} for name in (DEFINITION, DIFFERENCES, IDENTITIES, RULES)}
     for check in CHECKS.values():
         found.setdefault(check.oracle, {})[check.name] = check.asks
     return found

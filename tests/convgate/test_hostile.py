@@ -295,7 +295,7 @@ def test_a_bug_of_convgate_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> Non
     def broken(_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("convgate.cli.gate", broken)
+    monkeypatch.setattr("convgate.cli.judge_subject", broken)
     ended = CliRunner().invoke(main, ["gate"])
     assert ended.exit_code == 2
     assert "internal error in convgate, no verdict: ZeroDivisionError" in ended.output

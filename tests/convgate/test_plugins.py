@@ -23,7 +23,7 @@ def im2col(x, kernel_size, **options):
     return np.asfortranarray(impl.im2col(x, kernel_size, **options))
 
 def supports(problem):
-    return problem.batch == 33
+    return problem.batch == 33 or problem.size == (1, 1)
 """
 
 
@@ -56,7 +56,7 @@ def test_an_installed_package_adds_a_check_a_format_a_fill_and_a_source(tmp_path
     assert (tmp_path / "line.txt").read_text() == "fails\n"
     specs = [each["spec"] for each in record["judged"]]
     assert specs.count("im2col:n33") == 1
-    assert any(spec.startswith("im2col:n33:ones") for spec in specs)
+    assert any(":ones" in spec for spec in specs)
     assert {failure["check"] for failure in record["failures"]} == {"order"}
     assert record["failures"][0]["message"] == "y must be row-major"
 

@@ -23,11 +23,9 @@ from convgate.run.plan import Plan
 from convgate.run.runner import gate
 from convgate.run.shards import MOST_SHARD_WORK, as_they_are, cases_of, shards_of
 from convgate.sources.covering import covering_cases
-from convgate.sources.large_options import large_option_cases
 from convgate.sources.networks import network_cases
 from convgate.sources.profiles import PROFILES, SHARD, Extent
-from convgate.sources.table import cases_of_every_run
-from convgate.sources.whole_blocks import whole_block_cases
+from convgate.sources.table import SOURCES, cases_of_every_run
 
 SUBJECT = """
 import impl
@@ -65,13 +63,8 @@ def record_of(events: list[Event]) -> RunRecord:
 
 def planned_sources(operator: str) -> list[list[Case]]:
     """The cases of the quick profile that are not random, by source."""
-    return [
-        cases_of_every_run(operator),
-        [each.case for each in network_cases(operator, Extent.EACH)],
-        whole_block_cases(operator, 0),
-        large_option_cases(operator, 0),
-        covering_cases(operator, 2, 0),
-    ]
+    listed = ([case for case, _ in source.cases(operator, PROFILES["smoke"])] for source in SOURCES.values())
+    return [*listed, covering_cases(operator, 2, 0)]
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +241,7 @@ def test_a_failure_found_before_a_run_is_stopped_is_reported(tmp_path: Path, mon
     (tmp_path / "reports" / "corpus.txt").write_text("col2im:n2w2s2x1\n")
     record = record_of(list(gate(wrong)))
     assert record.verdict == "fails"
-    assert record.reason.startswith("stopped after ")
+    assert record.reason.startswith("1 of 1 cases fail; stopped after ")
 
 
 def test_a_run_may_be_given_up_at_any_event(tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     )
     data = {"dtype": ("f64",), "layout": ("contiguous",), "fill": ("lattice",)}
     for module in ("space", "features"):
-        monkeypatch.setattr(f"convgate.{module}.data_choices", lambda _: data)
-        monkeypatch.setattr(f"convgate.{module}.equal_pairs", lambda _: ())
+        monkeypatch.setattr(f"convgate.shapes.{module}.data_choices", lambda _: data)
+        monkeypatch.setattr(f"convgate.shapes.{module}.equal_pairs", lambda _: ())
     monkeypatch.setitem(OPERATORS, "tiny", found)
     return "tiny"
 

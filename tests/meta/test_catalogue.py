@@ -176,9 +176,9 @@ def test_a_fault_that_kills_its_process_is_found_by_the_case_and_the_check_in_wh
     assert [(each.spec, each.verdict) for each in suspect.judged] == [("im2col:w2", "passed"), (fault.spec, "crashed")]
 
 
-def told(spec: str, *conditions: str) -> Explained:
-    """A failure as it is told."""
-    return Explained(check="", symptom="", minimal=spec, conditions=conditions)
+def told(spec: str, *conditions: str, check: str = "grad_input") -> Explained:
+    """A failure of the gate that says so."""
+    return Explained(check=check, symptom="wrong value", minimal=spec, conditions=conditions)
 
 
 def test_what_is_said_in_other_words_is_compared_by_what_it_holds_for() -> None:
@@ -200,7 +200,7 @@ def test_what_differs_in_rare_cases_alone_is_not_the_same() -> None:
     """Windows that begin in padding of the same width on both axes."""
     fault = CATALOGUE["max_pool2d_clips_windows_only_if_something_is_padded"]
     for rare in ("padding_h = padding_w", "padding = 0 on either axis"):
-        assert not says_the_same(fault, [told(fault.spec, "overhang clipped on either axis", rare)])
+        assert not says_the_same(fault, [told(fault.spec, "overhang clipped on either axis", rare, check="forward")])
 
 
 def test_failures_say_together_when_a_fault_shows_and_each_only_what_is_true() -> None:

@@ -8,11 +8,13 @@ from convgate.judging.relations import Relations
 from convgate.judging.trial import Trial
 from convgate.results.verdicts import Result
 
-__all__ = ["DEFINITION", "IDENTITIES", "Check", "is_large"]
+__all__ = ["DEFINITION", "DIFFERENCES", "IDENTITIES", "RULES", "Check", "is_large"]
 
 # What stands behind a check, as the heading of a report.
 DEFINITION = "The definition and PyTorch"
+DIFFERENCES = "Exact finite differences"
 IDENTITIES = "Identities"
+RULES = "The rules of the arguments"
 
 # Terms of a forward pass beyond which more calls of the subject cost more than they tell: what they look for does not
 # need large data, and is seen on small ones.

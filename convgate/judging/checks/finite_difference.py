@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from convgate.cases.case import Case
-from convgate.judging.checks.check import Check
+from convgate.judging.checks.check import DIFFERENCES, Check
 from convgate.judging.checks.relational import judge_relations
 from convgate.judging.relations import Data, Function, Relation, Relations
 from convgate.judging.trial import Trial
@@ -129,7 +129,7 @@ RELATIONS = Relations(finite_differences, all_differences, all_differences)
 FINITE_DIFFERENCE = Check(
     name="finite_difference",
     judge=judge_finite_difference,
-    oracle="Exact finite differences",
+    oracle=DIFFERENCES,
     asks="gradients against differences of the results",
     short="fd",
     relations=RELATIONS,

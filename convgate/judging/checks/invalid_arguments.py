@@ -1,7 +1,7 @@
 """What breaks a rule is rejected."""
 
 from convgate.cases.case import invalid_calls
-from convgate.judging.checks.check import Check
+from convgate.judging.checks.check import RULES, Check
 from convgate.judging.checks.results import died, summary
 from convgate.judging.subjects.host import HostDiedError
 from convgate.judging.trial import Trial
@@ -37,7 +37,7 @@ def judge_rejection(call: Call, trial: Trial) -> Result:
 INVALID_ARGUMENTS = Check(
     name="invalid_arguments",
     judge=judge_invalid_arguments,
-    oracle="The rules of the arguments",
+    oracle=RULES,
     asks="what is invalid is refused",
     short="inv",
     few_calls=True,
