@@ -58,7 +58,7 @@ def list_shards(workers: Workers, plan: Plan, operators: Sequence[str], given: S
     """All cases of a run, the plain and most telling ones first, and random ones last.
 
     First those given; then those of every run, what covers all combinations of shape classes, and what the other
-    sources have. The covering cases are small and differ most: what they show is told by a smaller case, and sooner.
+    sources have. The covering cases are small and differ most, so that failures are found sooner and by smaller cases.
     """
     # the search for them takes longest, so it is the first thing that workers get
     covered = covering(workers, plan, operators)

@@ -1,7 +1,6 @@
 """The command line from end to end: real subjects in processes of their own, real files.
 
-Some runs are real processes from the start, the others are called in this one, which is told apart by nothing but the
-time.
+Some runs are processes of their own from the start; the others are called in this one, which only saves time.
 """
 
 import json
@@ -106,7 +105,7 @@ class Place:
         return self._run(str(CONVGATE), *arguments, **environment)
 
     def here(self, *arguments: str, **environment: str) -> Ended:
-        """Run convgate in this process, which is told apart by nothing but the time: subjects have others."""
+        """Run convgate in this process, which only saves time: subjects run in others."""
         around = {name: None for name in os.environ if name.startswith("GITHUB_")}
         with chdir(self.folder):
             runner = CliRunner(env={**around, "COLUMNS": "200", **environment})
