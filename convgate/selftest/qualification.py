@@ -132,6 +132,8 @@ class Qualification:
         Whether failures were minimised and explained; if not, the faults have none.
     versions : dict
         Of convgate, NumPy, PyTorch and Python.
+    resumed : int
+        How many of the faults an earlier, interrupted run had judged.
     """
 
     format_version: int = FORMAT_VERSION
@@ -144,6 +146,7 @@ class Qualification:
     jobs: int
     explained: bool
     versions: dict[str, str]
+    resumed: int = 0
 
     @property
     def command(self) -> str:

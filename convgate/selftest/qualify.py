@@ -171,6 +171,7 @@ def qualify(
         jobs=jobs,
         explained=not quick,
         versions=versions_here(),
+        resumed=len(faults) - len(left),
     )
 
 

@@ -237,13 +237,18 @@ def as_markdown(found: Qualification) -> str:
     return "\n\n".join(blocks(found)) + "\n"
 
 
+def resumed(found: Qualification) -> str:
+    """How much an earlier run had done."""
+    return f", {found.resumed} of the faults before that in a run that was interrupted" if found.resumed else ""
+
+
 def blocks(found: Qualification) -> Iterator[str]:
     """The blocks of the page."""
     yield "# The kill matrix"
     versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
     yield (
         f"{summary(found)} Made by `{found.command} --markdown FILE` in "
-        f"{found.seconds:,.0f} s with {found.jobs} workers ({escaped(versions)})."
+        f"{found.seconds:,.0f} s with {found.jobs} workers{resumed(found)} ({escaped(versions)})."
     )
     total = len(found.faults)
     yield "\n".join(

@@ -25,7 +25,7 @@ from convgate.diagnosis.conditions import (
     ranked,
     shortest,
 )
-from convgate.diagnosis.when import Probe, describe_when, explained, fails_when, list_probes, probe, rule_of
+from convgate.diagnosis.when import Probe, closer, describe_when, explained, fails_when, list_probes, probe, rule_of
 from convgate.judging.checks import judge
 from convgate.problems.problem import Problem
 from convgate.results.failure import When, sentence
@@ -97,17 +97,27 @@ def test_the_trigger_is_named(triggered: Callable[[Any], bool], spec: str, condi
     assert when.others > 30 or not conditions
 
 
-def test_what_no_data_of_one_kind_show_is_said_of_those_data() -> None:
-    """Of random cases around a failure few have these data, so they are tried on the cases that fail."""
+def test_the_data_of_a_case_that_passes_unexpectedly_are_tried_on_cases_that_fail() -> None:
+    """Of random cases around a failure few have one kind of data, so more are needed to say that it shows on others."""
 
     def triggered(asked: Any) -> bool:
         return bool(asked.kernel[0] > 1 and asked.x.strides[0] != 0)
 
     subject = wrong_when(triggered)
-    case, failure = failure_on("avg_pool2d:n2h2k2x1", subject)
-    when = fails_when(case, case, subject, failure)
-    assert when is not None
-    assert set(when.conditions) == {"kernel_h > 1", "not layout broadcast"}
+    _, failure = failure_on("avg_pool2d:n2h2k2x1", subject)
+    specs = ["avg_pool2d:n2h2k2x1", *(f"avg_pool2d:n2h{n}k{k}x1" for n in (4, 5) for k in (1, 2, 3, 4))]
+    tried = [*map(parse_spec, specs), parse_spec("avg_pool2d:n2h3k2x1:broadcast")]
+    found = [probe(each, subject, failure) for each in tried]
+    probes = [each for each in found if each is not None]
+    assert [each.fails for each in probes][-1:] == [False]
+    more = list(closer(probes, subject, failure))
+    assert len(more) > 3
+    assert all(each.odd and not each.fails and each.cases[0].layout == "broadcast" for each in more)
+    when = describe_when([*probes, *more])
+    assert "kernel_h > 1" in when.conditions
+    assert any("layout" in text for text in when.conditions)
+    # what was chosen to tell is not counted
+    assert when.having + when.others == len(probes)
 
 
 def test_a_dilated_layer_that_keeps_its_size_is_named() -> None:
@@ -121,25 +131,26 @@ def test_a_dilated_layer_that_keeps_its_size_is_named() -> None:
     assert "padding = dilation on both axes" in when.conditions
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_no_condition_of_the_best_description_can_be_left_out_or_exchanged_for_a_better(seed: int) -> None:
-    cases = [case for case in draw_cases("conv2d", seed, 0, 60, impl) if vector_of(case) is not None]
-    failing = np.array([max(case.problem.kernel_size) > 1 and case.problem.batch != 1 for case in cases])
-    if not failing.any():
-        pytest.skip("none of these cases fails")
-    first = int(np.argmax(failing))
-    order = [first, *(number for number in range(len(cases)) if number != first)]
-    tried, fails = [(cases[number],) for number in order], failing[order]
+@pytest.mark.parametrize("seed", [1, 15, 23, 28, 38])
+def test_no_condition_of_the_best_description_can_be_left_out_or_exchanged_for_a_better(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However narrow the search for it was: here it alone ends in a description that is not the best."""
+    monkeypatch.setattr("convgate.diagnosis.conditions.BEAM", 1)
+    cases = [case for case in draw_cases("conv2d", 0, 0, 150, impl) if vector_of(case) is not None]
+    random = np.random.default_rng(seed)
+    first = int(random.integers(len(cases)))
+    tried = [(cases[number],) for number in (first, *(n for n in range(len(cases)) if n != first))]
     found = distinct(list_conditions(tried))
+    fails = np.logical_and.reduce([found[number].met for number in random.choice(len(found), 3, replace=False)])
     costs = {condition.text: float(bits) for condition, bits in zip(found, costs_of(found), strict=True)}
     met = {condition.text: condition.met for condition in found}
 
-    def bits(texts: Iterable[str]) -> float:
-        texts = list(texts)
+    def bits(texts: list[str]) -> float:
         both = np.logical_and.reduce([np.ones(len(tried), bool), *(met[text] for text in texts)])
         return sum(costs[text] for text in texts) + float(exceptions(both[None], fails)[0])
 
-    best = shortest(tried, fails).conditions
+    best = list(shortest(tried, fails).conditions)
     for left_out in best:
         rest = [text for text in best if text != left_out]
         others = [bits(rest), *(bits([*rest, text]) for text in met if text not in rest)]

@@ -150,7 +150,7 @@ def without_times(found: Qualification) -> Qualification:
         replace(each, kills={check: replace(kill, seconds=0.0) for check, kill in each.kills.items()})
         for each in found.faults
     )
-    return replace(found, faults=tuple(faults), started_at="", seconds=0.0)
+    return replace(found, faults=tuple(faults), started_at="", seconds=0.0, resumed=0)
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped_and_comes_to_the_same(tmp_path: Path) -> None:
@@ -159,6 +159,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped_and_comes_to_the_same(tmp_p
     path = tmp_path / "run.jsonl"
     resumed = qualified(path, interrupted=True)
     assert without_times(resumed) == without_times(whole)
+    assert (resumed.resumed, whole.resumed) == (1, 0)
     assert path.read_text().count("\n") == len(RESUMED)
     assert qualified(path).faults == resumed.faults
 
