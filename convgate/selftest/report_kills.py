@@ -87,7 +87,8 @@ GRADIENTS_ALONE = (
 )
 EXPLAINED = (
     f"Checks are asked for some {CASES_MORE} cases after the first kill. ✓ under `when` says that the conditions of "
-    "the failure are exactly those under which the catalogue says that the fault shows (of several failures: that one "
+    "the failure are exactly those under which the fault shows: as the catalogue says and, where the two differ, as it "
+    "does when it is asked (of several failures: that one "
     "of them is said to occur wherever it shows, and none elsewhere; what it accepts of invalid problems besides is "
     "told apart, and not counted here, as the catalogue speaks of valid ones); below it says how many of the cases "
     "that meet them fail, as some have data that hide it, or no output where it would be seen. ✓ under `small` says "

@@ -640,3 +640,12 @@ def test_a_record_renders_to_the_same_text_twice_and_ends_with_a_line_break(name
     text = FORMATS[name].render(summary_of(record(FAILURE)))
     assert text == FORMATS[name].render(summary_of(record(FAILURE)))
     assert text.endswith("\n")
+
+
+def test_a_check_that_is_not_installed_here_is_shown_under_a_heading_of_its_own() -> None:
+    there = CheckCounts(operator="conv2d", check="order_of_mylab", counts={**dict.fromkeys(VERDICTS, 0), "passed": 7})
+    found = record(FAILURE)
+    page = FORMATS["html"].render(summary_of(replace(found, checks=[*found.checks, there])))
+    assert "Other checks" in page
+    assert "order_of_mylab" in page
+    assert "Other checks" not in FORMATS["html"].render(summary_of(found))

@@ -114,7 +114,7 @@ class Host:
         finally:
             os.close(theirs_in)
             os.close(theirs_out)
-        hello, _ = self._answer(time.monotonic() + STARTING_SECONDS)
+        hello, _ = self._answer(STARTING_SECONDS)
         if hello.get("protocol") != PROTOCOL or not isinstance(hello.get("functions"), list):
             self.stop()
             raise ProtocolError(f"it must say first that it speaks protocol {PROTOCOL} and which functions it has")
@@ -135,7 +135,7 @@ class Host:
         # a process that is gone says so when it is read from
         with suppress(ClosedError):
             write_message(self._requests, request, arrays)
-        return self._answer(time.monotonic() + self.seconds)
+        return self._answer(self.seconds)
 
     def stop(self) -> None:
         """End the process, if there is one."""
@@ -155,11 +155,11 @@ class Host:
         with suppress(Exception):
             self.stop()
 
-    def _answer(self, deadline: float) -> tuple[dict[str, Any], list[Any]]:
+    def _answer(self, seconds: float) -> tuple[dict[str, Any], list[Any]]:
         try:
-            return read_message(self._replies, deadline)
+            return read_message(self._replies, time.monotonic() + seconds)
         except DeadlineError:
-            message = f"no answer after {self.seconds:g} s{self._last_words()}"
+            message = f"no answer after {seconds:g} s{self._last_words()}"
             self.stop()
             raise HostDiedError("timed out", message) from None
         except ClosedError:
