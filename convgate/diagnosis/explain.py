@@ -59,6 +59,8 @@ def wrong_output(case: Case, subject: Any, result: Result) -> tuple[Array, Array
 
 def picture(case: Case, subject: Any, result: Result) -> Picture:
     """The call, its data and what is expected and what came, the wrong entry marked."""
+    if result.verdict == "timed_out":
+        return Picture("The call did not come back, so there is nothing to show.", [], [])
     trial = Trial(case, subject)
     inside = result.place[result.place.index("[") + 1 : -1] if result.place else ""
     marked = tuple(int(i) for i in inside.split(",")) if inside else None

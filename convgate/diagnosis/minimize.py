@@ -2,9 +2,8 @@
 
 One minimiser serves failures from every source. It is greedy and deterministic: it tries the steps of `simpler`, the
 boldest first, takes the first that still fails, and starts over. Every step makes `complexity` smaller, which is a
-tuple of natural numbers compared from the left, so it ends; and where it ends, no single step fails any more. (For a
-subject that kills or blocks its process the caller stops trying after a while: see
-`convgate.run.distinct_failures.minimize_dead`.)
+tuple of natural numbers compared from the left, so it ends; and where it ends, no single step fails any more. (Where
+the subject crashes or hangs `convgate.diagnosis.reduce` stops trying after a while.)
 """
 
 from collections.abc import Callable, Iterator

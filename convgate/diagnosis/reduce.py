@@ -1,6 +1,8 @@
 """From failing cases of one operator and check to the smallest ones that fail in the same ways."""
 
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,9 +15,10 @@ from convgate.diagnosis.store import fingerprint
 from convgate.diagnosis.when import rule_of
 from convgate.judging.checks import CHECKS, OUTPUTS, judge, relations_of
 from convgate.judging.subjects.loader import load_subject, takes, wants
+from convgate.judging.subjects.remote import hurried
 from convgate.results.failure import When
 from convgate.results.picture import Picture
-from convgate.results.verdicts import Result, primary_failure
+from convgate.results.verdicts import DEATHS, Result, primary_failure
 
 __all__ = ["Explored", "Found", "minimize_group", "plainest", "smallest"]
 
@@ -24,6 +27,11 @@ ABOUT_VALUES = {"wrong value", "inaccurate", "NaN mismatch"}
 
 # How many other seeds are tried to see directly what a relation has found.
 OTHER_SEEDS = 8
+
+# To make a case small so many may crash, which costs a process each, or hang, which costs the longest time of a call.
+MOST_DEATHS = {"crashed": 300, "timed_out": 20}
+# Until the smallest case has shown that it hangs, a call is taken to do so after this share of the usual time.
+HURRY = 0.2
 
 # A group of failing cases is explored until so many in a row bring no failure that was not known.
 NOTHING_NEW = 3
@@ -49,6 +57,8 @@ class Found:
         Whether the smallest one passes in a fresh process, so that it is earlier calls that make it fail.
     after : str
         Then the spec of a case after whose calls it fails, if one is known.
+    tried : tuple of (str, bool)
+        Specs of the cases that were tried on the way, and whether they failed too.
     """
 
     found: str
@@ -59,6 +69,7 @@ class Found:
     root: str = ""
     carried: bool = False
     after: str = ""
+    tried: tuple[tuple[str, bool], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,6 +143,7 @@ def minimize_group(
     subject = load_subject(subject_name)
     failing = [(parse_spec(spec), result) for spec, result in group]
     by_simplicity = sorted(failing, key=lambda pair: complexity(pair[0]))
+    hangs = failing[0][1].verdict == "timed_out"
     # of each symptom the simplest case, so that none is overlooked, then all others
     first = list({result.symptom: (case, result) for case, result in reversed(by_simplicity)}.values())
     others = [pair for pair in failing if pair not in first]
@@ -139,18 +151,23 @@ def minimize_group(
     seen: set[str] = set()
     looked_at = []
     in_vain = 0
-    for number, (case, failure) in enumerate([*first, *others]):
+    for number, (case, failure) in enumerate(by_simplicity[:1] if hangs else [*first, *others]):
         looked_at.append(format_spec(case))
-        least, result = smallest(*plainest(case, subject, failure), subject)
+        tried: dict[Case, bool] = {}
+        least, result = smallest(*plainest(case, subject, failure), subject, tried=tried)
         key = fingerprint(subject_name, least, result)
         old = key in seen
         if not old:
             seen.add(key)
-            root = fingerprint(subject_name, *smallest(least, result, subject, any_symptom=True))
+            dies = result.verdict in DEATHS
+            root = key if dies else fingerprint(subject_name, *smallest(least, result, subject, any_symptom=True))
             old = root in known or root in found
             if root not in known:
                 shown = picture(least, subject, result)
-                found.setdefault(root, []).append(Found(looked_at[-1], format_spec(least), result, shown, root=root))
+                known_cases = tuple((format_spec(each), fails) for each, fails in tried.items()) if hangs else ()
+                minimal = format_spec(least)
+                each = Found(looked_at[-1], minimal, result, shown, root=root, tried=known_cases)
+                found.setdefault(root, []).append(each)
         in_vain = in_vain + 1 if old else 0
         if in_vain >= NOTHING_NEW and number >= len(first):
             break
@@ -158,7 +175,9 @@ def minimize_group(
     return Explored(tuple(simplest), tuple(looked_at))
 
 
-def smallest(case: Case, failure: Result, subject: Any, *, any_symptom: bool = False) -> tuple[Case, Result]:
+def smallest(
+    case: Case, failure: Result, subject: Any, *, any_symptom: bool = False, tried: dict[Case, bool] | None = None
+) -> tuple[Case, Result]:
     """The minimal case that fails like this one, and how it fails.
 
     Parameters
@@ -169,18 +188,35 @@ def smallest(case: Case, failure: Result, subject: Any, *, any_symptom: bool = F
         The code under test.
     any_symptom : bool
         Whether another symptom of the same check will do.
+    tried : dict or None
+        Takes up the cases tried and whether they fail.
     """
+    deaths = Counter[str]()
     upto = list(CHECKS)[: list(CHECKS).index(failure.check) + 1]
     data = failure.symptom in ABOUT_VALUES
 
     def still_fails(candidate: Case) -> bool:
         if not wants(subject, candidate.problem, candidate.dtype):
             return False
-        primary = primary_failure(judge(candidate, subject, upto))
-        if primary is None or primary.check != failure.check:
+        if any(deaths[verdict] >= most for verdict, most in MOST_DEATHS.items()):
             return False
-        # an invalid problem is to stay invalid by the same rule
-        return rule_of(candidate) == rule_of(case) and (any_symptom or primary.symptom == failure.symptom)
+        primary = primary_failure(judge(candidate, subject, upto))
+        deaths[primary.verdict if primary is not None else "passed"] += 1
+        fails = (
+            primary is not None
+            and primary.check == failure.check
+            # an invalid problem is to stay invalid by the same rule
+            and rule_of(candidate) == rule_of(case)
+            and (any_symptom or primary.symptom == failure.symptom)
+        )
+        if tried is not None:
+            tried[candidate] = fails
+        return fails
 
-    least = minimize(case, still_fails, data=data).case
+    hangs = failure.verdict == "timed_out"
+    with hurried(subject, HURRY) if hangs else nullcontext():
+        least = minimize(case, still_fails, data=data and not hangs).case
+    if hangs and primary_failure(judge(least, subject, upto)) is None:
+        # it was slow for another reason
+        return case, failure
     return least, primary_failure(judge(least, subject, upto)) or failure

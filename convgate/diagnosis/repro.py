@@ -19,10 +19,10 @@ from convgate.diagnosis.repeats import MORE_CALLS, REPEATABLE, repeatable
 from convgate.judging import relations
 from convgate.judging.checks import OUTPUTS, relations_of
 from convgate.judging.compare import Bound, Copied
-from convgate.judging.subjects.host import PREFIXES
+from convgate.judging.subjects.remote import PREFIXES
 from convgate.judging.trial import Trial
 from convgate.oracle_list import Certified
-from convgate.problems.operators import Array, source_of
+from convgate.problems.operators import SEVERAL, Array, source_of
 from convgate.problems.plain import NotPlainError, Plain
 from convgate.results.verdicts import Result
 
@@ -281,7 +281,7 @@ def bounds_of(bound: Bound, expected: Certified | Array) -> Array:
 
 def relation_body(case: Case, result: Result, asked: relations.Relations) -> tuple[list[str], list[Callable[..., Any]]]:
     """Lines that assert one relation, or all of its check if it is not known which."""
-    lines: list[str] = [f"plain = Plain(subject, {relations.SEVERAL})"]
+    lines: list[str] = [f"plain = Plain(subject, {SEVERAL})"]
     helpers: list[Callable[..., Any]] = [NotPlainError, Plain, relations.agree]
     listed = {relation.name: relation for make in (asked.each, asked.together) for relation in make(case)}
     if result.relation.endswith(REPEATABLE):

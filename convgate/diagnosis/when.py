@@ -27,7 +27,7 @@ from convgate.judging.subjects.loader import wants
 from convgate.judging.trial import Trial
 from convgate.problems.problem import with_axis
 from convgate.results.failure import When
-from convgate.results.verdicts import Result
+from convgate.results.verdicts import FAILING, Result
 from convgate.shapes.features import vector_of
 from convgate.shapes.space import Bools, Stream
 from convgate.sources.fuzz import draw_cases, draw_invalid
@@ -294,7 +294,7 @@ def probe(case: Case, subject: Any, failure: Result, *, of_empty: bool = False) 
     for seed in range(case.seed, case.seed + (LATTICE_SEEDS if bilinear else SEEDS)):
         candidate = replace(case, seed=seed)
         results = list(judge_again(candidate, subject, failure))
-        failures = [result for result in results if result.verdict == "failed"]
+        failures = [result for result in results if result.verdict in FAILING]
         if any(ending(result) != ending(failure) for result in failures):
             return None
         if failures:

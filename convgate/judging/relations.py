@@ -12,23 +12,15 @@ from typing import Any
 import numpy as np
 
 from convgate.cases.case import Case
-from convgate.problems.operators import OPERATORS, Array, Arrays, Call, Shape, perform, source_of
+from convgate.judging.subjects.remote import holding
+from convgate.problems.operators import SEVERAL, Array, Arrays, Call, Shape, perform, source_of
 from convgate.problems.plain import Plain
 from convgate.problems.problem import Problem
 
-__all__ = ["SEVERAL", "Data", "Function", "Recall", "Relation", "Relations", "agree", "arrays_of", "evaluate", "turn"]
+__all__ = ["Data", "Function", "Recall", "Relation", "Relations", "agree", "arrays_of", "evaluate", "turn"]
 
 # What a subject made of a call on these very arrays, if that is known; None if it is not.
 Recall = Callable[[Call, Arrays], Mapping[str, Any] | None]
-
-CALLS = [
-    make(Problem(operator=operator.name))
-    for operator in OPERATORS.values()
-    for make in (operator.forward, operator.backward)
-    if make is not None
-]
-# The functions that return more than one result.
-SEVERAL = tuple(call.function for call in CALLS if len(call.outputs) > 1)
 
 
 @dataclass(frozen=True)
@@ -176,7 +168,7 @@ def evaluate(relation: Relation, subject: Any, arrays: Arrays, recall: Recall | 
             return argument.bound(plain, arrays, None if relation.repeats else recall)
         return tuple(map(value, argument)) if isinstance(argument, tuple) else argument
 
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), holding(subject if relation.repeats else None):
         given, named = map(value, relation.given), {name: value(each) for name, each in relation.named.items()}
         actual, expected = relation.helper(*given, **named)
     return actual, expected

@@ -17,6 +17,7 @@ from convgate.judging.determined import undetermined
 from convgate.judging.norm_bound import NormBound, norm_bound
 from convgate.judging.relations import Recall
 from convgate.judging.subjects.loader import error_factor
+from convgate.judging.subjects.remote import allow
 from convgate.oracle_list import Certified, real, torch_oracle, vectorized
 from convgate.problems.operators import Array, Arrays, Call, Operator, perform
 
@@ -100,6 +101,7 @@ class Trial:
         self.problem = case.problem
         self.operator: Operator = case.operator
         self.rule = broken_rule(case)
+        allow(subject, self.operator.work(self.problem) if self.rule is None else 0)
         self._calls: dict[str, Called] = {}
         self._definitions: dict[str, Mapping[str, Array | Certified]] = {}
         self._witnesses: dict[str, Mapping[str, Any] | None] = {}

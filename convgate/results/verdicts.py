@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["FAILING", "NOT_DETERMINISTIC", "VERDICTS", "Result", "primary_failure"]
+__all__ = ["DEATHS", "FAILING", "NOT_DETERMINISTIC", "VERDICTS", "Result", "primary_failure"]
 
 VERDICTS = ("passed", "failed", "unsupported", "vacuous", "crashed", "timed_out", "oracles_disagree")
 
-# Those that fail a run.
-FAILING = frozenset({"failed", "crashed", "timed_out"})
+# The subject's process ended, or did not come back; and all that fail a run.
+DEATHS = frozenset({"crashed", "timed_out"})
+FAILING = frozenset({"failed", *DEATHS})
 
 # The symptom of what gives one result now and another then, which purity tells.
 NOT_DETERMINISTIC = "not deterministic"
@@ -67,5 +68,5 @@ def primary_failure(results: Iterable[Result]) -> Result | None:
     Checks stand in the order of blame: a wrong forward pass makes finite differences and identities fail too, so the
     first failure explains the others. But what is not deterministic explains whatever else is wrong, here and now.
     """
-    failed = [result for result in results if result.verdict == "failed"]
+    failed = [result for result in results if result.verdict in FAILING]
     return next((result for result in failed if result.symptom == NOT_DETERMINISTIC), failed[0] if failed else None)

@@ -6,12 +6,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from convgate.cases.case import Case, case_rule
-from convgate.cases.spec import format_spec, parse_spec
-from convgate.diagnosis.minimize import complexity, minimize
+from convgate.cases.spec import parse_spec
+from convgate.diagnosis.minimize import complexity
 from convgate.diagnosis.reduce import Explored, Found, minimize_group
 from convgate.diagnosis.store import fingerprint, make_failure
-from convgate.diagnosis.when import Probe, describe_when, explained
+from convgate.diagnosis.when import explained
 from convgate.problems.operators import OPERATORS
 from convgate.results.failure import Failure, When
 from convgate.results.picture import Picture
@@ -20,9 +19,8 @@ from convgate.results.verdicts import NOT_DETERMINISTIC, Result
 from convgate.run.chance import random_functions, without_random
 from convgate.run.state_leaks import confirmed, paired
 from convgate.run.tally import Tally
-from convgate.run.tasks import exercise, when_of
+from convgate.run.tasks import when_it_hangs, when_of
 from convgate.run.workers import Dead, Workers
-from convgate.shapes.features import vector_of
 
 __all__ = ["distinct_failures", "groups_of"]
 
@@ -60,9 +58,9 @@ class Group:
     told: dict[str, "Told"] = field(default_factory=dict)
 
     @property
-    def dead(self) -> bool:
-        """Whether its cases killed or blocked their worker."""
-        return self.failing[0][1].verdict != "failed"
+    def hangs(self) -> bool:
+        """Whether the calls of its cases do not come back, so that few can be made."""
+        return self.failing[0][1].verdict == "timed_out"
 
 
 @dataclass
@@ -76,7 +74,6 @@ class Told:
 
 def distinct_failures(
     workers: Workers,
-    fresh: Workers,
     subject: str,
     groups: Sequence[Sequence[tuple[str, Result]]],
     judged: Sequence[JudgedCase],
@@ -88,8 +85,8 @@ def distinct_failures(
 
     Parameters
     ----------
-    workers, fresh : Workers
-        Processes that stay, and such as are there for one task each.
+    workers : Workers
+        The processes.
     subject : str
         The code under test.
     groups : sequence of sequences of (str, Result)
@@ -102,11 +99,11 @@ def distinct_failures(
     (Failure, Found)
         By operator, the simplest first.
     """
-    told, steady = told_random(workers, subject, groups)
+    told, steady = told_random(workers, subject, groups, judged)
     under_way = [Group(group, group) for group in steady]
     while under_way:
         new: dict[str, Told] = {}
-        for group, several in explored(workers, subject, under_way, judged):
+        for group, several in explored(workers, subject, under_way):
             for found in several:
                 key = fingerprint(subject, parse_spec(found.minimal), found.result)
                 if key not in told:
@@ -114,12 +111,12 @@ def distinct_failures(
                 if key not in group.told:
                     group.told[key] = told[key]
                     told[key].cases += len(group.failing)
-        confirm(fresh, subject, list(new.values()))
-        asked = [(each, asked_when(workers, subject, each.found)) for each in new.values()]
+        confirm(workers, subject, list(new.values()))
+        asked = [(each, asked_when(workers, subject, each.found, judged)) for each in new.values()]
         for each, future in asked:
             each.when = each.found.when if future is None else answered_when(workers, future)
         under_way = [group for group in under_way if goes_on(group, new)]
-    for each in distinct(fresh, subject, sorted(told.values(), key=lambda each: simplicity(each.found)), judged):
+    for each in distinct(workers, subject, sorted(told.values(), key=lambda each: simplicity(each.found)), judged):
         found = each.found
         failure = make_failure(
             subject,
@@ -136,14 +133,14 @@ def distinct_failures(
 
 
 def told_random(
-    workers: Workers, subject: str, groups: Sequence[Sequence[tuple[str, Result]]]
+    workers: Workers, subject: str, groups: Sequence[Sequence[tuple[str, Result]]], judged: Sequence[JudgedCase]
 ) -> tuple[dict[str, Told], Sequence[Sequence[tuple[str, Result]]]]:
     """The failures of functions that are random, by fingerprint, and the groups without the cases that they explain."""
     random = random_functions(workers, subject, groups)
     if not random:
         return {}, groups
     steady = without_random(workers, subject, groups, random)
-    asked = [(each.found, asked_when(workers, subject, each.found)) for each in random]
+    asked = [(each.found, asked_when(workers, subject, each.found, judged)) for each in random]
     told = {}
     for found, future in asked:
         operator = operator_of(found.minimal)
@@ -158,15 +155,10 @@ def number_of(operator: str, group: Sequence[tuple[str, Result]]) -> int:
     return len(group) if operator_of(group[0][0]) == operator else 0
 
 
-def explored(
-    workers: Workers, subject: str, groups: Sequence[Group], judged: Sequence[JudgedCase]
-) -> Iterator[tuple[Group, Sequence[Found]]]:
+def explored(workers: Workers, subject: str, groups: Sequence[Group]) -> Iterator[tuple[Group, Sequence[Found]]]:
     """What is found among the cases that groups have left."""
-    futures = [None if group.dead else minimizing(workers, subject, group) for group in groups]
+    futures = [minimizing(workers, subject, group) for group in groups]
     for group, future in zip(groups, futures, strict=True):
-        if future is None:
-            yield group, minimize_dead(workers, subject, group.failing, judged)
-            continue
         answer = workers.answer(future)
         if isinstance(answer, Dead):
             yield group, [] if group.told else [not_minimized(group, answer)]
@@ -188,10 +180,10 @@ def not_minimized(group: Group, dead: Dead) -> Found:
     return Found(spec, spec, result, Picture(f"not minimised: {dead.message}", [], []))
 
 
-def confirm(fresh: Workers, subject: str, new: Sequence[Told]) -> None:
-    """Mark the failures that a fresh process does not show; those that kill or block it need no other."""
-    alive = [each for each in new if each.found.result.verdict == "failed"]
-    for each, found in zip(alive, confirmed(fresh, subject, [each.found for each in alive]), strict=True):
+def confirm(workers: Workers, subject: str, new: Sequence[Told]) -> None:
+    """Mark the failures that a fresh process does not show; a call that does not come back is not waited for again."""
+    asked = [each for each in new if each.found.result.verdict != "timed_out"]
+    for each, found in zip(asked, confirmed(workers, subject, [each.found for each in asked]), strict=True):
         each.found = found
 
 
@@ -205,7 +197,7 @@ def goes_on(group: Group, new: Iterable[str]) -> bool:
         for key, each in group.told.items()
         if key in new and not each.found.carried and each.found.result.symptom != NOT_DETERMINISTIC
     ]
-    if group.dead or not found:
+    if group.hangs or not found:
         return False
     for each in found:
         if each.when is not None:
@@ -215,7 +207,7 @@ def goes_on(group: Group, new: Iterable[str]) -> bool:
     return bool(group.left)
 
 
-def distinct(fresh: Workers, subject: str, told: Sequence[Told], judged: Sequence[JudgedCase]) -> Iterator[Told]:
+def distinct(workers: Workers, subject: str, told: Sequence[Told], judged: Sequence[JudgedCase]) -> Iterator[Told]:
     """Each failure once, by the first that shows it.
 
     What fails in the same output under the same conditions is one failure with several symptoms. So is what fails in
@@ -238,16 +230,16 @@ def distinct(fresh: Workers, subject: str, told: Sequence[Told], judged: Sequenc
             key = (number,)
         alike[key].append(each)
     for several in alike.values():
-        yield with_pair(fresh, subject, several, judged) if several[0].found.carried else several[0]
+        yield with_pair(workers, subject, several, judged) if several[0].found.carried else several[0]
 
 
-def with_pair(fresh: Workers, subject: str, several: Sequence[Told], judged: Sequence[JudgedCase]) -> Told:
+def with_pair(workers: Workers, subject: str, several: Sequence[Told], judged: Sequence[JudgedCase]) -> Told:
     """The first of some carried failures for which a case is found after which it is there; otherwise the first."""
     specs = [each.spec for each in judged if operator_of(each.spec) == operator_of(several[0].found.minimal)]
     pairs = (
         replace(each, found=found)
         for each in several[:MOST_PAIRED]
-        if (found := paired(fresh, subject, each.found, before(each.found.found, specs))) is not None
+        if (found := paired(workers, subject, each.found, before(each.found.found, specs))) is not None
     )
     return next(pairs, several[0])
 
@@ -263,13 +255,19 @@ def simplicity(found: Found) -> tuple[int, ...]:
     return list(OPERATORS).index(case.problem.operator), *complexity(case)
 
 
-def asked_when(workers: Workers, subject: str, found: Found) -> Future[When | None] | None:
-    """Start to find out when a subject fails; None where cases around it would not tell.
+def asked_when(
+    workers: Workers, subject: str, found: Found, judged: Sequence[JudgedCase]
+) -> Future[When | None] | None:
+    """Start to find out when a subject fails; None where it does so only after other calls, as cases do not tell then.
 
-    They are of no use where the subject does not come back, or fails only after other calls.
+    Where it hangs, what is known already has to do.
     """
-    if found.result.verdict != "failed" or found.carried:
+    if found.carried:
         return None
+    if found.result.verdict == "timed_out":
+        operator = operator_of(found.minimal)
+        known = {each.spec: each.verdict for each in judged if operator_of(each.spec) == operator}
+        return workers.submit(when_it_hangs, found, known, seconds=workers.limits.when_seconds)
     return workers.submit(when_of, subject, found, seconds=workers.limits.when_seconds)
 
 
@@ -277,44 +275,3 @@ def answered_when(workers: Workers, future: Future[When | None]) -> When | None:
     """When it fails; None if that was not found out in time."""
     answer = workers.answer(future)
     return None if isinstance(answer, Dead) else answer
-
-
-def minimize_dead(
-    workers: Workers, subject: str, group: Sequence[tuple[str, Result]], judged: Sequence[JudgedCase]
-) -> list[Found]:
-    """Minimise the simplest case that kills or blocks its worker, each candidate in a task of its own.
-
-    When it does is told from the candidates on the way and from the cases of the run, as each more costs a process.
-    """
-    found, result = min(group, key=lambda pair: complexity(parse_spec(pair[0])))
-    deaths = 0
-    tried: dict[Case, bool] = {}
-
-    def still_dead(candidate: Case) -> bool:
-        nonlocal deaths
-        if deaths >= workers.limits.most_dead_candidates or case_rule(candidate) is not None:
-            return False
-        answer = workers.call(
-            exercise, subject, format_spec(candidate), result.check, seconds=workers.limits.exercise_seconds
-        )
-        deaths += isinstance(answer, Dead)
-        tried[candidate] = isinstance(answer, Dead) and answer.verdict == result.verdict
-        return tried[candidate]
-
-    case = parse_spec(found)
-    plain = replace(case, fill="lattice", points=(), seed=0, layout="contiguous", dtype="f64")
-    least = minimize(plain if still_dead(plain) else case, still_dead, data=False).case
-    if result.check == "special_values" and least.fill == "lattice":
-        result = replace(result, check="forward", output="y")
-    nothing = Picture("The process did not come back, so there is nothing to show.", [], [])
-    operator = least.problem.operator
-    came_back = {"passed", "failed", "vacuous", "oracles_disagree"}
-    tried |= {
-        parse_spec(each.spec): each.verdict == result.verdict
-        for each in judged
-        if operator_of(each.spec) == operator and each.verdict in {result.verdict, *came_back}
-    }
-    others = [Probe((case,), fails=dead) for case, dead in tried.items() if case != least and vector_of(case)]
-    words = {"fails": DEATHS[result.verdict], "passes": "comes back"}
-    when = describe_when([Probe((least,), fails=True), *others], **words) if vector_of(least) else None
-    return [Found(found, format_spec(least), result, nothing, when)]

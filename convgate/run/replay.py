@@ -103,14 +103,14 @@ def is_folder(word: str) -> bool:
 
 
 def replay(target: Target) -> Replayed:
-    """Judge the case again in a process of its own."""
+    """Judge the case again in processes of its own."""
     try:
         with open_workers(1) as workers:
             answer = workers.call(judge_again, target, seconds=workers.limits.fresh_seconds)
     except SubjectError as error:
         return Replayed(target, "error", str(error))
     if isinstance(answer, Dead):
-        return Replayed(target, "still failing", answer.message)
+        return Replayed(target, "error", f"cannot be told: {answer.message}")
     return answer
 
 

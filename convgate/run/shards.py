@@ -7,7 +7,7 @@ from typing import Any
 from convgate.cases.case import Case, broken_rule, case_rule
 from convgate.cases.dtypes import DTYPES
 from convgate.cases.spec import format_spec, parse_spec
-from convgate.judging.subjects.loader import load_subject, takes, wants
+from convgate.judging.subjects.loader import takes, wants
 from convgate.sources.fuzz import draw_cases
 from convgate.sources.profiles import SHARD
 
@@ -19,7 +19,6 @@ __all__ = [
     "planned_cases",
     "shards_of",
     "shards_of_cases",
-    "specs_of",
 ]
 
 # Terms of the forward passes of a task: of larger cases fewer go into one, so that tasks take about as long.
@@ -44,6 +43,8 @@ class Shard:
         Terms that their forward passes add up together, where that is no small matter.
     any_dtype : bool
         Whether those that are in a dtype that the subject does not take are judged in one that it does.
+    done : int
+        How many of the cases have been judged.
     """
 
     operator: str
@@ -54,6 +55,7 @@ class Shard:
     layers: tuple[str, ...] = ()
     work: int = 0
     any_dtype: bool = False
+    done: int = 0
 
     @property
     def layer_of(self) -> dict[str, str]:
@@ -66,6 +68,11 @@ class Shard:
 
 
 def cases_of(shard: Shard, subject: Any) -> list[Case]:
+    """The cases of a shard that have not been judged."""
+    return all_cases_of(shard, subject)[shard.done :]
+
+
+def all_cases_of(shard: Shard, subject: Any) -> list[Case]:
     """The cases of a shard."""
     if shard.specs:
         given = [parse_spec(spec) for spec in shard.specs]
@@ -83,14 +90,9 @@ def held_by(case: Case, subject: Any) -> Case:
     return replace(case, dtype=next((dtype for dtype in DTYPES if takes(subject, dtype)), case.dtype))
 
 
-def specs_of(subject_name: str, shard: Shard) -> list[str]:
-    """The specs of a shard's cases."""
-    return [format_spec(case) for case in cases_of(shard, load_subject(subject_name))]
-
-
 def planned_cases(shard: Shard) -> int:
-    """How many cases a shard is expected to have."""
-    return len(shard.specs) or shard.count
+    """How many cases a shard is expected to have left."""
+    return (len(shard.specs) or shard.count) - shard.done
 
 
 def shards_of_cases(cases: Sequence[Case], operators: Sequence[str]) -> Iterator[Shard]:

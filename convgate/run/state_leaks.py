@@ -17,7 +17,7 @@ from convgate.diagnosis.explain import picture
 from convgate.diagnosis.moves import LEAST
 from convgate.diagnosis.reduce import Found
 from convgate.judging.checks import CHECKS, judge_trial
-from convgate.judging.subjects.loader import load_subject, wants
+from convgate.judging.subjects.loader import renewed, wants
 from convgate.judging.trial import Trial
 from convgate.problems.problem import PAIRS, with_axis
 from convgate.results.picture import Picture
@@ -38,16 +38,16 @@ Change = Callable[[Case], Case]
 
 @dataclass(frozen=True)
 class Asked:
-    """A failure, before which subject, and processes for one task each to judge its case in."""
+    """A failure, before which subject, and processes to judge its case in."""
 
-    fresh: Workers
+    workers: Workers
     subject: str
     found: Found
 
     def shown(self, earlier: Sequence[str], spec: str, checks: Sequence[str]) -> Shown | None:
         """How a case fails after the calls of others, if it does and comes back."""
-        answer = self.fresh.call(
-            judge_after, self.subject, earlier, spec, checks, seconds=self.fresh.limits.fresh_seconds
+        answer = self.workers.call(
+            judge_after, self.subject, earlier, spec, checks, seconds=self.workers.limits.fresh_seconds
         )
         return None if isinstance(answer, Dead) else answer
 
@@ -61,7 +61,7 @@ def make_calls(case: Case, subject: Any) -> None:
 
 
 def judge_after(subject_name: str, earlier: Sequence[str], spec: str, checks: Sequence[str]) -> Shown | None:
-    """Judge a case after the calls of other cases, in a process that has made no other call.
+    """Judge a case after the calls of other cases, with the subject in a process that has made no other call.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def judge_after(subject_name: str, earlier: Sequence[str], spec: str, checks: Se
     (Result, Picture) or None
         How it fails, if it does.
     """
-    subject = load_subject(subject_name)
+    subject = renewed(subject_name)
     for case in map(parse_spec, earlier):
         if wants(subject, case.problem, case.dtype):
             make_calls(case, subject)
@@ -89,28 +89,30 @@ def judge_after(subject_name: str, earlier: Sequence[str], spec: str, checks: Se
     return None if failure is None else (failure, picture(case, subject, failure))
 
 
-def confirmed(fresh: Workers, subject: str, several: Sequence[Found]) -> list[Found]:
+def confirmed(workers: Workers, subject: str, several: Sequence[Found]) -> list[Found]:
     """Failures, each marked as carried if its minimal case passes in a fresh process.
 
     Parameters
     ----------
-    fresh : Workers
-        Processes for one task each.
+    workers : Workers
+        The processes.
     subject : str
         The code under test.
     several : sequence of Found
         Failures of cases that come back.
     """
     futures = [
-        fresh.submit(judge_after, subject, (), found.minimal, [found.result.check], seconds=fresh.limits.fresh_seconds)
+        workers.submit(
+            judge_after, subject, (), found.minimal, [found.result.check], seconds=workers.limits.fresh_seconds
+        )
         for found in several
     ]
     return [
-        replace(found, carried=fresh.answer(future) is None) for found, future in zip(several, futures, strict=True)
+        replace(found, carried=workers.answer(future) is None) for found, future in zip(several, futures, strict=True)
     ]
 
 
-def paired(fresh: Workers, subject: str, found: Found, history: Sequence[str]) -> Found | None:
+def paired(workers: Workers, subject: str, found: Found, history: Sequence[str]) -> Found | None:
     """A carried failure with what makes it: a case after which it is there in a fresh process too.
 
     Tried are the same problem with other data; whether the case as it was found needs no other one; and the cases that
@@ -119,8 +121,8 @@ def paired(fresh: Workers, subject: str, found: Found, history: Sequence[str]) -
 
     Parameters
     ----------
-    fresh : Workers
-        Processes for one task each.
+    workers : Workers
+        The processes.
     subject : str
         The code under test.
     found : Found
@@ -133,7 +135,7 @@ def paired(fresh: Workers, subject: str, found: Found, history: Sequence[str]) -
     Found or None
         None if nothing was found that makes it.
     """
-    asked = Asked(fresh, subject, found)
+    asked = Asked(workers, subject, found)
     least, own = parse_spec(found.minimal), [found.result.check]
     for seed in range(OTHER_SEEDS):
         twin = replace(least, fill="lattice", points=(), seed=seed)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from convgate.judging.subjects.loader import DEFAULT_SUBJECT
+from convgate.judging.subjects.loader import DEFAULT_SUBJECT, LOCAL
 from convgate.problems.operators import OPERATORS
 from convgate.results.events import Progressed
 from convgate.run.plan import Plan, list_shards
@@ -20,8 +20,9 @@ from convgate.selftest.faults.mutants import Mutant, equivalents, functions_of_p
 
 __all__ = ["Found", "Survey", "survey"]
 
-# Where mutants are found by name.
-SUBJECTS = mutants_of.__module__
+# Where mutants are found by name, and what they are made of; in the judge's own process, to share the oracles' work.
+SUBJECTS = f"{LOCAL}{mutants_of.__module__}"
+ORIGINAL = f"{LOCAL}{DEFAULT_SUBJECT}"
 # The first cases find most mutants: judged one at a time, so that all but a few are judged once or twice.
 ALONE = 10
 
@@ -106,10 +107,10 @@ def survey(*, profile: str, seed: int, jobs: int, everything: bool = False) -> I
     mutants, known = dict(mutants_of(DEFAULT_SUBJECT)), dict(equivalents())
     judged = [each for each in mutants.values() if everything or each.id not in known]
     found: dict[str, Found] = {}
-    with open_workers(jobs, prepare, DEFAULT_SUBJECT) as workers:
+    with open_workers(jobs, prepare, ORIGINAL) as workers:
         shards = []
         for operator in OPERATORS:
-            plan = Plan(subject=DEFAULT_SUBJECT, operators=(operator,), profile=profile, seed=seed, jobs=jobs)
+            plan = Plan(subject=ORIGINAL, operators=(operator,), profile=profile, seed=seed, jobs=jobs)
             shards.append(one_by_one(list_shards(workers, plan, (operator,))))
         # in turn, as what operators share is found by a few cases of one, and maybe by none of another
         in_turn = [shard for each in zip_longest(*shards) for shard in each if shard is not None]
@@ -132,9 +133,9 @@ def judge_shard(workers: Workers, mutants: Sequence[str], shard: Shard) -> Itera
     """What finds each of some mutants first among the cases of a shard."""
     functions = frozenset(functions_of_protocol(shard.operator))
     groups = in_groups([Asked(f"{SUBJECTS}:{mutant}", functions, quick=True) for mutant in mutants])
-    futures = [submit(workers, DEFAULT_SUBJECT, group, shard) for group in groups]
+    futures = [submit(workers, ORIGINAL, group, shard) for group in groups]
     for group, future in zip(groups, futures, strict=True):
-        part = answered(workers, future, DEFAULT_SUBJECT, group, shard)
+        part = answered(workers, future, ORIGINAL, group, shard)
         yield from (Found(mutant_of(subject), shard.operator) for subject in sorted(part.dead))
         for subject, findings in part.findings.items():
             yield from (Found(mutant_of(subject), shard.operator, each.checks[0], each.spec) for each in findings)
@@ -142,4 +143,4 @@ def judge_shard(workers: Workers, mutants: Sequence[str], shard: Shard) -> Itera
 
 def mutant_of(subject: str) -> str:
     """The id of the mutant that is a subject."""
-    return subject.partition(":")[2]
+    return subject.rpartition(":")[2]

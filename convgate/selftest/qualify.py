@@ -30,16 +30,16 @@ from convgate.diagnosis.minimize import complexity
 from convgate.diagnosis.neighbours import around
 from convgate.diagnosis.when import probe
 from convgate.judging.checks import CHECKS, OUTPUTS
-from convgate.judging.subjects.loader import load_subject
+from convgate.judging.subjects.loader import LOCAL, load_subject
 from convgate.problems.operators import OPERATORS
 from convgate.results.events import Progressed
 from convgate.results.failure import Failure
 from convgate.results.record import JudgedCase
 from convgate.results.verdicts import FAILING, Result
 from convgate.run.distinct_failures import distinct_failures, groups_of
+from convgate.run.judge_shards import judge_shards
 from convgate.run.merge import versions_here
 from convgate.run.plan import Plan, list_shards
-from convgate.run.runner import judge_shards
 from convgate.run.shards import Shard
 from convgate.run.tally import Tally
 from convgate.run.tasks import prepare
@@ -56,14 +56,13 @@ from convgate.sources.fuzz import draw_cases
 
 __all__ = ["CASES_MORE", "qualify", "says_the_same"]
 
-CORRECT = "convgate.selftest.faults:correct"
+# In the judge's own process, as it shares the oracles' work with the faults.
+CORRECT = f"{LOCAL}convgate.selftest.faults:correct"
 USUAL_SECONDS = 30.0
 COMPARING_SECONDS = 120.0
 # Cases that are judged after the shard in which a fault is found, to see which other checks find it: so many that cases
-# of every source are among them. Each that kills or blocks its process costs a new one, or the time until that is seen:
-# so many say when it does.
+# of every source are among them.
 CASES_MORE = 400
-MOST_DEATHS = 40
 # The trigger of a fault that accepts what it must not.
 BREAKS = "the problem breaks the rule: "
 # Cases on which two triggers must say the same: drawn at random, and around those that meet one of them.
@@ -179,13 +178,9 @@ def judge_faults(
     faults: Sequence[Fault], *, profile: str, seed: int, jobs: int, quick: bool
 ) -> Iterator[Progressed | JudgedFault]:
     """Judge faults, and conclude what the gate makes of each as soon as enough is known of it, while others go on."""
-    suspects = [Suspect(fault, Asked(subject_name(fault), functions_of(fault), quick)) for fault in faults]
+    suspects = [Suspect(fault, Asked(LOCAL + subject_name(fault), functions_of(fault), quick)) for fault in faults]
     shards: dict[str, list[Shard]] = {}
-    with (
-        open_workers(jobs, prepare, CORRECT) as workers,
-        open_workers(jobs, tasks_each=1) as fresh,
-        threads_that_end(jobs + 1) as threads,
-    ):
+    with open_workers(jobs, prepare, CORRECT) as workers, threads_that_end(jobs + 1) as threads:
         concluding: set[Future[JudgedFault]] = set()
         for operator in OPERATORS:
             own = [suspect for suspect in suspects if suspect.fault.operator == operator]
@@ -196,7 +191,7 @@ def judge_faults(
             for event in judge_operator(workers, own, shards[operator]):
                 if isinstance(event, Suspect):
                     diff = diff_of(event.fault)  # here, as Python's parser is not made for several threads
-                    concluding.add(threads.submit(conclusion, workers, fresh, event, shards[operator], diff))
+                    concluding.add(threads.submit(conclusion, workers, event, shards[operator], diff))
                 else:
                     yield event
                 done = {future for future in concluding if future.done()}
@@ -273,16 +268,15 @@ def last_after(shards: Sequence[Shard], found: int) -> int:
     return min(found + sum(count < CASES_MORE for count in follow) + 1, len(shards) - 1)
 
 
-def conclusion(workers: Workers, fresh: Workers, suspect: Suspect, shards: Sequence[Shard], diff: str) -> JudgedFault:
+def conclusion(workers: Workers, suspect: Suspect, shards: Sequence[Shard], diff: str) -> JudgedFault:
     """What the gate makes of a fault; if asked for, minimised and explained."""
     fault = suspect.fault
     usual = workers.call(usual_test, fault, seconds=USUAL_SECONDS)
     if suspect.dead:
-        with open_workers(1, prepare, suspect.asked.subject) as own:
-            judge_dying(own, suspect, shards)
-            told = tuple(told_by_the_gate(own, fresh, suspect))
-    else:
-        told = tuple(told_by_the_gate(workers, fresh, suspect))
+        # it must not take the judge with it
+        suspect.asked = replace(suspect.asked, subject=suspect.asked.subject.removeprefix(LOCAL))
+        judge_dying(workers, suspect, shards)
+    told = tuple(told_by_the_gate(workers, suspect))
     exact = None if suspect.asked.quick else workers.call(says_the_same, fault, told, seconds=COMPARING_SECONDS)
     smallest = complexity(parse_spec(fault.spec))[0]
     small = any(complexity(parse_spec(each.minimal))[0] <= smallest for each in told)
@@ -305,11 +299,11 @@ def conclusion(workers: Workers, fresh: Workers, suspect: Suspect, shards: Seque
     )
 
 
-def told_by_the_gate(workers: Workers, fresh: Workers, suspect: Suspect) -> Iterator[Explained]:
+def told_by_the_gate(workers: Workers, suspect: Suspect) -> Iterator[Explained]:
     """The failures that the gate makes of the failing cases of a fault."""
     if not suspect.asked.quick:
         groups = groups_of(Tally(failing=suspect.failing))
-        for failure, _ in distinct_failures(workers, fresh, suspect.asked.subject, groups, suspect.judged):
+        for failure, _ in distinct_failures(workers, suspect.asked.subject, groups, suspect.judged):
             yield explained(failure)
 
 
@@ -327,19 +321,19 @@ def explained(failure: Failure) -> Explained:
 
 def usual_test(fault: Fault) -> bool:
     """Whether the usual test finds a fault."""
-    return found_by_the_usual_test(fault.operator, load_subject(subject_name(fault)))
+    return found_by_the_usual_test(fault.operator, load_subject(LOCAL + subject_name(fault)))
 
 
 def judge_dying(workers: Workers, suspect: Suspect, shards: Sequence[Shard]) -> None:
-    """Judge a fault that kills or blocks its process as the gate does, case by case where it has to.
+    """Judge a fault that kills or blocks its process as the gate does.
 
     Of each failing case the gate knows the check that it is remembered for, and no others.
     """
     tally = Tally()
     for _, part in judge_shards(workers, suspect.asked.subject, shards):
-        tally.merge(part)
+        tally.merge(part.tally)
         deaths = len(tally.failing)
-        if deaths and (suspect.asked.quick or deaths >= MOST_DEATHS or len(tally.judged) >= CASES_MORE):
+        if deaths and (suspect.asked.quick or part.left is not None or len(tally.judged) >= CASES_MORE):
             break
     suspect.failing, suspect.judged, suspect.kills = tally.failing, tally.judged, {}
     failing, seconds = iter(tally.failing), 0.0

@@ -28,7 +28,7 @@ function receive() {
 function send(header, body = Buffer.alloc(0)) {
   const text = Buffer.from(JSON.stringify({ arrays: [], ...header }));
   const frame = Buffer.alloc(16);
-  frame.write("CVG1");
+  frame.write("CVG2");
   frame.writeUInt32LE(text.length, 4);
   frame.writeBigUInt64LE(BigInt(body.length), 8);
   write(Buffer.concat([frame, text, body]));
@@ -55,11 +55,11 @@ function im2col(shape, item, body, [kh, kw], { stride: [sh, sw], padding: [ph, p
   return [out, [rows, columns]];
 }
 
-send({ protocol: 1, functions: ["im2col"] });
+send({ protocol: 2, functions: ["im2col"] });
 for (;;) {
   const [request, body] = receive();
-  const { dtype, shape } = request.arrays[0];
-  const found = im2col(shape, Number(dtype.slice(2)), body, request.arguments[1].value, request.options);
-  if (found === null) send({ error: "ValueError", message: "sizes must be positive and the kernel must fit" });
-  else send({ outputs: [0], arrays: [{ dtype, shape: found[1] }] }, found[0]);
+  const [call] = request.calls, [{ dtype, shape }] = request.arrays;
+  const found = im2col(shape, Number(dtype.slice(2)), body, call.arguments[1].value, call.options);
+  if (found === null) send({ replies: [{ error: "ValueError", message: "sizes must be positive and the kernel must fit" }] });
+  else send({ replies: [{ outputs: [0] }], arrays: [{ dtype, shape: found[1] }] }, found[0]);
 }

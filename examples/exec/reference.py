@@ -28,7 +28,7 @@ def receive() -> tuple[dict[str, Any], bytes]:
 def send(header: dict[str, Any], body: bytes = b"") -> None:
     """Send a reply."""
     text = json.dumps({"arrays": [], **header}).encode()
-    TARGET.write(struct.pack("<4sIQ", b"CVG1", len(text), len(body)) + text + body)
+    TARGET.write(struct.pack("<4sIQ", b"CVG2", len(text), len(body)) + text + body)
     TARGET.flush()
 
 
@@ -68,16 +68,16 @@ def max_pool2d(
     return [*shape[:2], height, width], y
 
 
-send({"protocol": 1, "functions": ["max_pool2d"]})
+send({"protocol": 2, "functions": ["max_pool2d"]})
 while True:
     request, body = receive()
-    kind = request["arrays"][0]
+    (call,), (kind,) = request["calls"], request["arrays"]
     letter = LETTERS[kind["dtype"]]
     try:
         data = struct.unpack(f"<{len(body) // struct.calcsize(letter)}{letter}", body)
-        found, values = max_pool2d(kind["shape"], data, request["arguments"][1]["value"], **request["options"])
+        found, values = max_pool2d(kind["shape"], data, call["arguments"][1]["value"], **call["options"])
     except ValueError as error:
-        send({"error": "ValueError", "message": str(error)})
+        send({"replies": [{"error": "ValueError", "message": str(error)}]})
     else:
         output = {"dtype": kind["dtype"], "shape": found}
-        send({"outputs": [0], "arrays": [output]}, struct.pack(f"<{len(values)}{letter}", *values))
+        send({"replies": [{"outputs": [0]}], "arrays": [output]}, struct.pack(f"<{len(values)}{letter}", *values))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from convgate.judging.subjects.loader import LOCAL
 from convgate.run.shards import Shard
 from convgate.run.tasks import prepare
 from convgate.run.workers import open_workers
@@ -12,7 +13,7 @@ from convgate.selftest import batch as together
 from convgate.selftest.batch import Asked, CorrectFailsError, answered, judge_together, submit
 from convgate.selftest.faults import CATALOGUE, Fault, subject_name
 
-CORRECT = "convgate.selftest.faults:correct"
+CORRECT = "local:convgate.selftest.faults:correct"
 FAULT = CATALOGUE["im2col_puts_images_slowest"]
 BOTH = frozenset({"im2col"})
 SHARD = Shard("im2col", specs=("im2col:w2", "im2col:n2w2", "im2col:n3w3"))
@@ -46,17 +47,17 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, st
 
     def write(name: str, source: str) -> Asked:
         (tmp_path / f"{name}.py").write_text(source)
-        return Asked(name, BOTH, quick=False)
+        return Asked(f"local:{name}", BOTH, quick=False)
 
     return write
 
 
 def asked(fault: Fault, *, quick: bool = False) -> Asked:
-    return Asked(subject_name(fault), BOTH, quick)
+    return Asked(LOCAL + subject_name(fault), BOTH, quick)
 
 
 def test_all_failing_cases_are_told_with_all_checks_or_the_first_if_that_is_enough() -> None:
-    name = subject_name(FAULT)
+    name = LOCAL + subject_name(FAULT)
     part = judge_together(CORRECT, [asked(FAULT)], SHARD)
     assert [(each.number, each.spec) for each in part.findings[name]] == [(1, "im2col:n2w2"), (2, "im2col:n3w3")]
     assert len(part.seconds) == len(SHARD.specs)
@@ -66,7 +67,7 @@ def test_all_failing_cases_are_told_with_all_checks_or_the_first_if_that_is_enou
 
 
 def test_what_finds_a_fault_finds_it_without_pytorch_which_is_asked_once_for_each_check() -> None:
-    first, second = judge_together(CORRECT, [asked(FAULT)], SHARD).findings[subject_name(FAULT)]
+    first, second = judge_together(CORRECT, [asked(FAULT)], SHARD).findings[LOCAL + subject_name(FAULT)]
     assert first.without_torch == first.checks
     assert set(second.without_torch) == set(second.checks) - set(first.checks)
 
@@ -79,9 +80,9 @@ def test_one_that_hangs_is_told_from_one_that_stood_still_once_and_from_one_that
     several = [module("hangs_always", HANGS), module("stood_still", STALLS), asked(FAULT)]
     with open_workers(2, prepare, CORRECT) as workers:
         part = answered(workers, submit(workers, CORRECT, several, SHARD), CORRECT, several, SHARD)
-    assert part.dead == {"hangs_always"}
-    assert len(part.findings[subject_name(FAULT)]) == 2
-    assert part.findings["stood_still"] == ()
+    assert part.dead == {"local:hangs_always"}
+    assert len(part.findings[LOCAL + subject_name(FAULT)]) == 2
+    assert part.findings["local:stood_still"] == ()
 
 
 def test_nothing_is_learnt_if_the_correct_subject_does_not_come_back(

@@ -86,8 +86,7 @@ def failing(*specs: str, check: str = "forward") -> list[tuple[str, Result]]:
 
 def told(workers: Workers, subject: str, cases: list[tuple[str, Result]]) -> list[Failure]:
     groups = groups_of(Tally(failing=cases))
-    # the failures here pass in no fresh process by chance, so the staying one may stand in for it
-    return [failure for failure, _ in distinct_failures(workers, workers, subject, groups, [])]
+    return [failure for failure, _ in distinct_failures(workers, subject, groups, [])]
 
 
 @pytest.mark.parametrize(

@@ -17,15 +17,11 @@ import impl
 from convgate.cases.case import Case
 from convgate.cases.spec import parse_spec
 from convgate.judging.checks import judge
-from convgate.judging.subjects.host import Host, HostDiedError, RemoteSubject, command_of
+from convgate.judging.subjects.host import Host, HostDiedError
 from convgate.judging.subjects.loader import SubjectError, load_subject
-from convgate.judging.subjects.wire import (
-    ClosedError,
-    DeadlineError,
-    ProtocolError,
-    read_message,
-    write_message,
-)
+from convgate.judging.subjects.python_host import message, pack, unpack
+from convgate.judging.subjects.remote import RemoteSubject, command_of
+from convgate.judging.subjects.wire import ClosedError, DeadlineError, ProtocolError, Reader, write_message
 from convgate.results.events import RunFinished
 from convgate.results.record import RunRecord
 from convgate.results.verdicts import primary_failure
@@ -34,42 +30,49 @@ from convgate.run.runner import gate
 from convgate.sources.fuzz import draw_cases
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-# Our own implementation behind the protocol, with a few faults.
+# Our own implementation behind the protocol, as somebody else would write it, with a few faults.
 HOST = """
-import os, sys, time
+import json, os, struct, sys, time
 import numpy as np
 import impl
-from convgate.judging.subjects.wire import ClosedError, read_message, write_message
 
-source, target = int(os.environ["CONVGATE_IN"]), int(os.environ["CONVGATE_OUT"])
-write_message(target, {"protocol": 1, "functions": ["im2col", "col2im"], "dtypes": ["f64"], "supports": True})
+SOURCE, TARGET = os.fdopen(int(os.environ["CONVGATE_IN"]), "rb"), os.fdopen(int(os.environ["CONVGATE_OUT"]), "wb")
+
+def send(header, *arrays):
+    kinds = [{"dtype": each.dtype.str, "shape": each.shape} for each in arrays]
+    text, body = json.dumps({**header, "arrays": kinds}).encode(), b"".join(each.tobytes() for each in arrays)
+    TARGET.write(struct.pack("<4sIQ", b"CVG2", len(text), len(body)) + text + body)
+    TARGET.flush()
+
+send({"protocol": 2, "functions": ["im2col", "col2im"], "dtypes": ["f64"], "supports": True})
 while True:
-    try:
-        request, arrays = read_message(source)
-    except ClosedError:
+    frame = SOURCE.read(16)
+    if not frame:
         break
+    _, length, count = struct.unpack("<4sIQ", frame)
+    request, body = json.loads(SOURCE.read(length)), SOURCE.read(count)
     if "supports" in request:
-        write_message(target, {"supports": request["supports"]["batch"] < 3})
+        send({"supports": request["supports"]["batch"] < 3})
         continue
-    given = iter(arrays)
-    arguments = [next(given) if "array" in each else each["value"] for each in request["arguments"]]
-    arguments = [tuple(each) if isinstance(each, list) else each for each in arguments]
-    options = {name: tuple(value) for name, value in request["options"].items()}
+    (call,), (kind,) = request["calls"], request["arrays"]
+    x = np.frombuffer(body, kind["dtype"]).reshape(kind["shape"]).copy()
+    arguments = [x if "array" in each else tuple(each["value"]) for each in call["arguments"]]
+    options = {name: tuple(value) for name, value in call["options"].items()}
     if options["dilation"] == (1, 3) and MODE == "crashes":
         print("cannot dilate by 3", file=sys.stderr, flush=True)
         os.abort()
     while options["dilation"] == (1, 3) and MODE == "hangs":
         time.sleep(1)
     try:
-        y = getattr(impl, request["call"])(*arguments, **options)
+        y = getattr(impl, call["call"])(*arguments, **options)
     except (ValueError, TypeError) as error:
-        write_message(target, {"error": type(error).__name__, "message": str(error)})
+        send({"replies": [{"error": type(error).__name__, "message": str(error)}]})
         continue
-    if MODE == "writes" and arrays[0].size:
-        arrays[0][...] = 0
-        write_message(target, {"outputs": [0], "changed": {"0": 1}}, [y, arrays[0]])
+    if MODE == "writes" and x.size:
+        x[...] = 0
+        send({"replies": [{"outputs": [0], "changed": {"0": 1}}]}, y, x)
     else:
-        write_message(target, {"outputs": [0]}, [y])
+        send({"replies": [{"outputs": [0]}]}, y)
 """
 
 
@@ -84,37 +87,77 @@ def subject(folder: Path, mode: str = "", seconds: float = 5.0) -> RemoteSubject
 
 
 plain_arrays = arrays_of.arrays(
-    st.sampled_from(["<f4", ">f8", "<i8", "?"]), arrays_of.array_shapes(min_dims=0, min_side=0, max_side=4)
+    st.sampled_from(["<f4", ">f8", "<i8", "?", "<c16"]), arrays_of.array_shapes(min_dims=0, min_side=0, max_side=4)
 )
 
 
-@settings(database=None, deadline=None)
-@given(st.lists(plain_arrays, max_size=3), st.dictionaries(st.text(), st.integers() | st.text() | st.none()))
-def test_a_message_is_read_as_it_was_written(sent: list[np.ndarray], words: dict[str, object]) -> None:
-    words.pop("arrays", None)
+@st.composite
+def laid_out(draw: st.DrawFn) -> np.ndarray:
+    """An array in some layout: axes in any order, forwards or backwards, with gaps, from the middle of a buffer."""
+    array = draw(plain_arrays)
+    array = array.transpose(draw(st.permutations(range(array.ndim))))
+    return array[tuple(slice(draw(st.integers(0, 1)), None, draw(st.sampled_from([1, 2, -1]))) for _ in array.shape)]
+
+
+def sent(array: np.ndarray, *, layout: bool) -> np.ndarray:
+    """The array after it has travelled."""
+    entry, block = pack(array, layout=layout)
+    header, body = through_a_pipe({"arrays": [entry]}, [block])
+    ((found, start, end),) = unpack(header["arrays"], body)
+    assert (start, end) == (0, len(block))
+    return found
+
+
+def through_a_pipe(header: dict, blocks: list[bytes]) -> tuple[dict, bytearray]:
     source, target = os.pipe()
+    os.set_blocking(target, False)
     try:
-        write_message(target, words, sent)
-        header, found = read_message(source, time.monotonic() + 5)
+        write_message(target, header, blocks, time.monotonic() + 5)
+        return Reader(source).read(time.monotonic() + 5)
     finally:
         os.close(source)
         os.close(target)
-    assert {name: value for name, value in header.items() if name != "arrays"} == words
-    assert len(found) == len(sent)
-    for mine, theirs in zip(sent, found, strict=True):
-        assert (mine.shape, mine.dtype.newbyteorder("=")) == (theirs.shape, theirs.dtype)
-        np.testing.assert_array_equal(mine, theirs)
+
+
+@settings(database=None, deadline=None)
+@given(laid_out())
+def test_an_array_arrives_with_its_values_and_its_layout(array: np.ndarray) -> None:
+    for layout in (True, False):
+        found = sent(array, layout=layout)
+        assert (found.shape, found.dtype) == (array.shape, array.dtype)
+        np.testing.assert_array_equal(found, array)
+        if layout and array.size:
+            assert found.strides == array.strides
+        else:
+            assert found.flags.c_contiguous
+
+
+@settings(database=None, deadline=None)
+@given(st.dictionaries(st.text(), st.integers() | st.text() | st.none()), st.lists(st.binary(), max_size=3))
+def test_a_message_is_read_as_it_was_written(words: dict[str, object], blocks: list[bytes]) -> None:
+    header, body = through_a_pipe({**words, "arrays": []}, blocks)
+    assert header == {**words, "arrays": []}
+    assert body == b"".join(blocks)
+
+
+def test_two_messages_that_arrive_at_once_are_two() -> None:
+    source, target = os.pipe()
+    os.write(target, message({"n": 1, "arrays": []}, [b"ab"]) + message({"n": 2, "arrays": []}))
+    os.close(target)
+    reader = Reader(source)
+    assert [reader.read(time.monotonic() + 5)[0]["n"] for _ in range(2)] == [1, 2]
+    os.close(source)
 
 
 @pytest.mark.parametrize(
     ("data", "error"),
     [
         (b"", ClosedError),
-        (b"CVG1", ClosedError),
+        (b"CVG2", ClosedError),
         (b"hello, I am no host at all", ProtocolError),
-        (b"CVG1\x02\0\0\0\0\0\0\0\0\0\0\0{}", ProtocolError),
-        (b"CVG1\x0d\0\0\0\x01\0\0\0\0\0\0\0" + b'{"arrays":[]}' + b"x", ProtocolError),
-        (b"CVG1\x0e\0\0\0\0\0\0\0\0\0\0\0" + b'{"arrays":[1]}', ProtocolError),
+        (b"CVG2\x02\0\0\0\0\0\0\0\0\0\0\0{}", ProtocolError),
+        (b"CVG2\x02\0\0\0\0\0\0\0\0\0\0\0{]", ProtocolError),
+        (b"CVG2\x02\0\0\0\0\0\0\0\0\0\0\0[]", ProtocolError),
     ],
 )
 def test_what_is_no_message_is_refused(data: bytes, error: type[Exception]) -> None:
@@ -122,14 +165,41 @@ def test_what_is_no_message_is_refused(data: bytes, error: type[Exception]) -> N
     os.write(target, data)
     os.close(target)
     with pytest.raises(error):
-        read_message(source, time.monotonic() + 5)
+        Reader(source).read(time.monotonic() + 5)
     os.close(source)
+
+
+@pytest.mark.parametrize(
+    ("entries", "body"),
+    [
+        ([{"dtype": "<f8", "shape": [2]}], b"x" * 8),
+        ([{"dtype": "<f8", "shape": [1]}], b"x" * 9),
+        ([{"dtype": "|O", "shape": [1]}], b"x" * 8),
+        ([{"dtype": "<f8", "shape": [-1]}], b""),
+        ([{"dtype": "<f8", "shape": [2], "strides": [8], "offset": 8, "bytes": 16}], b"x" * 16),
+        ([{"dtype": "<f8", "shape": [2], "strides": [-8], "offset": 0, "bytes": 16}], b"x" * 16),
+        ([{"dtype": "<f8", "shape": [2], "strides": [8], "offset": 0, "bytes": 24}], b"x" * 16),
+        ([{"dtype": "<f8"}], b"x" * 8),
+    ],
+)
+def test_arrays_that_the_body_does_not_hold_are_refused(entries: list[dict], body: bytes) -> None:
+    with pytest.raises((ValueError, KeyError)):
+        list(unpack(entries, bytearray(body)))
 
 
 def test_a_message_that_does_not_come_is_not_waited_for() -> None:
     source, target = os.pipe()
     with pytest.raises(DeadlineError):
-        read_message(source, time.monotonic() + 0.05)
+        Reader(source).read(time.monotonic() + 0.05)
+    os.close(source)
+    os.close(target)
+
+
+def test_a_message_that_nobody_takes_is_not_waited_for() -> None:
+    source, target = os.pipe()
+    os.set_blocking(target, False)
+    with pytest.raises(DeadlineError):
+        write_message(target, {"arrays": []}, [bytes(2**20)], time.monotonic() + 0.05)
     os.close(source)
     os.close(target)
 
@@ -158,10 +228,11 @@ def test_a_call_that_does_not_come_back_is_the_outcome_of_that_call(
     there = subject(tmp_path, mode, 0.5)
     with pytest.raises(HostDiedError, match=message) as caught:
         there.im2col(np.ones((1, 1, 9, 9)), (2, 2), stride=(1, 1), padding=(0, 0), dilation=(1, 3))  # type: ignore[attr-defined]
-    assert caught.value.symptom == symptom
+    assert caught.value.verdict == symptom.replace(" ", "_")
     failure = primary_failure(judge(parse_spec("im2col:h9w9k2d1x3"), there))
     assert failure is not None
     assert (failure.check, failure.symptom) == ("forward", symptom)
+    assert failure.verdict == caught.value.verdict
     # and the next one is answered
     assert primary_failure(judge(parse_spec("im2col:h9w9k2"), there)) is None
 

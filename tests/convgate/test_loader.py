@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import impl
-from convgate.cases.spec import parse_spec
+from convgate.cases.spec import format_spec, parse_spec
 from convgate.judging.subjects.loader import SubjectError, error_factor, functions_of, load_subject, supports, takes
+from convgate.problems.operators import OPERATORS
 from convgate.problems.problem import Problem
-from convgate.run.shards import Shard, specs_of
+from convgate.run.shards import Shard, cases_of
 from convgate.run.tasks import covering_specs
 
 SOURCE = """
@@ -50,15 +51,18 @@ def refusal(name: str) -> str:
     return str(caught.value)
 
 
-def test_a_module_is_a_subject() -> None:
-    assert load_subject("impl") is impl
+def test_a_module_is_a_subject_in_a_process_of_its_own_unless_it_is_to_be_local() -> None:
+    found = load_subject("impl")
+    assert functions_of(found) == functions_of(impl) == tuple(OPERATORS)
+    assert found.im2col is not impl.im2col
+    assert load_subject("local:impl") is impl
 
 
 @pytest.mark.usefixtures("folder")
 def test_an_attribute_of_a_module_is_a_subject() -> None:
-    found = load_subject("a_subject:net")
-    assert found is sys.modules["a_subject"].net
-    assert functions_of(found) == ("im2col",)
+    assert functions_of(load_subject("a_subject:net")) == ("im2col",)
+    assert "a_subject" not in sys.modules
+    assert load_subject("local:a_subject:net") is sys.modules["a_subject"].net
 
 
 @pytest.mark.usefixtures("folder")
@@ -183,7 +187,7 @@ def test_a_subject_is_given_the_dtypes_that_it_names_alone(
 ) -> None:
     (folder / "of_one_dtype.py").write_text(f"from impl import im2col\n\ndtypes = ({dtype!r},)\n")
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    drawn = specs_of("of_one_dtype", Shard("im2col", 0, 0, 10))
+    drawn = [format_spec(case) for case in cases_of(Shard("im2col", 0, 0, 10), load_subject("of_one_dtype"))]
     covering = covering_specs("of_one_dtype", "im2col", 2, 0)
     assert len(drawn) == 10
     assert covering

@@ -205,8 +205,8 @@ STALLS = Path(__file__).with_name("stalls")
 
 
 def im2col(x, kernel_size, **options):
-    if options["dilation"] == (7, 7) and len(STALLS.read_text()) < 2:
-        STALLS.write_text(STALLS.read_text() + "!")
+    if options["dilation"] == (7, 7) and not STALLS.read_text():
+        STALLS.write_text("!")
         time.sleep(60)
     return impl.im2col(x, kernel_size, **options)
 """
@@ -215,7 +215,6 @@ def im2col(x, kernel_size, **options):
 def test_nobody_is_blamed_for_a_machine_that_stands_still_for_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once while a shard is judged, and once more while the case alone is."""
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "stalling_subject.py").write_text(STALLING)
     (tmp_path / "stalls").touch()
@@ -223,7 +222,7 @@ def test_nobody_is_blamed_for_a_machine_that_stands_still_for_a_while(
     (tmp_path / "reports" / "corpus.txt").write_text("im2col:d7\n")
     hasty = replace(plan(tmp_path, "stalling_subject", ("im2col",)), limits=Limits(case_seconds=1.0))
     record = record_of(list(gate(hasty)))
-    assert (tmp_path / "stalls").read_text() == "!!"
+    assert (tmp_path / "stalls").read_text() == "!"
     assert (record.verdict, record.failures) == ("conforms", [])
     assert [each.verdict for each in record.judged if each.spec == "im2col:d7"] == ["passed"]
 

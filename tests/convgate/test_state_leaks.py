@@ -1,6 +1,5 @@
 """What a subject carries from call to call: told as such, with a case that makes it, and never as fixed."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,34 +25,26 @@ WRONG = "convgate.selftest.faults:im2col_dilates_the_output_size_only"
 
 
 @pytest.fixture(scope="module")
-def fresh() -> Iterator[Workers]:
-    with open_workers(1, tasks_each=1) as workers:
-        yield workers
+def workers() -> Iterator[Workers]:
+    with open_workers(1) as found:
+        yield found
 
 
 def found(spec: str, minimal: str, result: Result = SHAPE) -> Found:
     return Found(spec, minimal, result, NOTHING, carried=True)
 
 
-def test_each_task_has_a_process_of_its_own_where_that_is_asked_for(fresh: Workers) -> None:
-    first, second = (fresh.call(os.getpid, seconds=60.0) for _ in range(2))
-    assert first != second
-    with open_workers(1) as staying:
-        first, second = (staying.call(os.getpid, seconds=60.0) for _ in range(2))
-    assert first == second
-
-
-def test_a_failure_is_carried_if_its_minimal_case_passes_in_a_fresh_process(fresh: Workers) -> None:
+def test_a_failure_is_carried_if_its_minimal_case_passes_in_a_fresh_process(workers: Workers) -> None:
     spec = "im2col:w3k1x2d1x2"
     value = Result("forward", "failed", "wrong value", "y[1,0] must be 1, got 0", output="y")
-    assert [each.carried for each in confirmed(fresh, KEEPS, [found(spec, spec)])] == [True]
-    assert [each.carried for each in confirmed(fresh, WRONG, [found(spec, spec, value)])] == [False]
+    assert [each.carried for each in confirmed(workers, KEEPS, [found(spec, spec)])] == [True]
+    assert [each.carried for each in confirmed(workers, WRONG, [found(spec, spec, value)])] == [False]
 
 
-def test_a_carried_failure_is_told_after_a_case_that_differs_in_what_matters(fresh: Workers) -> None:
+def test_a_carried_failure_is_told_after_a_case_that_differs_in_what_matters(workers: Workers) -> None:
     """The case that makes it stands among others of the run, larger and with options that are beside the point."""
     history = ["im2col:h9w9k2", "im2col:n2c3h4w5k1x2s2:f32:3", "im2col:n2c2h4w7k1x3", "im2col:w9k1x9"]
-    pair = paired(fresh, KEEPS, found("im2col:n2c2h4w7k1x3d1x3", "im2col:c2w7k1x3d1x3"), history)
+    pair = paired(workers, KEEPS, found("im2col:n2c2h4w7k1x3d1x3", "im2col:c2w7k1x3d1x3"), history)
     assert pair is not None
     earlier, case = parse_spec(pair.after), parse_spec(pair.minimal)
     assert case == Case(problem=case.problem)
@@ -63,8 +54,8 @@ def test_a_carried_failure_is_told_after_a_case_that_differs_in_what_matters(fre
     assert (pair.result.verdict, pair.result.check) == ("failed", "forward")
 
 
-def test_without_a_case_that_makes_it_there_is_no_pair(fresh: Workers) -> None:
-    assert paired(fresh, KEEPS, found("im2col:w3k1x2d1x2", "im2col:w3k1x2d1x2"), ["im2col:w9k1x9"]) is None
+def test_without_a_case_that_makes_it_there_is_no_pair(workers: Workers) -> None:
+    assert paired(workers, KEEPS, found("im2col:w3k1x2d1x2", "im2col:w3k1x2d1x2"), ["im2col:w9k1x9"]) is None
 
 
 def failure(after: str = "", subject: str = "impl") -> Failure:

@@ -165,7 +165,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped_and_comes_to_the_same(tmp_p
 
 
 def test_a_fault_that_kills_its_process_is_found_by_the_case_and_the_check_in_which_it_dies() -> None:
-    """With the time that it takes, as the gate judges it: the shard, then its cases one by one."""
+    """With the time that it takes, as the gate judges it."""
     fault = CATALOGUE["im2col_aborts_where_its_buffer_has_no_room_for_dilation"]
     suspect = Suspect(fault, Asked(subject_name(fault), fault.functions, quick=True))
     shards = [Shard("im2col", specs=("im2col:w2", fault.spec)), Shard("im2col", specs=("im2col:w3",))]

@@ -19,7 +19,7 @@ from convgate.judging.checks.purity import PURITY
 from convgate.judging.relations import Relations
 from convgate.judging.trial import Trial
 from convgate.plugins import Table
-from convgate.results.verdicts import Result
+from convgate.results.verdicts import DEATHS, Result
 
 __all__ = ["CHECKS", "OUTPUTS", "Check", "checks_for", "judge", "judge_trial", "relations_of"]
 
@@ -82,4 +82,7 @@ def judge_trial(trial: Trial, checks: Iterable[str] | None = None) -> tuple[Resu
             result = check.judge(trial)
             if result is not None:
                 results.append(result)
+                # each further call could cost a process or as long a time
+                if result.verdict in DEATHS:
+                    break
     return tuple(results)

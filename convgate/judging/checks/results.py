@@ -9,7 +9,7 @@ from convgate.judging.trial import RAISED
 from convgate.oracle_list import Certified
 from convgate.problems.operators import Array
 from convgate.results.foreign_text import cut
-from convgate.results.verdicts import Result
+from convgate.results.verdicts import FAILING, Result
 
 __all__ = ["is_vacuous", "not_plain", "raised", "summary"]
 
@@ -36,7 +36,8 @@ def died(check: str, error: HostDiedError, *, output: str = "", relation: str = 
     """A call killed the subject's process, or did not come back."""
     message = cut(" ".join(str(error).split()), MOST_CHARACTERS)
     text = f"{relation}: {message}" if relation else message
-    return Result(check, "failed", error.symptom, text, "a result", error.symptom, output, relation=relation)
+    symptom = error.verdict.replace("_", " ")
+    return Result(check, error.verdict, symptom, text, "a result", symptom, output, relation=relation)
 
 
 def not_plain(check: str, error: Exception, *, output: str = "", relation: str = "") -> Result:
@@ -57,7 +58,7 @@ def summary(check: str, results: Iterable[Result | None]) -> Result | None:
     for result in results:
         if result is None:
             continue
-        if result.verdict in {"failed", "oracles_disagree"}:
+        if result.verdict in FAILING or result.verdict == "oracles_disagree":
             return result
         found.append(result)
     for verdict in ("passed", "vacuous", "unsupported"):

@@ -1,43 +1,34 @@
-"""A subject in a process of its own, in any language: what answers there, and how it ends.
+"""The process in which a subject runs, from the judge's side: docs/protocol.md.
 
-The process reads requests from one pipe and writes replies to another (docs/protocol.md). A call that kills it or does
-not come back is the outcome of that call alone: the next call starts another one.
+A call that kills it or does not come back is the outcome of that call alone: the next call starts another one.
 """
 
 import os
-import shlex
 import signal
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from typing import IO, Any
-
-import numpy as np
 
 from convgate.judging.subjects.wire import (
     PROTOCOL,
     ClosedError,
     DeadlineError,
     ProtocolError,
-    read_message,
+    Reader,
     write_message,
 )
-from convgate.problems.problem import Problem
 
-__all__ = ["CALL_SECONDS", "PREFIXES", "Host", "HostDiedError", "RemoteSubject", "command_of"]
+__all__ = ["CALL_SECONDS", "STARTING_SECONDS", "Host", "HostDiedError"]
 
-# Names of subjects that are no Python modules.
-PREFIXES = ("exec:", "lib:")
 # For one call, and to start.
-CALL_SECONDS, STARTING_SECONDS = 5.0, 30.0
+CALL_SECONDS, STARTING_SECONDS = 5.0, 60.0
+# For a process that was killed to be gone, and for a copy of one to be there.
+ENDING_SECONDS = 10.0
 # Of what a process wrote to standard error before it died.
 MOST_LINES = 5
-# Exceptions that mean something to the judge; of others the name is kept.
-KNOWN = {each.__name__: each for each in (ValueError, TypeError, NotImplementedError)}
 
 
 class HostDiedError(Exception):
@@ -45,29 +36,15 @@ class HostDiedError(Exception):
 
     Parameters
     ----------
-    symptom : str
-        "crashed" or "timed out".
+    verdict : str
+        "crashed" or "timed_out".
     message : str
         How it ended, and what it wrote to standard error last.
     """
 
-    def __init__(self, symptom: str, message: str) -> None:
+    def __init__(self, verdict: str, message: str) -> None:
         super().__init__(message)
-        self.symptom = symptom
-
-
-def command_of(name: str) -> list[str]:
-    """The command of a subject that is no Python module.
-
-    Parameters
-    ----------
-    name : str
-        ``exec:COMMAND``, whose words the shell's rules tell apart, or ``lib:PATH`` of a shared library.
-    """
-    kind, _, rest = name.partition(":")
-    if kind == "lib":
-        return [sys.executable, "-m", "convgate.judging.subjects.library_host", rest]
-    return shlex.split(rest)
+        self.verdict = verdict
 
 
 class Host:
@@ -83,11 +60,17 @@ class Host:
 
     def __init__(self, command: Sequence[str], seconds: float = CALL_SECONDS) -> None:
         self.command, self.seconds = list(command), seconds
+        # how often it was started anew
+        self.generation = 0
         self._process: subprocess.Popen[bytes] | None = None
+        # of a host that answers in copies of itself
+        self._copy = 0
         self._requests = self._replies = -1
+        self._reader = Reader(-1)
         self._said: IO[bytes] | None = None
+        self._said_before = 0
 
-    def start(self) -> dict[str, Any]:
+    def start(self, seconds: float = STARTING_SECONDS) -> dict[str, Any]:
         """Start the process.
 
         Returns
@@ -101,8 +84,11 @@ class Host:
             If it cannot be started, or does not speak the protocol.
         """
         self.stop()
+        self.generation += 1
         (theirs_in, self._requests), (self._replies, theirs_out) = os.pipe(), os.pipe()
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
+        os.set_blocking(self._requests, False)
+        self._reader = Reader(self._replies, self._is_alive)
+        self._said, self._said_before = tempfile.TemporaryFile(), 0  # noqa: SIM115 - it lives as long as the process
         try:
             self._process = subprocess.Popen(
                 self.command,
@@ -114,14 +100,26 @@ class Host:
         finally:
             os.close(theirs_in)
             os.close(theirs_out)
-        hello, _ = self._answer(STARTING_SECONDS)
-        if hello.get("protocol") != PROTOCOL or not isinstance(hello.get("functions"), list):
+        hello, _ = self._answer(seconds)
+        if hello.get("protocol") != PROTOCOL or not ("error" in hello or isinstance(hello.get("functions"), list)):
             self.stop()
             raise ProtocolError(f"it must say first that it speaks protocol {PROTOCOL} and which functions it has")
+        self._copy = int(hello.get("process", 0))
         return hello
 
-    def ask(self, request: Mapping[str, Any], arrays: Sequence[Any] = ()) -> tuple[dict[str, Any], list[Any]]:
+    def ask(
+        self, request: Mapping[str, Any], blocks: Sequence[bytes] = (), seconds: float | None = None
+    ) -> tuple[dict[str, Any], bytearray]:
         """Send a request and wait for the reply.
+
+        Parameters
+        ----------
+        request : dict
+            With the key ``arrays``.
+        blocks : sequence of bytes
+            Those of the arrays.
+        seconds : float or None
+            The longest time to wait, or None for that of a call.
 
         Raises
         ------
@@ -132,13 +130,26 @@ class Host:
         """
         if self._process is None:
             self.start()
-        # a process that is gone says so when it is read from
-        with suppress(ClosedError):
-            write_message(self._requests, request, arrays)
-        return self._answer(self.seconds)
+        seconds = self.seconds if seconds is None else seconds
+        # a process that is gone, or does not read, says so when it is read from
+        with suppress(ClosedError, DeadlineError):
+            deadline = time.monotonic() + seconds
+            write_message(self._requests, {**request, "seconds": seconds}, blocks, deadline)
+        return self._answer(seconds)
+
+    def renew(self) -> None:
+        """Go on in a process that has made no call yet."""
+        if self._process is not None and self._copy:
+            self._end_copy()
+        else:
+            self.stop()
 
     def stop(self) -> None:
         """End the process, if there is one."""
+        if self._copy:
+            with suppress(ProcessLookupError):
+                os.kill(self._copy, signal.SIGKILL)
+            self._copy = 0
         for descriptor in (self._requests, self._replies):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -155,82 +166,58 @@ class Host:
         with suppress(Exception):
             self.stop()
 
-    def _answer(self, seconds: float) -> tuple[dict[str, Any], list[Any]]:
+    def _is_alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def _answer(self, seconds: float) -> tuple[dict[str, Any], bytearray]:
         try:
-            return read_message(self._replies, time.monotonic() + seconds)
+            reply, body = self._reader.read(time.monotonic() + seconds)
         except DeadlineError:
             message = f"no answer after {seconds:g} s{self._last_words()}"
-            self.stop()
-            raise HostDiedError("timed out", message) from None
+            self.renew()
+            raise HostDiedError("timed_out", message) from None
         except ClosedError:
-            message = f"the process ended with {self._end()}{self._last_words()}"
+            code = self._process.wait() if self._process is not None else 0
+            message = f"the process ended with {ending(code)}{self._last_words()}"
             self.stop()
             raise HostDiedError("crashed", message) from None
         except ProtocolError:
             self.stop()
             raise
+        if "ended" in reply:
+            message = f"the process ended with {ending(int(reply['ended']))}{self._last_words()}"
+            self._renewed(reply)
+            raise HostDiedError("crashed", message)
+        return reply, body
 
-    def _end(self) -> str:
-        code = self._process.wait() if self._process is not None else 0
-        return f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
+    def _end_copy(self) -> None:
+        """End the copy of a host that answers, for another one to take its place."""
+        try:
+            os.kill(self._copy, signal.SIGKILL)
+            while "ended" not in (reply := self._reader.read(time.monotonic() + ENDING_SECONDS)[0]):
+                pass
+            self._renewed(reply)
+        except (ClosedError, DeadlineError, ProtocolError, ProcessLookupError):
+            self.stop()
+
+    def _renewed(self, reply: Mapping[str, Any]) -> None:
+        self.generation += 1
+        self._copy = int(reply["process"])
+        if self._said is not None:
+            self._said_before = os.fstat(self._said.fileno()).st_size
 
     def _last_words(self) -> str:
         if self._said is None:
             return ""
-        self._said.seek(0)
+        self._said.seek(self._said_before)
         lines = self._said.read().decode("utf-8", "replace").splitlines()[-MOST_LINES:]
         return f"; it wrote: {' | '.join(lines)}" if lines else ""
 
 
-class RemoteSubject:
-    """A subject whose functions are called in a host.
-
-    Parameters
-    ----------
-    host : Host
-        Its process.
-
-    Raises
-    ------
-    HostDiedError, ProtocolError, OSError
-        If that cannot be started.
-    """
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
-        hello = host.start()
-        for name in hello["functions"]:
-            setattr(self, str(name), self._function(str(name)))
-        if "dtypes" in hello:
-            self.dtypes = tuple(hello["dtypes"])
-        if hello.get("supports"):
-            self.supports = self._supports
-
-    def _supports(self, problem: Problem) -> bool:
-        reply, _ = self._host.ask({"supports": asdict(problem)})
-        return bool(reply.get("supports"))
-
-    def _function(self, name: str) -> Callable[..., Any]:
-        def function(*arguments: Any, **options: Any) -> Any:
-            sent = [each for each in arguments if isinstance(each, np.ndarray)]
-            numbers = iter(range(len(sent)))
-            words = [{"array": next(numbers)} if isinstance(e, np.ndarray) else {"value": e} for e in arguments]
-            reply, arrays = self._host.ask({"call": name, "arguments": words, "options": options}, sent)
-            for place, changed in reply.get("changed", {}).items():
-                sent[int(place)][...] = arrays[int(changed)]
-            return answer(reply, arrays)
-
-        return function
-
-
-def answer(reply: Mapping[str, Any], arrays: Sequence[Any]) -> Any:
-    """What a call returned; what it raised is raised."""
-    if "error" in reply:
-        name = str(reply["error"])
-        kind = KNOWN.get(name) or type(name if name.isidentifier() else "RemoteError", (Exception,), {})
-        raise kind(str(reply.get("message", "")))
-    outputs = reply.get("outputs")
-    if not isinstance(outputs, list) or not outputs:
-        raise ProtocolError(f"a reply must have outputs or an error, got {sorted(reply)}")
-    results = [None if each is None else arrays[int(each)] for each in outputs]
-    return results[0] if len(results) == 1 else tuple(results)
+def ending(code: int) -> str:
+    """How a process ended, by its exit code, negative for a signal."""
+    if code >= 0:
+        return f"exit code {code}"
+    with suppress(ValueError):
+        return f"signal {-code} ({signal.Signals(-code).name})"
+    return f"signal {-code}"

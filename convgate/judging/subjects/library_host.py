@@ -1,17 +1,16 @@
-"""A host that calls a shared library with a C interface (convgate.h): ``library_host PATH``."""
+"""The host of a shared library with a C interface (convgate.h): ``library_host PATH``."""
 
 import ctypes
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from convgate.judging.subjects.wire import PROTOCOL, ClosedError, read_message, write_message
+from convgate.judging.subjects.python_host import serve_subject
 
-__all__ = ["ARRAYS", "CArray", "COptions", "main"]
+__all__ = ["ARRAYS", "CArray", "COptions", "Library", "main"]
 
 # How many arrays each function returns.
 ARRAYS = {
@@ -26,7 +25,7 @@ ARRAYS = {
 }
 DTYPES = (np.dtype("f4"), np.dtype("f8"))
 MOST_AXES = 8
-ERRORS = {1: "ValueError", 2: "NotImplementedError"}
+ERRORS = {1: ValueError, 2: NotImplementedError}
 PAIRS = ("kernel_size", "stride", "padding", "dilation")
 
 
@@ -54,49 +53,50 @@ class COptions(ctypes.Structure):
     )
 
 
-def main(path: str) -> None:
-    """Answer requests with what a library returns, until nobody asks any more."""
-    library = ctypes.CDLL(os.path.abspath(path))  # noqa: PTH100 - without a slash the loader searches elsewhere
-    library.convgate_functions.restype = ctypes.c_char_p
-    library.convgate_call.restype = ctypes.c_int
-    source, target = int(os.environ["CONVGATE_IN"]), int(os.environ["CONVGATE_OUT"])
-    functions = library.convgate_functions().decode().split(",")
-    write_message(target, {"protocol": PROTOCOL, "functions": functions})
-    with suppress(ClosedError):
-        while True:
-            request, arrays = read_message(source)
-            write_message(target, *reply(library, request, arrays))
+class Library:
+    """A shared library as a subject of Python.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+
+    Raises
+    ------
+    OSError, AttributeError
+        If it cannot be loaded, or lacks a function of convgate.h.
+    """
+
+    def __init__(self, path: str) -> None:
+        # without a slash the loader searches elsewhere
+        self._library = ctypes.CDLL(os.path.abspath(path))  # noqa: PTH100
+        self._library.convgate_functions.restype = ctypes.c_char_p
+        self._library.convgate_call.restype = ctypes.c_int
+        self._library.convgate_free.argtypes = (ctypes.c_void_p,)
+        for name in self._library.convgate_functions().decode().split(","):
+            if name in ARRAYS:
+                setattr(self, name, partial(self._call, name))
+
+    def _call(self, name: str, *arguments: Any, **options: Any) -> Any:
+        given = [each for each in arguments if isinstance(each, np.ndarray)]
+        if any(each.dtype not in DTYPES or each.ndim > MOST_AXES for each in given):
+            raise NotImplementedError("not float32 or float64")
+        values = iter([each for each in arguments if isinstance(each, tuple)])
+        inputs = (CArray * max(1, len(given)))(*map(as_c, given))
+        outputs = (CArray * ARRAYS[name])()
+        status = self._library.convgate_call(
+            name.encode(), inputs, len(given), ctypes.byref(options_of(name, values, options)), outputs, len(outputs)
+        )
+        if status:
+            raise ERRORS.get(status, RuntimeError)(f"{name} returned {status}")
+        returned = [from_c(each) if each.data else None for each in outputs]
+        for each in outputs:
+            if each.data:
+                self._library.convgate_free(each.data)
+        return returned[0] if len(returned) == 1 else tuple(returned)
 
 
-def reply(
-    library: ctypes.CDLL, request: Mapping[str, Any], arrays: Sequence[np.ndarray[Any, Any]]
-) -> tuple[dict[str, Any], list[np.ndarray[Any, Any]]]:
-    """What a library makes of a call."""
-    name = request["call"]
-    if any(each.dtype not in DTYPES or each.ndim > MOST_AXES for each in arrays):
-        return {"error": "NotImplementedError", "message": "not float32 or float64"}, []
-    given = [np.ascontiguousarray(each) for each in arrays]
-    before = [each.copy() for each in given]
-    values = iter([each["value"] for each in request["arguments"] if "value" in each])
-    options = options_of(name, values, request["options"])
-    inputs = (CArray * max(1, len(given)))(*map(as_c, given))
-    outputs = (CArray * ARRAYS[name])()
-    status = library.convgate_call(name.encode(), inputs, len(given), ctypes.byref(options), outputs, len(outputs))
-    if status:
-        return {"error": ERRORS.get(status, "RuntimeError"), "message": f"{name} returned {status}"}, []
-    returned: list[np.ndarray[Any, Any]] = []
-    places: list[int | None] = []
-    for each in outputs:
-        places.append(len(returned) if each.data else None)
-        if each.data:
-            returned.append(from_c(each))
-            library.convgate_free(ctypes.c_void_p(each.data))
-    changed = [number for number, each in enumerate(given) if each.tobytes() != before[number].tobytes()]
-    moved = {str(number): len(returned) + place for place, number in enumerate(changed)}
-    return {"outputs": places, "changed": moved}, [*returned, *(given[number] for number in changed)]
-
-
-def options_of(name: str, values: Any, options: Mapping[str, Any]) -> COptions:
+def options_of(name: str, values: Any, options: dict[str, Any]) -> COptions:
     """The options of a call, those among its positional arguments too."""
     found = COptions(groups=1, count_include_pad=1)
     for pair in PAIRS:
@@ -124,7 +124,12 @@ def from_c(array: CArray) -> np.ndarray[Any, Any]:
     shape = tuple(array.shape[: array.ndim])
     dtype = DTYPES[array.dtype]
     size = int(np.prod(shape)) * dtype.itemsize
-    return np.frombuffer(ctypes.string_at(array.data, size), dtype).reshape(shape)
+    return np.frombuffer(bytearray(ctypes.string_at(array.data, size)), dtype).reshape(shape)
+
+
+def main(path: str) -> None:
+    """Answer requests with what a library returns, until nobody asks any more."""
+    serve_subject(lambda: Library(path), tuple(ARRAYS), layouts=False)
 
 
 if __name__ == "__main__":

@@ -7,24 +7,29 @@ from typing import Any
 
 import numpy as np
 
-from convgate.judging.subjects.host import PREFIXES, Host, HostDiedError, RemoteSubject, command_of
+from convgate.judging.subjects.host import Host, HostDiedError
+from convgate.judging.subjects.remote import PREFIXES, RemoteError, RemoteSubject, command_of
 from convgate.judging.subjects.wire import ProtocolError
 from convgate.problems.operators import OPERATORS
 from convgate.problems.problem import Problem
 
 __all__ = [
     "DEFAULT_SUBJECT",
+    "LOCAL",
     "SubjectError",
     "error_factor",
     "functions_of",
     "load_subject",
     "operators_of",
+    "renewed",
     "supports",
     "takes",
     "wants",
 ]
 
 DEFAULT_SUBJECT = "impl"
+# In front of a Python subject that is to run in this process.
+LOCAL = "local:"
 
 
 class SubjectError(Exception):
@@ -33,13 +38,22 @@ class SubjectError(Exception):
 
 @cache
 def load_subject(name: str) -> Any:
-    """Import ``module`` or ``module:attribute``, or start ``exec:COMMAND`` or ``lib:PATH``.
+    """The subject of that name, loaded once: in a process of its own, which stays.
+
+    See `loaded`.
+    """
+    return loaded(name)
+
+
+def loaded(name: str) -> Any:
+    """Start a subject in a process of its own.
 
     Parameters
     ----------
     name : str
-        A module's dotted name, and after a colon an attribute of it if not the module itself is the subject; or a
-        program or a shared library (`convgate.judging.subjects.host`).
+        A module's dotted name, and after a colon an attribute of it if not the module itself is the subject;
+        ``python:PATH NAME`` for the same in another environment; ``exec:COMMAND`` for a program; ``lib:PATH`` for a
+        shared library. ``local:NAME`` is a Python subject in this process, for those that are known to be harmless.
 
     Raises
     ------
@@ -47,10 +61,17 @@ def load_subject(name: str) -> Any:
         If there is no such module or attribute, importing or starting it fails, or it has none of the protocol's
         functions.
     """
-    subject = started(name) if name.startswith(PREFIXES) else imported(name)
+    subject = imported(name.removeprefix(LOCAL)) if name.startswith(LOCAL) else started(name)
     if not functions_of(subject):
         wanted = ", ".join(OPERATORS)
         raise SubjectError(f"subject {name!r} has none of the functions of the protocol ({wanted}, ...)")
+    return subject
+
+
+def renewed(name: str) -> Any:
+    """The same subject in a process that has made no call yet; never in this one."""
+    subject = load_subject(name.removeprefix(LOCAL))
+    subject.host.renew()
     return subject
 
 
@@ -58,11 +79,23 @@ def started(name: str) -> RemoteSubject:
     """A subject in a process of its own."""
     try:
         return RemoteSubject(Host(command_of(name)))
-    except (HostDiedError, ProtocolError, OSError, ValueError) as error:
-        raise SubjectError(
-            f"subject {name!r} could not be started ({error}); give exec:COMMAND of a program that "
-            "speaks the protocol, or lib:PATH of a shared library"
-        ) from error
+    except (HostDiedError, ProtocolError, RemoteError, OSError, ValueError) as error:
+        if name.startswith(PREFIXES):
+            raise SubjectError(
+                f"subject {name!r} could not be started ({error}); give exec:COMMAND of a program that "
+                "speaks the protocol, lib:PATH of a shared library, or python:PATH MODULE"
+            ) from error
+        raise SubjectError(not_loaded(name, str(error))) from error
+
+
+def not_loaded(name: str, what: str) -> str:
+    """What is said of a Python subject that cannot be loaded."""
+    if name.endswith(".py"):
+        what += "; a module's name has no .py"
+    return (
+        f"subject {name!r} could not be loaded ({what}); give MODULE or MODULE:ATTRIBUTE, "
+        f"importable from the folder that you stand in"
+    )
 
 
 def imported(name: str) -> Any:
@@ -73,19 +106,16 @@ def imported(name: str) -> Any:
         for part in attribute.split(".") if attribute else []:
             subject = getattr(subject, part)
     except BaseException as error:
-        what = f"{type(error).__name__}: {error}"
-        if name.endswith(".py"):
-            what += "; a module's name has no .py"
-        raise SubjectError(
-            f"subject {name!r} could not be loaded ({what}); give MODULE or MODULE:ATTRIBUTE, "
-            f"importable from the folder that you stand in"
-        ) from error
+        raise SubjectError(not_loaded(name, f"{type(error).__name__}: {error}")) from error
     return subject
 
 
 def operators_of(name: str) -> tuple[str, ...]:
-    """Load a subject and tell which operators it has."""
-    return functions_of(load_subject(name))
+    """Load a subject, tell which operators it has, and let go of it."""
+    subject = loaded(name)
+    if isinstance(subject, RemoteSubject):
+        subject.host.stop()
+    return functions_of(subject)
 
 
 def functions_of(subject: Any) -> tuple[str, ...]:
@@ -111,7 +141,14 @@ def supports(subject: Any, problem: Problem) -> bool:
     except Exception as error:
         if OPERATORS[problem.operator].broken_rule(problem) is not None:
             return False
-        raise SubjectError(f"supports({problem}) raised {type(error).__name__}: {error}") from error
+        raise SubjectError(f"supports({problem}) {what_went_wrong(error)}") from error
+
+
+def what_went_wrong(error: Exception) -> str:
+    """How a call of a subject ended without an answer, in words."""
+    if isinstance(error, HostDiedError):
+        return f"did not come back: {error}"
+    return f"raised {type(error).__name__}: {error}"
 
 
 def takes(subject: Any, dtype: str) -> bool:
@@ -144,7 +181,7 @@ def error_factor(subject: Any, problem: Problem) -> float | None:
     try:
         factor = asked(problem)
     except Exception as error:
-        raise SubjectError(f"error_factor({problem}) raised {type(error).__name__}: {error}") from error
+        raise SubjectError(f"error_factor({problem}) {what_went_wrong(error)}") from error
     if factor is None:
         return None
     number = isinstance(factor, float | int | np.number) and not isinstance(factor, bool)

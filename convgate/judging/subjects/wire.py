@@ -1,31 +1,21 @@
-"""Messages between the judge and a host: docs/protocol.md.
-
-A message is a frame of 16 bytes, a header in JSON, and the bytes of arrays.
-"""
+"""Messages between the judge and a host, written and read within a time: docs/protocol.md."""
 
 import json
 import os
 import select
-import struct
 import time
-from collections.abc import Mapping, Sequence
-from math import prod
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from convgate.judging.subjects.python_host import FRAME, MAGIC, PROTOCOL, message
 
-__all__ = ["PROTOCOL", "ClosedError", "DeadlineError", "ProtocolError", "read_message", "write_message"]
+__all__ = ["PROTOCOL", "ClosedError", "DeadlineError", "ProtocolError", "Reader", "write_message"]
 
-PROTOCOL = 1
-MAGIC = b"CVG1"
-# The magic word, the length of the header, and that of all arrays.
-FRAME = struct.Struct("<4sIQ")
 # What is longer is no message of ours.
 MOST_HEADER, MOST_BODY = 2**24, 2**34
-AT_ONCE = 2**20
-
-Array = NDArray[Any]
+AT_ONCE = 2**16
+# How often it is asked whether the other side is still there.
+LOOK_SECONDS = 0.25
 
 
 class ProtocolError(Exception):
@@ -40,87 +30,113 @@ class DeadlineError(Exception):
     """The other side did not answer in time."""
 
 
-def write_message(target: int, header: Mapping[str, Any], arrays: Sequence[Array] = ()) -> None:
-    """Write a message to a file descriptor.
+def always() -> bool:
+    """Whether the other side is alive, where that cannot be told."""
+    return True
+
+
+def wait(descriptor: int, event: int, deadline: float, alive: Callable[[], bool] = always) -> None:
+    """Wait until a file descriptor can be read from or written to.
+
+    Raises
+    ------
+    ClosedError, DeadlineError
+        If whoever is at the other end is no longer alive, or the time is over.
+    """
+    poll = select.poll()
+    poll.register(descriptor, event)
+    while True:
+        left = max(0.0, deadline - time.monotonic())
+        if poll.poll(1000 * min(left, LOOK_SECONDS)):
+            return
+        if not left:
+            raise DeadlineError
+        if not alive():
+            raise ClosedError("the other side has ended")
+
+
+def write_message(target: int, header: Mapping[str, Any], blocks: Sequence[bytes], deadline: float) -> None:
+    """Write a message to a file descriptor that does not block.
 
     Parameters
     ----------
     target : int
         The file descriptor.
     header : dict
-        What the message says; it gets the key ``arrays``.
-    arrays : sequence of ndarray
-        What it carries, of numbers of any kind.
+        What the message says, with the key ``arrays``.
+    blocks : sequence of bytes
+        Those of the arrays.
+    deadline : float
+        Of ``time.monotonic``.
 
     Raises
     ------
-    ClosedError
-        If nobody reads there.
+    ClosedError, DeadlineError
+        If nobody reads there, or not in time.
     """
-    plain = [np.ascontiguousarray(each, each.dtype.newbyteorder("<")).reshape(each.shape) for each in arrays]
-    kinds = [{"dtype": each.dtype.str, "shape": each.shape} for each in plain]
-    text = json.dumps({**header, "arrays": kinds}).encode()
-    body = [each.tobytes() for each in plain]
-    data = b"".join([FRAME.pack(MAGIC, len(text), sum(map(len, body))), text, *body])
-    try:
-        while data:
-            data = data[os.write(target, data[:AT_ONCE]) :]
-    except OSError as error:
-        raise ClosedError(str(error)) from error
+    left = memoryview(message(dict(header), blocks))
+    while left:
+        try:
+            left = left[os.write(target, left) :]
+        except BlockingIOError:
+            wait(target, select.POLLOUT, deadline)
+        except OSError as error:
+            raise ClosedError(str(error)) from error
 
 
-def read_message(source: int, deadline: float | None = None) -> tuple[dict[str, Any], list[Array]]:
-    """Read a message from a file descriptor.
+class Reader:
+    """Reads messages from a file descriptor.
 
     Parameters
     ----------
     source : int
         The file descriptor.
-    deadline : float or None
-        Of ``time.monotonic``; None to wait for as long as it takes.
-
-    Returns
-    -------
-    dict, list of ndarray
-        What the message says, and the arrays that it carries.
-
-    Raises
-    ------
-    ClosedError, DeadlineError, ProtocolError
-        If there is no message, none in time, or something else.
+    alive : callable
+        Whether whoever writes there is still alive.
     """
-    magic, header_length, body_length = FRAME.unpack(read_exactly(source, FRAME.size, deadline))
-    if magic != MAGIC or header_length > MOST_HEADER or body_length > MOST_BODY:
-        raise ProtocolError(f"a message must start with {MAGIC!r} and two lengths, got {magic!r}")
-    text = read_exactly(source, header_length, deadline)
-    body = read_exactly(source, body_length, deadline)
-    try:
-        header = json.loads(text)
-        kinds = [(np.dtype(each["dtype"]), tuple(map(int, each["shape"]))) for each in header["arrays"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ProtocolError(f"the header of a message cannot be read: {type(error).__name__}: {error}") from error
-    if any(dtype.hasobject or min(shape, default=0) < 0 for dtype, shape in kinds):
-        raise ProtocolError("arrays must be of numbers and have no negative sizes")
-    if sum(dtype.itemsize * prod(shape) for dtype, shape in kinds) != body_length:
-        raise ProtocolError(f"the arrays of a message take another number of bytes than the {body_length} sent")
-    arrays, start = [], 0
-    for dtype, shape in kinds:
-        stop = start + dtype.itemsize * prod(shape)
-        arrays.append(np.frombuffer(body[start:stop], dtype).reshape(shape).astype(dtype.newbyteorder("=")))
-        start = stop
-    return header, arrays
 
+    def __init__(self, source: int, alive: Callable[[], bool] = always) -> None:
+        self.source, self.alive = source, alive
+        self._ahead = bytearray()
 
-def read_exactly(source: int, count: int, deadline: float | None) -> bytes:
-    """So many bytes."""
-    found = bytearray()
-    while len(found) < count:
-        if deadline is not None:
-            ready, _, _ = select.select([source], [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
-                raise DeadlineError
-        some = os.read(source, min(AT_ONCE, count - len(found)))
-        if not some:
-            raise ClosedError("the other side has closed its end")
-        found += some
-    return bytes(found)
+    def read(self, deadline: float) -> tuple[dict[str, Any], bytearray]:
+        """Read a message.
+
+        Parameters
+        ----------
+        deadline : float
+            Of ``time.monotonic``.
+
+        Returns
+        -------
+        dict, bytearray
+            What the message says, and its body.
+
+        Raises
+        ------
+        ClosedError, DeadlineError, ProtocolError
+            If there is no message, none in time, or something else.
+        """
+        magic, header_length, body_length = FRAME.unpack(self._exactly(FRAME.size, deadline))
+        if magic != MAGIC or header_length > MOST_HEADER or body_length > MOST_BODY:
+            raise ProtocolError(f"a message must start with {MAGIC!r} and two lengths, got {magic!r}")
+        text, body = self._exactly(header_length, deadline), self._exactly(body_length, deadline)
+        try:
+            header = json.loads(text.decode())
+        except ValueError as error:
+            raise ProtocolError(f"the header of a message cannot be read: {type(error).__name__}: {error}") from error
+        if not isinstance(header, dict) or not isinstance(header.get("arrays"), list):
+            raise ProtocolError('the header of a message must be an object with the list "arrays"')
+        return header, body
+
+    def _exactly(self, count: int, deadline: float) -> bytearray:
+        found = self._ahead
+        while len(found) < count:
+            wait(self.source, select.POLLIN, deadline, self.alive)
+            some = os.read(self.source, max(AT_ONCE, count - len(found)))
+            if not some:
+                raise ClosedError("the other side has closed its end")
+            found += some
+        self._ahead = found[count:]
+        del found[count:]
+        return found

@@ -1,0 +1,319 @@
+"""A subject in a process of its own: its functions, called there."""
+
+import ctypes
+import json
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convgate.judging.subjects import python_host
+from convgate.judging.subjects.host import Host
+from convgate.judging.subjects.python_host import MOST_HELD, memory_of, pack, unpack
+from convgate.judging.subjects.wire import ProtocolError
+from convgate.problems.operators import FUNCTIONS
+from convgate.problems.problem import Problem
+
+__all__ = ["PREFIXES", "RemoteError", "RemoteSubject", "allow", "command_of", "holding", "hurried"]
+
+# Names of subjects that are no Python modules of this environment.
+PREFIXES = ("exec:", "lib:", "python:")
+# Beside the usual time for a call, for each term of a forward pass: loops of an interpreter take a microsecond for one,
+# and a backward pass has some of them.
+SECONDS_A_TERM = 2e-5
+# Exceptions that mean something to the judge; of others the name is kept.
+KNOWN = {each.__name__: each for each in (ValueError, TypeError, NotImplementedError)}
+# The fields of a problem that a subject is told, with the shape of its output.
+FIELDS = (
+    "operator",
+    "batch",
+    "channels",
+    "size",
+    "out_channels",
+    "kernel_size",
+    "stride",
+    "padding",
+    "dilation",
+    "groups",
+    "bias",
+    "ceil_mode",
+    "count_include_pad",
+    "divisor_override",
+    "output_size",
+)
+
+Array = NDArray[Any]
+
+
+class RemoteError(Exception):
+    """What a subject raised, where its class is not one that means something here."""
+
+
+def command_of(name: str) -> list[str]:
+    """The command that starts the host of a subject.
+
+    Parameters
+    ----------
+    name : str
+        ``module`` or ``module:attribute``; ``python:PATH NAME`` for the same in another environment; ``exec:COMMAND``,
+        whose words the shell's rules tell apart; or ``lib:PATH`` of a shared library.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+    """
+    kind, _, rest = name.partition(":")
+    if kind == "exec":
+        return shlex.split(rest)
+    if kind == "lib":
+        return [sys.executable, "-m", "convgate.judging.subjects.library_host", rest]
+    if kind != "python":
+        return python_command(sys.executable, name, sys.path)
+    words = shlex.split(rest)
+    if len(words) != 2:
+        raise ValueError(f"it must be python:PATH MODULE or python:PATH MODULE:ATTRIBUTE, got {name}")
+    return python_command(words[0], words[1], None)
+
+
+def python_command(python: str, subject: str, path: Sequence[str] | None) -> list[str]:
+    """The command of the host of a Python subject, with the folders to import it from if not that Python's own."""
+    configuration = {"subject": subject, "path": path, "functions": FUNCTIONS}
+    return [python, str(Path(python_host.__file__)), json.dumps(configuration)]
+
+
+def problem_fields(problem: Problem) -> dict[str, Any]:
+    """A problem as a subject is told of it."""
+    return {name: getattr(problem, name) for name in FIELDS}
+
+
+class RemoteSubject:
+    """A subject whose functions are called in a host.
+
+    Parameters
+    ----------
+    host : Host
+        Its process.
+
+    Raises
+    ------
+    HostDiedError, ProtocolError, OSError
+        If that cannot be started.
+    RemoteError
+        If it says that the subject could not be loaded.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        hello = host.start()
+        if "error" in hello:
+            raise RemoteError(f"{hello['error']}: {hello.get('message', '')}".removesuffix(": "))
+        self._layouts = bool(hello.get("layouts"))
+        # beside the usual time for a call, for the work of the case at hand
+        self.more_seconds = 0.0
+        self._session: Session | None = None
+        for name in hello["functions"]:
+            if name in FUNCTIONS:
+                setattr(self, name, partial(self._call, name))
+        if "dtypes" in hello:
+            self.dtypes = tuple(hello["dtypes"])
+        if hello.get("supports"):
+            self.supports: Callable[[Problem], bool] = partial(self._declared, "supports")
+        if hello.get("error_factor"):
+            self.error_factor: Callable[[Problem], Any] = partial(self._declared, "error_factor")
+
+    def _declared(self, question: str, problem: Problem) -> Any:
+        reply, _ = self.host.ask({question: problem_fields(problem), "arrays": []})
+        if "error" in reply:
+            raise exception_of(reply)
+        return reply.get(question)
+
+    def _call(self, name: str, *arguments: Any, **options: Any) -> Any:
+        entries, blocks, sent, words = [], [], list[Array](), []
+        for each in arguments:
+            if isinstance(each, np.ndarray):
+                entry, block = pack(each, layout=self._layouts)
+                words.append({"array": len(sent)})
+                sent.append(each)
+                entries.append(entry)
+                blocks.append(block)
+            else:
+                words.append({"value": each})
+        call: dict[str, Any] = {"call": name, "arguments": words, "options": options}
+        session = self._session
+        if session is not None:
+            call["hold"] = session.number(self.host)
+        seconds = self.host.seconds + self.more_seconds
+        reply, body = self.host.ask({"calls": [call], "arrays": entries}, blocks, seconds)
+        try:
+            (outcome,) = reply["replies"]
+            found, memory = received(reply["arrays"], body, sent)
+            for place, number in outcome.get("changed", {}).items():
+                overwrite(sent[int(place)], found[number], memory[number])
+            if session is not None:
+                session.rewrite(outcome.get("rewritten", ()), found)
+            results = results_of(outcome, found)
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            self.host.stop()
+            raise ProtocolError(f"a reply cannot be read: {type(error).__name__}: {error}") from error
+        if "error" in outcome:
+            raise exception_of(outcome)
+        if session is not None:
+            session.take(results)
+        return results[0] if len(results) == 1 and "returned" not in outcome else in_class(outcome, results)
+
+
+def allow(subject: Any, work: int) -> None:
+    """Give the calls of a subject the time that their work takes, in terms of a forward pass."""
+    if isinstance(subject, RemoteSubject):
+        subject.more_seconds = SECONDS_A_TERM * work
+
+
+@contextmanager
+def hurried(subject: Any, share: float) -> Iterator[None]:
+    """Calls of a subject inside the block have this share of the usual time."""
+    if not isinstance(subject, RemoteSubject):
+        yield
+        return
+    usual = subject.host.seconds
+    subject.host.seconds = share * usual
+    try:
+        yield
+    finally:
+        subject.host.seconds = usual
+
+
+class Session:
+    """Calls whose results are watched: what one of them returned, a later one may change."""
+
+    def __init__(self) -> None:
+        self.results: list[tuple[Any, ...]] = []
+        self.generation = 0
+
+    def number(self, host: Host) -> int:
+        """The number of the next call; of a process that has taken the place of another it is the first."""
+        if host.generation != self.generation:
+            self.results, self.generation = [], host.generation
+        return len(self.results)
+
+    def take(self, results: tuple[Any, ...]) -> None:
+        """Watch the results of a call."""
+        self.results.append(results if len(self.results) < MOST_HELD else ())
+
+    def rewrite(self, rewritten: Sequence[Sequence[int]], found: Sequence[Array]) -> None:
+        """Give results of earlier calls the values that they have now."""
+        for number, place, where in rewritten:
+            array, writeable = self.results[number][place], self.results[number][place].flags.writeable
+            array.flags.writeable = True
+            array[...] = found[where]
+            array.flags.writeable = writeable
+
+
+@contextmanager
+def holding(subject: Any) -> Iterator[None]:
+    """Calls of a subject inside the block change the results of earlier ones here too, if they do so in its process."""
+    if not isinstance(subject, RemoteSubject):
+        yield
+        return
+    subject._session = Session()  # noqa: SLF001 - its own module
+    try:
+        yield
+    finally:
+        subject._session = None  # noqa: SLF001
+
+
+def received(
+    entries: Sequence[Mapping[str, Any]], body: bytearray, sent: Sequence[Array]
+) -> tuple[list[Array], list[bytearray | None]]:
+    """The arrays of a reply, and the memory of those that came with a layout; what they share they share here too."""
+    own = list(unpack([dict(each) for each in entries if "shares" not in each and "empty" not in each], body))[::-1]
+    found: list[Array] = []
+    memory: list[bytearray | None] = []
+    for each in entries:
+        block = None
+        if "empty" in each:
+            found.append(empty(each["dtype"], tuple(each["shape"])))
+        elif "shares" in each:
+            kind, number = each["shares"]
+            found.append(inside(sent[number] if kind == "request" else found[number], each))
+        else:
+            array, start, end = own.pop()
+            found.append(array)
+            block = body[start:end] if "strides" in each else None
+        if "readonly" in each:
+            found[-1].flags.writeable = False
+        memory.append(block)
+    return found, memory
+
+
+def empty(dtype: str, shape: tuple[int, ...]) -> Array:
+    """An array of a dtype that does not travel: it is wrong whatever it holds."""
+    try:
+        return np.zeros(shape, dtype)
+    except (TypeError, ValueError):
+        return np.zeros(shape, object)
+
+
+def inside(other: Array, entry: Mapping[str, Any]) -> Array:
+    """An array in the memory of another one."""
+    start, end = memory_of(other)
+    memory: Any = (ctypes.c_char * (end - start)).from_address(start)
+    memory.owner = other
+    return np.ndarray(tuple(entry["shape"]), entry["dtype"], memory, entry["offset"], tuple(entry["strides"]))
+
+
+def overwrite(mine: Array, theirs: Array, memory: bytearray | None) -> None:
+    """Give an array the memory, and the form, that a call has left it with."""
+    if not mine.size:
+        return
+    start, end = memory_of(mine)
+    if memory is None:
+        if mine.shape != theirs.shape or mine.dtype != theirs.dtype:
+            raise ValueError("an input that is changed keeps its shape and dtype")
+        mine[...] = theirs
+        return
+    if len(memory) != end - start:
+        raise ValueError(f"an input takes {end - start} bytes, got {len(memory)}")
+    ctypes.memmove(start, bytes(memory), end - start)
+    with suppress(AttributeError, TypeError, ValueError):
+        changing: Any = mine
+        changing.dtype, changing.shape = theirs.dtype, theirs.shape
+
+
+def results_of(outcome: Mapping[str, Any], arrays: Sequence[Array]) -> tuple[Any, ...]:
+    """What a call returned, entry by entry; of what is no array there is a stand-in with the name of its class."""
+    if "error" in outcome:
+        return ()
+    outputs = outcome["outputs"]
+    if not isinstance(outputs, list) or not (outputs or "returned" in outcome):
+        raise ValueError(f"a reply must have outputs or an error, got {sorted(outcome)}")
+    return tuple(
+        None if each is None else stand_in(str(each["type"]))() if isinstance(each, dict) else arrays[int(each)]
+        for each in outputs
+    )
+
+
+def in_class(outcome: Mapping[str, Any], results: tuple[Any, ...]) -> Any:
+    """Several results in the class that they were returned in."""
+    name = outcome.get("returned", "tuple")
+    return list(results) if name == "list" else results if name == "tuple" else stand_in(str(name), tuple)(results)
+
+
+@cache
+def stand_in(name: str, *bases: type) -> type:
+    """A class by the name of another one."""
+    return type(name if name.isidentifier() else "Unnamed", bases, {})
+
+
+def exception_of(reply: Mapping[str, Any]) -> Exception:
+    """What was raised, as an exception by the same name, made of one that means something here if it was."""
+    name = str(reply["error"])
+    kind = KNOWN.get(str(reply.get("kind", name)), RemoteError)
+    raised: Exception = (kind if kind.__name__ == name else stand_in(name, kind))(str(reply.get("message", "")))
+    return raised
