@@ -31,7 +31,7 @@ import impl
 from convgate.cases.case import Case, array_shapes, broken_rule, values_of
 from convgate.cases.spec import format_spec, parse_spec
 from convgate.judging.checks import CHECKS, judge
-from convgate.judging.subjects.loader import DEFAULT_SUBJECT
+from convgate.judging.subjects.loader import DEFAULT_SUBJECT, LOCAL
 from convgate.judging.trial import Trial
 from convgate.problems.operators import OPERATORS, Array, perform
 from convgate.problems.problem import Problem
@@ -50,6 +50,8 @@ __all__ = ["CALLEES", "LARGE", "WAYS", "beside", "callee", "fits_all", "large", 
 
 Seconds = tuple[float, float]
 
+# In this process, so that it can be seen whose code is at work.
+SUBJECT = f"{LOCAL}{DEFAULT_SUBJECT}"
 # Of which seed the warm-up is, so that none of its problems need be among those measured.
 WARM_UP_SEED = 2**31
 WARM_UP_CASES = 10
@@ -100,7 +102,7 @@ def timed(work: Callable[[], object]) -> Seconds:
 
 def warm_up(operators: Sequence[str] = tuple(OPERATORS)) -> None:
     """Load what a worker loads before its first task, and see each operator once."""
-    prepare(DEFAULT_SUBJECT)
+    prepare(SUBJECT)
     for operator in operators:
         for case in draw_cases(operator, WARM_UP_SEED, 0, WARM_UP_CASES, impl):
             judge(case, impl)
@@ -112,7 +114,7 @@ def plan(profile: str, most: str, count: str) -> dict[str, Any]:
     And `count` problems of each operator from that sample to be put to all ways.
     """
     shards: list[Shard] = []
-    drawn = Plan(subject=DEFAULT_SUBJECT, profile=profile)
+    drawn = Plan(subject=SUBJECT, profile=profile)
     seconds = timed(lambda: shards.extend(list_shards(Here(), drawn, tuple(OPERATORS))))
     chosen = sampled(shards, int(most))
     return {
@@ -166,7 +168,7 @@ def rates(shards: Sequence[Shard]) -> dict[str, tuple[int, float, float]]:
         def judged(own: str = operator, tally: Tally = tally) -> None:
             for shard in shards:
                 if shard.operator == own:
-                    tally.merge(judge_shard(DEFAULT_SUBJECT, shard))
+                    tally.merge(judge_shard(SUBJECT, shard, 1).tally)
 
         seconds = timed(judged)
         if tally.failing:
@@ -226,7 +228,7 @@ def shares(shards: Sequence[Shard]) -> dict[str, dict[str, dict[str, int]]]:
         with looked_at(seen):
             for shard in shards:
                 if shard.operator == operator:
-                    judge_shard(DEFAULT_SUBJECT, shard)
+                    judge_shard(SUBJECT, shard, 1)
         by_check: dict[str, dict[str, int]] = {}
         for (check, who), number in seen.items():
             by_check.setdefault(check, {})[who] = number

@@ -21,7 +21,8 @@ from rich.text import Text
 
 from convgate.cases.spec import SpecError
 from convgate.diagnosis.store import FailureFileError, list_failures, unreadable_failures
-from convgate.judging.subjects.loader import DEFAULT_SUBJECT, SubjectError
+from convgate.judging.subjects.loader import DEFAULT_SUBJECT, LOCAL, SubjectError
+from convgate.judging.subjects.remote import PREFIXES
 from convgate.plugins import PluginError
 from convgate.problems.operators import OPERATORS
 from convgate.report import annotations, json, markdown
@@ -114,11 +115,25 @@ class Required(click.ParamType[dict[int, Fraction]]):
         return found
 
 
+def in_environment(subject: str, python: str | None) -> str:
+    """The name of a Python subject that is run by another Python."""
+    if python is None:
+        return subject
+    if subject.startswith((*PREFIXES, LOCAL)):
+        raise click.UsageError(f"--python is for Python subjects, MODULE or MODULE:ATTRIBUTE, got {subject!r}")
+    return f"python:{shlex.quote(python)} {shlex.quote(subject)}"
+
+
 def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+PYTHON = click.option(
+    "--python",
+    metavar="PATH",
+    help="Python to run the subject with, if it needs another environment: 3.8 or newer, with NumPy.",
+)
 REPORTS = click.option(
     "--reports",
     type=click.Path(path_type=Path, file_okay=False),
@@ -225,6 +240,7 @@ def main() -> None:
     # our own implementation is not installed with the package
     **({"default": DEFAULT_SUBJECT, "show_default": True} if find_spec(DEFAULT_SUBJECT) else {"required": True}),
 )
+@PYTHON
 @click.option(
     "--operators", type=Operators(), default=(), help="Operators to judge. Default: all that the subject implements."
 )
@@ -247,7 +263,7 @@ def main() -> None:
     default=Limits().case_seconds,
     show_default=True,
     metavar="SECONDS",
-    help="Time limit for one case.",
+    help="Time limit for one call on a small case; larger ones have more.",
 )
 @click.option(
     "--max-time",
@@ -260,6 +276,7 @@ def main() -> None:
 @output_options
 def gate(
     subject: str,
+    python: str | None,
     operators: tuple[str, ...],
     profile: str,
     seed: int,
@@ -277,7 +294,7 @@ def gate(
     """
     console = Console()
     plan = Plan(
-        subject=subject,
+        subject=in_environment(subject, python),
         operators=operators,
         profile=profile,
         seed=seed,
@@ -343,15 +360,17 @@ def report(run: Path, **files: Path | None) -> None:
 @click.option(
     "--subject", metavar="MODULE[:ATTR]", help=f"{SUBJECT_HELP} Default: where it failed, or {DEFAULT_SUBJECT}."
 )
+@PYTHON
 @click.option("--after", metavar="SPEC", default="", help="Spec of a case to call first.")
 @REPORTS
-def replay_command(what: str, subject: str | None, after: str, reports: Path) -> None:
+def replay_command(what: str, subject: str | None, python: str | None, after: str, reports: Path) -> None:
     """Judge one case again: a spec, a saved failure, or all saved ones.
 
     Exit code 0: fixed or passing; 1: still failing; 2: it could not be judged.
     """
     console = Console()
     try:
+        subject = subject if python is None else in_environment(subject or DEFAULT_SUBJECT, python)
         targets = targets_of(what, reports, subject, DEFAULT_SUBJECT, after)
         replayed = []
         for target in targets:

@@ -19,6 +19,7 @@ from convgate.diagnosis.repeats import MORE_CALLS, REPEATABLE, repeatable
 from convgate.judging import relations
 from convgate.judging.checks import OUTPUTS, relations_of
 from convgate.judging.compare import Bound, Copied
+from convgate.judging.subjects.loader import LOCAL
 from convgate.judging.subjects.remote import PREFIXES
 from convgate.judging.trial import Trial
 from convgate.oracle_list import Certified
@@ -168,7 +169,7 @@ def repro_source(
         return REPLAY.format(
             headline=headline, words=["replay", spec, "--subject", subject_name], test=case.problem.operator
         )
-    module, _, attribute = subject_name.partition(":")
+    module, _, attribute = subject_name.removeprefix(LOCAL).partition(":")
     attributes = tuple(attribute.split(".")) if attribute else ()
     test = f"test_{case.problem.operator}"
     dead = result.symptom in {"crashed", "timed out"}

@@ -17,7 +17,7 @@ from convgate.judging.determined import undetermined
 from convgate.judging.norm_bound import NormBound, norm_bound
 from convgate.judging.relations import Recall
 from convgate.judging.subjects.loader import error_factor
-from convgate.judging.subjects.remote import allow
+from convgate.judging.subjects.remote import allow, make_ahead
 from convgate.oracle_list import Certified, real, torch_oracle, vectorized
 from convgate.problems.operators import Array, Arrays, Call, Operator, perform
 
@@ -184,9 +184,19 @@ class Trial:
             # those of an earlier call, if it left them as they were
             usable = [each.arrays for each in self._calls.values() if each.kept]
             arrays = usable[0] if usable else self.arrays()
+            if self.sampled and not self._calls:
+                self._make_ahead(call, arrays)
             outcome = self.call(call, arrays)
             self._calls[call.function] = Called(call, arrays, outcome, self.kept(arrays))
         return self._calls[call.function]
+
+    def _make_ahead(self, first: Call, arrays: Arrays) -> None:
+        """Have the calls of all outputs made together, as all of them will be asked for."""
+        makes = (self.operator.forward, self.operator.backward)
+        calls = [make(self.problem) for make in makes if make is not None and self.rule is None]
+        present = [call for call in calls if not self.lacks(call)]
+        if len(present) > 1 and present[0] == first:
+            make_ahead(self.subject, [(call, arrays) for call in present])
 
     def _recall(self, own: Arrays, call: Call, arrays: Arrays) -> Mapping[str, Any] | None:
         """What the subject returned for a call of the case on its own data; None if this is another call.

@@ -8,8 +8,8 @@ from convgate.results.picture import Picture
 
 __all__ = ["FORMAT_VERSION", "Failure", "When", "replay_line", "sentence", "told_when"]
 
-# What a subject is asked for by: module or module:attribute, exec:COMMAND or lib:PATH.
-NAME = re.compile(r"\w+(\.\w+)*(:\w+(\.\w+)*)?|(exec|lib):.+")
+# What a subject is asked for by: module or module:attribute, python:PATH NAME, exec:COMMAND or lib:PATH.
+NAME = re.compile(r"(local:)?\w+(\.\w+)*(:\w+(\.\w+)*)?|(python|exec|lib):.+")
 FORMAT_VERSION = 2
 
 

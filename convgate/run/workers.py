@@ -13,15 +13,13 @@ from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
+from convgate.judging.subjects.host import ONE_THREAD
 from convgate.oracle_list import definition
 from convgate.run.limits import Limits
 
 __all__ = ["Dead", "Workers", "open_workers"]
 
 Answer = TypeVar("Answer")
-
-# One thread each: the workers are as many as the cores, and the problems small.
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 # A process that is started anew takes a second or two to load PyTorch and the engine. So one that has loaded them, and
 # called nothing, is kept, and workers are forked from it: they are as fresh, and there in some hundredths of a second.
@@ -117,8 +115,8 @@ def open_workers(
     limits : Limits or None
         What their tasks are held to; None for the usual ones.
     """
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(ONE_THREAD)
     context = multiprocessing.get_context(METHOD)
     if METHOD == "forkserver":
         context.set_forkserver_preload(PRELOADED)

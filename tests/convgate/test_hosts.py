@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,12 +17,13 @@ from hypothesis.extra import numpy as arrays_of
 import impl
 from convgate.cases.case import Case
 from convgate.cases.spec import parse_spec
-from convgate.judging.checks import judge
+from convgate.judging.checks import judge, judge_trial
 from convgate.judging.subjects.host import Host, HostDiedError
 from convgate.judging.subjects.loader import SubjectError, load_subject
 from convgate.judging.subjects.python_host import message, pack, unpack
 from convgate.judging.subjects.remote import RemoteSubject, command_of
 from convgate.judging.subjects.wire import ClosedError, DeadlineError, ProtocolError, Reader, write_message
+from convgate.judging.trial import Trial
 from convgate.results.events import RunFinished
 from convgate.results.record import RunRecord
 from convgate.results.verdicts import primary_failure
@@ -108,7 +110,7 @@ def sent(array: np.ndarray, *, layout: bool) -> np.ndarray:
     return found
 
 
-def through_a_pipe(header: dict, blocks: list[bytes]) -> tuple[dict, bytearray]:
+def through_a_pipe(header: dict[str, Any], blocks: list[bytes]) -> tuple[dict[str, Any], bytearray]:
     source, target = os.pipe()
     os.set_blocking(target, False)
     try:
@@ -182,7 +184,7 @@ def test_what_is_no_message_is_refused(data: bytes, error: type[Exception]) -> N
         ([{"dtype": "<f8"}], b"x" * 8),
     ],
 )
-def test_arrays_that_the_body_does_not_hold_are_refused(entries: list[dict], body: bytes) -> None:
+def test_arrays_that_the_body_does_not_hold_are_refused(entries: list[dict[str, Any]], body: bytes) -> None:
     with pytest.raises((ValueError, KeyError)):
         list(unpack(entries, bytearray(body)))
 
@@ -298,7 +300,7 @@ def test_the_example_in_plain_python_conforms_and_is_short(tmp_path: Path) -> No
     [
         ("exec:no-such-program", "No such file or directory"),
         (f"exec:{sys.executable} -c 'print(1)'", "the process ended with exit code 0"),
-        ("lib:no-such-library.so", "exit code 1; it wrote: .*no-such-library.so"),
+        ("lib:no-such-library.so", "OSError: .*no-such-library.so"),
         ("exec:'", "No closing quotation"),
     ],
 )
@@ -310,3 +312,79 @@ def test_what_cannot_be_started_is_said_with_what_to_give(name: str, message: st
 def test_a_library_is_called_by_a_host_of_ours() -> None:
     assert command_of("lib:a b.so") == [sys.executable, "-m", "convgate.judging.subjects.library_host", "a b.so"]
     assert command_of("exec:node 'my subject.js' --fast") == ["node", "my subject.js", "--fast"]
+
+
+COUNTS = """
+import os
+import impl
+
+CALLS = []
+
+def max_pool2d(x, kernel_size, **options):
+    CALLS.append("forward")
+    if MODE == "writes":
+        x += 1
+    return impl.max_pool2d(x, kernel_size, **options)
+
+def max_pool2d_backward(grad_output, x, kernel_size, **options):
+    CALLS.append("backward")
+    if MODE == "crashes":
+        os.abort()
+    return impl.max_pool2d_backward(grad_output, x, kernel_size, **options)
+"""
+
+
+def counted(folder: Path, mode: str, monkeypatch: pytest.MonkeyPatch) -> tuple[RemoteSubject, list[int]]:
+    """A subject of Python in its host, and how many calls each message to it has had."""
+    monkeypatch.syspath_prepend(folder)
+    (folder / f"counts_{mode}.py").write_text(f"MODE = {mode!r}\n{COUNTS}")
+    found, sizes = load_subject(f"counts_{mode}"), []
+    asked = found.host.ask
+
+    def ask(request: dict[str, Any], *others: Any) -> Any:
+        sizes.append(len(request["calls"]))
+        return asked(request, *others)
+
+    monkeypatch.setattr(found.host, "ask", ask)
+    return found, sizes
+
+
+def test_forward_and_backward_of_a_case_are_called_in_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, sizes = counted(tmp_path, "well", monkeypatch)
+    results = judge_trial(Trial(parse_spec("max_pool2d:h5w5k2"), there, sampled=True), ["forward", "grad_input"])
+    assert [each.verdict for each in results] == ["passed", "passed"]
+    assert sizes == [2]
+
+
+def test_a_crash_in_such_a_message_is_the_outcome_of_the_call_that_crashes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, sizes = counted(tmp_path, "crashes", monkeypatch)
+    results = judge_trial(Trial(parse_spec("max_pool2d:h5w5k2"), there, sampled=True), ["forward", "grad_input"])
+    assert [(each.check, each.verdict) for each in results] == [("forward", "passed"), ("grad_input", "crashed")]
+    assert sizes == [2, 1, 1]
+
+
+def test_a_call_that_changes_its_input_says_nothing_of_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, sizes = counted(tmp_path, "writes", monkeypatch)
+    results = judge_trial(Trial(parse_spec("max_pool2d:h5w5k2"), there, sampled=True), ["grad_input", "purity"])
+    assert [(each.check, each.verdict) for each in results] == [("grad_input", "passed"), ("purity", "failed")]
+    assert sizes[0] == 1
+
+
+def test_a_subject_may_be_run_by_another_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which has its own path: what is found by that of the judge is not found there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here.py").write_text("import impl_elsewhere\nim2col = impl_elsewhere.im2col\n")
+    (tmp_path / "impl_elsewhere.py").write_text("def im2col(*arguments, **options):\n    raise NotImplementedError\n")
+    found = load_subject(f"python:{sys.executable} here")
+    failures = judge(parse_spec("im2col:h4w4k2"), found, ["forward"])
+    assert [(each.verdict, each.refused) for each in failures] == [("unsupported", True)]
+    with pytest.raises(SubjectError, match="it must be python:PATH MODULE"):
+        load_subject(f"python:{sys.executable}")
+    with pytest.raises(SubjectError, match="No module named 'numpyless'"):
+        load_subject(f"python:{sys.executable} numpyless")

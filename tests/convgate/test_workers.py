@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from convgate.run.workers import THREADS, open_workers
+from convgate.judging.subjects.host import ONE_THREAD
+from convgate.run.workers import open_workers
 
 # Starts a worker that waits, and tells of it.
 WAITING = """
@@ -42,7 +43,7 @@ def test_workers_have_the_environment_and_the_path_of_whoever_opens_them(
             with open_workers(1) as workers:
                 assert workers.call(os.getenv, "CONVGATE_TEST", seconds=60) == value
                 assert workers.call(who, seconds=60) == value
-                assert [workers.call(os.getenv, name, seconds=60) for name in THREADS] == ["1"] * len(THREADS)
+                assert [workers.call(os.getenv, name, seconds=60) for name in ONE_THREAD] == ["1"] * len(ONE_THREAD)
     with open_workers(1) as workers:
         assert workers.call(os.getenv, "CONVGATE_TEST", seconds=60) is None
 

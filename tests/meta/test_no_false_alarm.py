@@ -95,7 +95,7 @@ def test_correct_subjects_conform_however_they_compute(operator: str, part: int)
 def test_other_libraries_conform_where_they_are_installed(subject: str, library: str) -> None:
     pytest.importorskip(library)
     for operator in operators_of(subject):
-        tally = judge_shard(subject, Shard(operator, 0, 0, 10))
+        tally = judge_shard(subject, Shard(operator, 0, 0, 10), 1).tally
         assert verdict_of(tally, [operator], [])[0] == "conforms", [(spec, r.message) for spec, r in tally.failing]
 
 

@@ -21,12 +21,15 @@ from convgate.judging.subjects.wire import (
     write_message,
 )
 
-__all__ = ["CALL_SECONDS", "STARTING_SECONDS", "Host", "HostDiedError"]
+__all__ = ["CALL_SECONDS", "ONE_THREAD", "STARTING_SECONDS", "Host", "HostDiedError"]
 
 # For one call, and to start.
 CALL_SECONDS, STARTING_SECONDS = 5.0, 60.0
 # For a process that was killed to be gone, and for a copy of one to be there.
 ENDING_SECONDS = 10.0
+# Problems are small, and there are as many workers as cores. A host with one thread can also make copies of itself.
+LIBRARIES = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
+ONE_THREAD = {**{f"{name}_NUM_THREADS": "1" for name in LIBRARIES}, "VECLIB_MAXIMUM_THREADS": "1"}
 # Of what a process wrote to standard error before it died.
 MOST_LINES = 5
 
@@ -93,7 +96,7 @@ class Host:
             self._process = subprocess.Popen(
                 self.command,
                 pass_fds=(theirs_in, theirs_out),
-                env={**os.environ, "CONVGATE_IN": str(theirs_in), "CONVGATE_OUT": str(theirs_out)},
+                env={**ONE_THREAD, **os.environ, "CONVGATE_IN": str(theirs_in), "CONVGATE_OUT": str(theirs_out)},
                 stdin=subprocess.DEVNULL,
                 stderr=self._said,
             )
@@ -173,7 +176,7 @@ class Host:
         try:
             reply, body = self._reader.read(time.monotonic() + seconds)
         except DeadlineError:
-            message = f"no answer after {seconds:g} s{self._last_words()}"
+            message = f"no answer after {seconds:.3g} s{self._last_words()}"
             self.renew()
             raise HostDiedError("timed_out", message) from None
         except ClosedError:

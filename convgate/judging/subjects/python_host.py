@@ -15,6 +15,7 @@ import select
 import signal
 import struct
 import sys
+import traceback
 from collections import namedtuple
 from typing import Any, Callable, Iterable, Iterator, Sequence
 
@@ -412,6 +413,7 @@ def hello(subject: Any, functions: Sequence[str], *, layouts: bool) -> dict[str,
         "protocol": PROTOCOL,
         "functions": [name for name in functions if callable(getattr(subject, name, None))],
         "layouts": layouts,
+        "several": True,
         "supports": callable(getattr(subject, "supports", None)),
         "error_factor": callable(getattr(subject, "error_factor", None)),
         "arrays": [],
@@ -450,8 +452,10 @@ def serve_in_copies(judge: Endpoint, subject: Any, said: dict[str, Any]) -> None
         if not copy:
             try:
                 serve(judge, subject)
-            finally:
-                os._exit(0)
+            except BaseException:  # noqa: BLE001 - the copy must not go on as if it were the original
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
         judge.write(message({**said, "process": copy}))
         _, status = os.waitpid(copy, 0)
         if judge.deserted():

@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convgate.judging.subjects import python_host
-from convgate.judging.subjects.host import Host
+from convgate.judging.subjects.host import Host, HostDiedError
 from convgate.judging.subjects.python_host import MOST_HELD, memory_of, pack, unpack
 from convgate.judging.subjects.wire import ProtocolError
-from convgate.problems.operators import FUNCTIONS
+from convgate.problems.operators import FUNCTIONS, Arrays, Call
 from convgate.problems.problem import Problem
 
-__all__ = ["PREFIXES", "RemoteError", "RemoteSubject", "allow", "command_of", "holding", "hurried"]
+__all__ = ["PREFIXES", "RemoteError", "RemoteSubject", "allow", "command_of", "holding", "hurried", "make_ahead"]
 
 # Names of subjects that are no Python modules of this environment.
 PREFIXES = ("exec:", "lib:", "python:")
@@ -117,7 +118,10 @@ class RemoteSubject:
         self._layouts = bool(hello.get("layouts"))
         # beside the usual time for a call, for the work of the case at hand
         self.more_seconds = 0.0
+        self._several = bool(hello.get("several"))
         self._session: Session | None = None
+        # calls that have been made ahead of time
+        self._ahead: list[Ahead] = []
         for name in hello["functions"]:
             if name in FUNCTIONS:
                 setattr(self, name, partial(self._call, name))
@@ -134,39 +138,166 @@ class RemoteSubject:
             raise exception_of(reply)
         return reply.get(question)
 
+    def make_ahead(self, calls: Sequence[tuple[str, Sequence[Any], Mapping[str, Any]]]) -> None:
+        """Make calls in one message, for those that ask for the same next, in this order.
+
+        Parameters
+        ----------
+        calls : sequence of (str, sequence, dict)
+            Function, arguments and options of each.
+        """
+        if not self._several:
+            return
+        request = Request(layouts=self._layouts)
+        for name, arguments, options in calls:
+            request.add(name, arguments, options)
+        # if it dies, which call it was and how that ends is found out when they are made one by one
+        with suppress(HostDiedError):
+            made = self._made(request, len(calls) * self._seconds)
+            self._ahead = [Ahead(*call, outcome) for call, outcome in zip(calls, made, strict=True)]
+
+    @property
+    def _seconds(self) -> float:
+        return self.host.seconds + self.more_seconds
+
+    def _made(self, request: "Request", seconds: float) -> list["Answered"]:
+        """Make the calls of a request.
+
+        Raises
+        ------
+        HostDiedError, ProtocolError
+            If the host dies of it, or its reply is none.
+        """
+        reply, body = self.host.ask(request.header(), request.blocks, seconds)
+        with readable(self.host):
+            found, memory = received(reply["arrays"], body, request.sent)
+            outcomes = [Answered(each, request.sent, found, memory) for each in reply["replies"]]
+            if len(outcomes) != len(request.calls):
+                raise ValueError(f"{len(request.calls)} calls have {len(outcomes)} replies")
+        return outcomes
+
     def _call(self, name: str, *arguments: Any, **options: Any) -> Any:
-        entries, blocks, sent, words = [], [], list[Array](), []
-        for each in arguments:
-            if isinstance(each, np.ndarray):
-                entry, block = pack(each, layout=self._layouts)
-                words.append({"array": len(sent)})
-                sent.append(each)
-                entries.append(entry)
-                blocks.append(block)
-            else:
-                words.append({"value": each})
-        call: dict[str, Any] = {"call": name, "arguments": words, "options": options}
-        session = self._session
-        if session is not None:
-            call["hold"] = session.number(self.host)
-        seconds = self.host.seconds + self.more_seconds
-        reply, body = self.host.ask({"calls": [call], "arrays": entries}, blocks, seconds)
-        try:
-            (outcome,) = reply["replies"]
-            found, memory = received(reply["arrays"], body, sent)
-            for place, number in outcome.get("changed", {}).items():
-                overwrite(sent[int(place)], found[number], memory[number])
+        ahead = self._ahead.pop(0) if self._ahead else None
+        if ahead is not None and ahead.is_of(name, arguments, options):
+            session, outcome = None, ahead.outcome
+        else:
+            self._ahead, session = [], self._session
+            request = Request(layouts=self._layouts)
+            request.add(name, arguments, options)
             if session is not None:
-                session.rewrite(outcome.get("rewritten", ()), found)
-            results = results_of(outcome, found)
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            self.host.stop()
-            raise ProtocolError(f"a reply cannot be read: {type(error).__name__}: {error}") from error
-        if "error" in outcome:
-            raise exception_of(outcome)
+                request.calls[0]["hold"] = session.number(self.host)
+            (outcome,) = self._made(request, self._seconds)
+        said, found = outcome.said, outcome.found
+        with readable(self.host):
+            for place, number in said.get("changed", {}).items():
+                overwrite(outcome.sent[int(place)], found[number], outcome.memory[number])
+                # the calls after it were made on what the arrays were before
+                self._ahead = []
+            if session is not None:
+                session.rewrite(said.get("rewritten", ()), found)
+            results = results_of(said, found)
+        if "error" in said:
+            raise exception_of(said)
         if session is not None:
             session.take(results)
-        return results[0] if len(results) == 1 and "returned" not in outcome else in_class(outcome, results)
+        return results[0] if len(results) == 1 and "returned" not in said else in_class(said, results)
+
+
+@contextmanager
+def readable(host: Host) -> Iterator[None]:
+    """A reply that cannot be read inside the block ends its host.
+
+    Raises
+    ------
+    ProtocolError
+        If it cannot.
+    """
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        host.stop()
+        raise ProtocolError(f"a reply cannot be read: {type(error).__name__}: {error}") from error
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a host says of a call, with the arrays that were sent and those of the reply, and their memory."""
+
+    said: Mapping[str, Any]
+    sent: Sequence[Array]
+    found: Sequence[Array]
+    memory: Sequence[bytearray | None]
+
+
+class Request:
+    """A message of calls while it is made.
+
+    Parameters
+    ----------
+    layouts : bool
+        Whether arrays travel with their layout in memory.
+    """
+
+    def __init__(self, *, layouts: bool) -> None:
+        self.layouts = layouts
+        self.calls: list[dict[str, Any]] = []
+        self.sent: list[Array] = []
+        self.entries: list[dict[str, Any]] = []
+        self.blocks: list[bytes] = []
+
+    def add(self, name: str, arguments: Sequence[Any], options: Mapping[str, Any]) -> None:
+        """Add a call; an array that another call has too is sent once."""
+        words = [{"array": self._number(e)} if isinstance(e, np.ndarray) else {"value": e} for e in arguments]
+        self.calls.append({"call": name, "arguments": words, "options": options})
+
+    def header(self) -> dict[str, Any]:
+        """What the message says."""
+        return {"calls": self.calls, "arrays": self.entries}
+
+    def _number(self, array: Array) -> int:
+        for number, each in enumerate(self.sent):
+            if each is array:
+                return number
+        entry, block = pack(array, layout=self.layouts)
+        self.sent.append(array)
+        self.entries.append(entry)
+        self.blocks.append(block)
+        return len(self.sent) - 1
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """A call that was made ahead of time, and what came of it."""
+
+    name: str
+    arguments: Sequence[Any]
+    options: Mapping[str, Any]
+    outcome: Answered
+
+    def is_of(self, name: str, arguments: Sequence[Any], options: Mapping[str, Any]) -> bool:
+        """Whether it is this very call."""
+        return (
+            self.name == name
+            and self.options == options
+            and len(self.arguments) == len(arguments)
+            and all(map(is_same, self.arguments, arguments))
+        )
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two arguments are the same array, or equal values."""
+    return one is other or (not isinstance(one, np.ndarray) and not isinstance(other, np.ndarray) and one == other)
+
+
+def make_ahead(subject: Any, calls: Sequence[tuple[Call, Arrays]]) -> None:
+    """Have calls made in one message where the subject runs in a host that takes several; they must come next."""
+    if isinstance(subject, RemoteSubject):
+        subject.make_ahead(
+            [
+                (call.function, [a[e] if isinstance(e, str) else e for e in call.arguments], call.options)
+                for call, a in calls
+            ]
+        )
 
 
 def allow(subject: Any, work: int) -> None:
