@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
+import torch.fx.experimental.symbolic_shapes  # the first gradient loads it, which takes a while: so it is loaded here
 import torch.nn.functional as F  # noqa: N812 - the name by which everybody knows it
 
 if TYPE_CHECKING:
