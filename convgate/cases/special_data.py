@@ -15,7 +15,7 @@ from convgate.problems.problem import Problem
 __all__ = ["special"]
 
 # NaN hides infinities, and infinities of both signs give NaN: on most seeds there are infinities alone.
-SPECIAL = ((np.nan, np.inf, -np.inf), (np.inf, -np.inf), (np.nan,), (np.inf, -np.inf))
+KINDS_BY_THEME = ((np.nan, np.inf, -np.inf), (np.inf, -np.inf), (np.nan,), (np.inf, -np.inf))
 
 
 def special(operator: Operator, problem: Problem, dtype: str, seed: int, name: str, shape: Shape, of: Lattice) -> Array:
@@ -46,7 +46,7 @@ def special(operator: Operator, problem: Problem, dtype: str, seed: int, name: s
         values = np.where((words % every == 0).reshape(shape), chosen_from(small, words).reshape(shape), values)
     if not not_finite:
         return values
-    kinds = SPECIAL[theme // 4 % len(SPECIAL)]
+    kinds = KINDS_BY_THEME[theme // 4 % len(KINDS_BY_THEME)]
     window = max(6, *operator.roundings(problem).values())
     rest = (words >> np.uint64(8)) % np.uint64(window) == 0
     chosen = in_each(problem, name, words, shape) | (rest.reshape(shape) if name in {"x", "columns"} else False)

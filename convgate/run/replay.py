@@ -106,7 +106,7 @@ def replay(target: Target) -> Replayed:
     """Judge the case again in processes of its own."""
     try:
         with open_workers(1) as workers:
-            answer = workers.call(judge_again, target, seconds=workers.limits.fresh_seconds)
+            answer = workers.call(judge_target, target, seconds=workers.limits.fresh_seconds)
     except SubjectError as error:
         return Replayed(target, "error", str(error))
     if isinstance(answer, Dead):
@@ -114,7 +114,7 @@ def replay(target: Target) -> Replayed:
     return answer
 
 
-def judge_again(target: Target) -> Replayed:
+def judge_target(target: Target) -> Replayed:
     """Judge a case with all checks; whatever it fails in counts, not only what it once failed in.
 
     Raises

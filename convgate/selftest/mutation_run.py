@@ -18,7 +18,7 @@ from convgate.run.workers import Workers, open_workers
 from convgate.selftest.batch import Asked, answered, in_groups, submit
 from convgate.selftest.faults.mutants import Mutant, equivalents, functions_of_protocol, mutants_of
 
-__all__ = ["Found", "Survey", "survey"]
+__all__ = ["FoundBy", "Survey", "survey"]
 
 # Where mutants are found by name, and what they are made of; in the judge's own process, to share the oracles' work.
 SUBJECTS = f"{LOCAL}{mutants_of.__module__}"
@@ -28,7 +28,7 @@ ALONE = 10
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundBy:
     """The case and the check that find a mutant first; without them if it cannot be loaded, or its process dies."""
 
     mutant: str
@@ -56,7 +56,7 @@ class Survey:
     profile: str
     seed: int
     mutants: dict[str, Mutant]
-    found: dict[str, Found]
+    found: dict[str, FoundBy]
     equivalents: dict[str, str]
 
     @property
@@ -70,7 +70,7 @@ class Survey:
         return [each for each in self.mutants.values() if each.id not in self.found and each.id not in self.equivalents]
 
     @property
-    def not_equivalent(self) -> list[Found]:
+    def not_equivalent(self) -> list[FoundBy]:
         """Mutants that are said to be equivalent, and are found all the same."""
         return [found for name, found in self.found.items() if name in self.equivalents]
 
@@ -106,7 +106,7 @@ def survey(*, profile: str, seed: int, jobs: int, everything: bool = False) -> I
     """
     mutants, known = dict(mutants_of(DEFAULT_SUBJECT)), dict(equivalents())
     judged = [each for each in mutants.values() if everything or each.id not in known]
-    found: dict[str, Found] = {}
+    found: dict[str, FoundBy] = {}
     with open_workers(jobs, prepare, ORIGINAL) as workers:
         shards = []
         for operator in OPERATORS:
@@ -116,7 +116,7 @@ def survey(*, profile: str, seed: int, jobs: int, everything: bool = False) -> I
         in_turn = [shard for each in zip_longest(*shards) for shard in each if shard is not None]
         for done, shard in enumerate(in_turn, 1):
             living = [each.id for each in judged if shard.operator in each.operators and each.id not in found]
-            found |= {each.mutant: each for each in judge_shard(workers, living, shard)}
+            found |= {each.mutant: each for each in judge_mutants(workers, living, shard)}
             yield Progressed("judging", done, len(in_turn))
     yield Survey(profile, seed, mutants, found, known)
 
@@ -129,16 +129,16 @@ def one_by_one(shards: Sequence[Shard]) -> Iterator[Shard]:
     yield from others
 
 
-def judge_shard(workers: Workers, mutants: Sequence[str], shard: Shard) -> Iterator[Found]:
+def judge_mutants(workers: Workers, mutants: Sequence[str], shard: Shard) -> Iterator[FoundBy]:
     """What finds each of some mutants first among the cases of a shard."""
     functions = frozenset(functions_of_protocol(shard.operator))
     groups = in_groups([Asked(f"{SUBJECTS}:{mutant}", functions, quick=True) for mutant in mutants])
     futures = [submit(workers, ORIGINAL, group, shard) for group in groups]
     for group, future in zip(groups, futures, strict=True):
         part = answered(workers, future, ORIGINAL, group, shard)
-        yield from (Found(mutant_of(subject), shard.operator) for subject in sorted(part.dead))
+        yield from (FoundBy(mutant_of(subject), shard.operator) for subject in sorted(part.dead))
         for subject, findings in part.findings.items():
-            yield from (Found(mutant_of(subject), shard.operator, each.checks[0], each.spec) for each in findings)
+            yield from (FoundBy(mutant_of(subject), shard.operator, each.checks[0], each.spec) for each in findings)
 
 
 def mutant_of(subject: str) -> str:

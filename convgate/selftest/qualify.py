@@ -304,10 +304,10 @@ def told_by_the_gate(workers: Workers, suspect: Suspect) -> Iterator[Explained]:
     if not suspect.asked.quick:
         groups = groups_of(Tally(failing=suspect.failing))
         for failure, _ in distinct_failures(workers, suspect.asked.subject, groups, suspect.judged):
-            yield explained(failure)
+            yield as_explained(failure)
 
 
-def explained(failure: Failure) -> Explained:
+def as_explained(failure: Failure) -> Explained:
     """What the gate tells of a failure."""
     return Explained(
         check=failure.check,
@@ -372,10 +372,10 @@ def says_the_same(fault: Fault, told: Sequence[Explained]) -> bool:
     stream = np.random.PCG64(0)
     drawn = draw_cases(firsts[0].problem.operator, 0, 0, SAMPLED, load_subject(CORRECT))
     of_empty = parse_spec(fault.spec).problem.batch == 0
-    cases = comparable([*firsts, *around(firsts, stream), *drawn], of_empty=of_empty)
+    cases = with_features([*firsts, *around(firsts, stream), *drawn], of_empty=of_empty)
     met = who_meets(words, firsts, cases)
     inside = compress(cases, met.max(axis=0))
-    further = comparable(around([*firsts, *inside], stream, AROUND), of_empty=of_empty)
+    further = with_features(around([*firsts, *inside], stream, AROUND), of_empty=of_empty)
     met = np.hstack([met, who_meets(words, firsts, further)])
     said: Bools = np.logical_or.reduce(met[1:])
     differing = np.flatnonzero(np.not_equal(met[0], said)).tolist()
@@ -385,7 +385,7 @@ def says_the_same(fault: Fault, told: Sequence[Explained]) -> bool:
     return all(shows(fault, told, everything[number]) in {None, bool(said[number])} for number in differing)
 
 
-def comparable(cases: Iterable[Case], *, of_empty: bool) -> list[Case]:
+def with_features(cases: Iterable[Case], *, of_empty: bool) -> list[Case]:
     """Those that have a class for every feature; of no images, where there is nothing to see, only if that is meant."""
     return [case for case in cases if vector_of(case) is not None and (case.problem.batch > 0 or of_empty)]
 

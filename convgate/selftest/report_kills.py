@@ -114,7 +114,7 @@ def by_class(found: Qualification) -> dict[int, list[JudgedFault]]:
     return dict(sorted(classes.items()))
 
 
-def summary(found: Qualification) -> str:
+def one_line(found: Qualification) -> str:
     """What it came to, in a sentence or two."""
     total = len(found.faults)
     killed = total - len(found.survivors)
@@ -179,7 +179,7 @@ def show_kills(found: Qualification, console: Console) -> None:
         replay = f"convgate replay {fault.smallest}{after} --subject convgate.selftest.faults:{fault.name}"
         line = f"survives: {fault.name} (class {fault.bug_class}); look at {replay}"
         console.print(Text(line, "bold red"), soft_wrap=True)
-    console.print(Text(summary(found), "bold red" if found.survivors else "bold green"), soft_wrap=True)
+    console.print(Text(one_line(found), "bold red" if found.survivors else "bold green"), soft_wrap=True)
 
 
 def table_of_faults(found: Qualification) -> Table:
@@ -248,7 +248,7 @@ def blocks(found: Qualification) -> Iterator[str]:
     yield "# The kill matrix"
     versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
     yield (
-        f"{summary(found)} Made by `{found.command} --markdown FILE` in "
+        f"{one_line(found)} Made by `{found.command} --markdown FILE` in "
         f"{found.seconds:,.0f} s with {found.jobs} workers{resumed(found)} ({escaped(versions)})."
     )
     total = len(found.faults)

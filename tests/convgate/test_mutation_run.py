@@ -10,7 +10,7 @@ from convgate.run.shards import Shard
 from convgate.run.tasks import prepare
 from convgate.run.workers import open_workers
 from convgate.selftest.faults.mutants import mutants_of
-from convgate.selftest.mutation_run import Found, Survey, judge_shard, one_by_one
+from convgate.selftest.mutation_run import FoundBy, Survey, judge_mutants, one_by_one
 from convgate.selftest.report_mutants import show_survey
 
 MUTANTS = {each.becomes: each for each in mutants_of("impl").values() if each.function in {"add_columns", "col2im"}}
@@ -21,7 +21,7 @@ KEEPS = MUTANTS["return np.moveaxis(sums[:, *windows.interior], -1, 0)"].id
 def surveyed(**changes: Any) -> Survey:
     """A survey of two mutants of which one is found, and the other equivalent."""
     mutants = {each.id: each for each in MUTANTS.values() if each.id in {ASSIGNS, KEEPS}}
-    found = {ASSIGNS: Found(ASSIGNS, "col2im", "forward", "col2im:h3k2x1")}
+    found = {ASSIGNS: FoundBy(ASSIGNS, "col2im", "forward", "col2im:h3k2x1")}
     return replace(Survey("pr", 0, mutants, found, {KEEPS: "the protocol leaves it open"}), **changes)
 
 
@@ -35,8 +35,8 @@ def shown(survey: Survey) -> str:
 def test_a_mutant_is_found_by_the_first_case_and_check_that_show_it() -> None:
     shard = Shard("col2im", specs=("col2im:h2k1", "col2im:h3k2x1", "col2im:h4k2x1"))
     with open_workers(1, prepare, "impl") as workers:
-        found = list(judge_shard(workers, (ASSIGNS, KEEPS), shard))
-    assert found == [Found(ASSIGNS, "col2im", "forward", "col2im:h3k2x1")]
+        found = list(judge_mutants(workers, (ASSIGNS, KEEPS), shard))
+    assert found == [FoundBy(ASSIGNS, "col2im", "forward", "col2im:h3k2x1")]
 
 
 def test_the_first_cases_are_judged_one_at_a_time_and_all_once() -> None:

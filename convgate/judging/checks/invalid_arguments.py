@@ -2,7 +2,7 @@
 
 from convgate.cases.case import invalid_calls
 from convgate.judging.checks.check import RULES, Check
-from convgate.judging.checks.results import died, summary
+from convgate.judging.checks.results import died, worst
 from convgate.judging.subjects.host import HostDiedError
 from convgate.judging.trial import Trial
 from convgate.problems.operators import Call
@@ -13,7 +13,7 @@ __all__ = ["INVALID_ARGUMENTS"]
 
 def judge_invalid_arguments(trial: Trial) -> Result | None:
     """What breaks a rule is rejected with ValueError or TypeError, by the forward and by the backward function."""
-    return summary("invalid_arguments", (judge_rejection(call, trial) for call in invalid_calls(trial.case)))
+    return worst("invalid_arguments", (judge_rejection(call, trial) for call in invalid_calls(trial.case)))
 
 
 def judge_rejection(call: Call, trial: Trial) -> Result:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from convgate.judging.checks.check import DEFINITION, Check
-from convgate.judging.checks.results import is_vacuous, not_plain, raised, summary
+from convgate.judging.checks.results import is_vacuous, not_plain, raised, worst
 from convgate.judging.compare import Mismatch, compare
 from convgate.judging.determined import excused
 from convgate.judging.norm_bound import NormBound
@@ -130,7 +130,7 @@ def judge_special_values(trial: Trial) -> Result | None:
     """NaN and infinities appear where they must and nowhere else."""
     if trial.finite:
         return None
-    return summary("special_values", (judge_special_output(check.output, trial) for check in DIRECT))
+    return worst("special_values", (judge_special_output(check.output, trial) for check in DIRECT))
 
 
 def judge_special_output(output: str, trial: Trial) -> Result | None:

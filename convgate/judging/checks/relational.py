@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from convgate.judging.checks.results import is_vacuous, not_plain, raised, summary
+from convgate.judging.checks.results import is_vacuous, not_plain, raised, worst
 from convgate.judging.compare import describe
 from convgate.judging.norm_bound import believed, relations_may_round
 from convgate.judging.relations import Recall, Relation, Relations, agree, evaluate
@@ -94,12 +94,12 @@ def judge_relations(check: str, relations: Relations, trial: Trial) -> Result | 
     if not (trial.on_lattice if relations.any_step else trial.on_integers):
         return None
     asked = relations.sample if trial.sampled else relations.together
-    found = summary(check, (judge_relation(check, relation, trial) for relation in asked(trial.case)))
+    found = worst(check, (judge_relation(check, relation, trial) for relation in asked(trial.case)))
     if trial.sampled and found is not None and found.verdict == "unsupported" and not found.refused:
         # the subject is not for the other problems of this part
-        found = summary(check, (judge_relation(check, relation, trial) for relation in relations.each(trial.case)))
+        found = worst(check, (judge_relation(check, relation, trial) for relation in relations.each(trial.case)))
     if found is None or found.verdict != "failed" or asked is relations.each:
         return found
     # one of these says more precisely what is wrong, if it fails as well
-    closer = summary(check, (judge_relation(check, relation, trial) for relation in relations.each(trial.case)))
+    closer = worst(check, (judge_relation(check, relation, trial) for relation in relations.each(trial.case)))
     return closer if closer is not None and closer.verdict == "failed" else found

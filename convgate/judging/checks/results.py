@@ -11,7 +11,7 @@ from convgate.problems.operators import Array
 from convgate.results.foreign_text import cut
 from convgate.results.verdicts import FAILING, Result
 
-__all__ = ["is_vacuous", "not_plain", "raised", "summary"]
+__all__ = ["is_vacuous", "not_plain", "raised", "worst"]
 
 # Of what a subject says.
 MOST_CHARACTERS = 2_000
@@ -52,7 +52,7 @@ def is_vacuous(expected: Certified | Array) -> bool:
     return not np.asarray(expected).any()
 
 
-def summary(check: str, results: Iterable[Result | None]) -> Result | None:
+def worst(check: str, results: Iterable[Result | None]) -> Result | None:
     """The worst of several results of one check: the first failure, or a pass if one passed."""
     found = []
     for result in results:
