@@ -6,7 +6,7 @@ judged, where there may be more such failures; so it goes on for a few rounds.
 """
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
 from convgate.diagnosis.reduce import Found
@@ -14,7 +14,7 @@ from convgate.results.events import Event, Minimizing, ShardJudged
 from convgate.results.failure import Failure
 from convgate.results.record import operator_of
 from convgate.results.verdicts import DEATHS, Result
-from convgate.run.distinct_failures import distinct_failures, groups_of
+from convgate.run.distinct_failures import crash_of, distinct_failures, ends_like, groups_of, is_valid_crash
 from convgate.run.judge_shards import judge_shards
 from convgate.run.shards import Shard, planned_cases
 from convgate.run.tally import Tally
@@ -44,6 +44,17 @@ class Rest:
     explained: set[tuple[str, Result]] = field(default_factory=set)
     skipped: Counter[str] = field(default_factory=Counter)
     given_up: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def crashes(self) -> set[tuple[str, str]]:
+        """The crashes on valid arguments."""
+        return {crash_of(found.minimal, found.result) for _, found in self.told if is_valid_crash(found.result)}
+
+    def knows(self, failure: Failure, found: Found) -> bool:
+        """Whether a failure has been told already."""
+        return any(failure.fingerprint == each.fingerprint for each, _ in self.told) or ends_like(
+            found.minimal, found.result, self.crashes
+        )
 
     def sentence(self, tally: Tally) -> str:
         """How many cases were not judged, as the end of a sentence; empty if all were."""
@@ -97,7 +108,7 @@ def judge_rest(workers: Workers, subject: str, tally: Tally, left: Sequence[Shar
         ]
         groups = groups_of(Tally(failing=new))
         yield Minimizing(len(groups))
-        found = told_anew(rest, distinct_failures(workers, subject, groups, tally.judged))
+        found = [pair for pair in distinct_failures(workers, subject, groups, tally.judged) if not rest.knows(*pair)]
         rest.told += found
         rest.explained |= set(new)
         described = set()
@@ -122,10 +133,5 @@ def judge_rest(workers: Workers, subject: str, tally: Tally, left: Sequence[Shar
             break
     for shard in left:
         rest.given_up[shard.operator] += planned_cases(shard)
+    rest.told = [pair for pair in rest.told if not ends_like(pair[1].minimal, pair[1].result, rest.crashes)]
     return rest
-
-
-def told_anew(rest: Rest, found: Iterable[tuple[Failure, Found]]) -> list[tuple[Failure, Found]]:
-    """Failures that have not been told before."""
-    known = {failure.fingerprint for failure, _ in rest.told}
-    return [(failure, each) for failure, each in found if failure.fingerprint not in known]

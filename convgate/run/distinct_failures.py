@@ -1,7 +1,7 @@
 """From failing cases to distinct failures: each minimised, and with what is known of when it fails."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,19 +15,17 @@ from convgate.problems.operators import OPERATORS
 from convgate.results.failure import Failure, When
 from convgate.results.picture import Picture
 from convgate.results.record import JudgedCase, operator_of
-from convgate.results.verdicts import NOT_DETERMINISTIC, Result
+from convgate.results.verdicts import DEATHS, NOT_DETERMINISTIC, Result
 from convgate.run.chance import random_functions, without_random
 from convgate.run.state_leaks import confirmed, paired
 from convgate.run.tally import Tally
 from convgate.run.tasks import when_it_hangs, when_of
 from convgate.run.workers import Dead, Workers
 
-__all__ = ["distinct_failures", "groups_of"]
+__all__ = ["crash_of", "distinct_failures", "ends_like", "groups_of", "is_valid_crash"]
 
 # For so many carried failures of one output a case is looked for that brings them about.
 MOST_PAIRED = 2
-# What a subject does that does not come back.
-DEATHS = {"crashed": "crashes", "timed_out": "hangs"}
 
 
 def groups_of(tally: Tally) -> list[list[tuple[str, Result]]]:
@@ -212,8 +210,11 @@ def distinct(workers: Workers, subject: str, told: Sequence[Told], judged: Seque
 
     What fails in the same output under the same conditions is one failure with several symptoms. So is what fails in
     the same output only after other calls, and what breaks a relation only then: what such a case shrinks to depends
-    on these calls. And so is all of a function that is not deterministic.
+    on these calls. And so is all of a function that is not deterministic, and a crash on invalid arguments that ends
+    the process as one on valid ones does.
     """
+    crashes = {crash_of(each.found.minimal, each.found.result) for each in told if is_valid_crash(each.found.result)}
+    told = [each for each in told if not ends_like(each.found.minimal, each.found.result, crashes)]
     outputs = ((each.found.minimal, each.found.result.output) for each in reversed(told) if each.found.carried)
     carried = {operator_of(minimal): output for minimal, output in outputs if output}
     alike: dict[tuple[Any, ...], list[Told]] = defaultdict(list)
@@ -231,6 +232,21 @@ def distinct(workers: Workers, subject: str, told: Sequence[Told], judged: Seque
         alike[key].append(each)
     for several in alike.values():
         yield with_pair(workers, subject, several, judged) if several[0].found.carried else several[0]
+
+
+def is_valid_crash(result: Result) -> bool:
+    """Whether a subject crashed or hung on valid arguments."""
+    return result.verdict in DEATHS and result.check != "invalid_arguments"
+
+
+def crash_of(spec: str, result: Result) -> tuple[str, str]:
+    """What tells one crash from others where no conditions do: the operator, and how the process ended."""
+    return operator_of(spec), result.message
+
+
+def ends_like(spec: str, result: Result, crashes: Collection[tuple[str, str]]) -> bool:
+    """Whether a subject crashed on invalid arguments as it did on valid ones: the same bug will be behind it."""
+    return result.verdict in DEATHS and not is_valid_crash(result) and crash_of(spec, result) in crashes
 
 
 def with_pair(workers: Workers, subject: str, several: Sequence[Told], judged: Sequence[JudgedCase]) -> Told:

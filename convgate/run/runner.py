@@ -85,7 +85,7 @@ def gate(plan: Plan) -> Iterator[Event]:
             yield Minimizing(len(groups))
         failures = []
         told = distinct_failures(workers, plan.subject, groups, tally.judged)
-        for failure, found in chain(rest.told, told):
+        for failure, found in chain(rest.told, (pair for pair in told if not rest.knows(*pair))):
             folder = save(plan, failure, found)
             failures.append(SavedFailure(**vars(failure), folder=folder.as_posix()))
             yield FailureSaved(failure, folder)

@@ -1,6 +1,7 @@
 """Nothing that a subject does in its own process changes the verdict; what it does to that process is its outcome."""
 
 import ast
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -179,3 +180,35 @@ def test_the_host_of_python_subjects_speaks_older_versions_of_python() -> None:
         for name in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""])
     }
     assert imported - sys.stdlib_module_names == {"numpy"}
+
+
+CRASHES_AND_ERRS = """
+import os
+import impl
+
+def im2col(x, kernel_size, **options):
+    if options["dilation"][1] == 3:
+        os.abort()
+    columns = impl.im2col(x, kernel_size, **options)
+    return columns + 1 if options["stride"][0] > 2 else columns
+
+col2im = impl.col2im
+"""
+
+
+def test_what_crashes_under_some_conditions_is_judged_everywhere_else(
+    tmp_path: Path, written: Callable[[str, str], str]
+) -> None:
+    """The crash is reported once, and the other bug too; only cases that would crash are left out."""
+    record = record_of(written("crashes_and_errs", CRASHES_AND_ERRS), tmp_path, "im2col")
+    told = [
+        (each.check, each.symptom, tuple(each.when.conditions)) for each in record.failures if each.when is not None
+    ]
+    assert told == [("forward", "crashed", ("dilation_w = 3",)), ("forward", "wrong value", ("stride_h > 2",))]
+    match = re.search(r"im2col: (\d+) of (\d+) cases were skipped, as it crashes or hangs on such cases", record.reason)
+    assert match is not None
+    skipped, planned = map(int, match.groups())
+    assert skipped + record.cases == planned
+    assert 0 < skipped < planned / 10
+    assert 3 <= record.counts["crashed"] < 12
+    assert not any(parse_spec(each.spec).problem.dilation[1] == 3 for each in record.judged if each.verdict == "passed")
