@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convgate.cases.case import Case, case_rule
+from convgate.problems.axis import make_axes
 from convgate.problems.operators import OPERATORS
-from convgate.problems.operators.classes import DILATED_AXES, Block, Feature, axis_of, padding_windows
+from convgate.problems.operators.classes import DILATED_AXES, Block, Feature, padding_windows
 from convgate.problems.problem import Problem
 from convgate.results.coverage import STRENGTHS
 from convgate.results.record import JudgedCase
@@ -74,7 +75,7 @@ def counted(tiny: str, *specs: str) -> list[int]:
     vectors = []
     for spec in specs:
         batch, height, width = (int(number) for number in spec)
-        problem = Problem(operator=tiny, batch=batch, size=(9, 9), kernel_size=(height, width))
+        problem = Problem(operator=tiny, batch=batch, axes=make_axes(size=(9, 9), kernel_size=(height, width)))
         vector = vector_of(Case(problem=problem))
         assert vector is not None
         vectors.append(vector)
@@ -143,8 +144,8 @@ def test_numbers_and_members_of_combinations_are_inverse(operator: str, t: int, 
 
 def shows_something(case: Case) -> bool:
     """Whether something can be seen on both axes: not all windows of either lie in padding, or padding shows."""
-    for axis in (axis_of(case.problem, 0), axis_of(case.problem, 1)):
-        empty, windows = padding_windows(axis)
+    for axis in case.problem.axes:
+        empty, windows = padding_windows(axis, case.problem.ceil_mode)
         if empty == windows and not case.operator.padding_shows(case.problem):
             return False
     return True
@@ -217,10 +218,7 @@ def enumerate_poolings() -> Iterator[Problem]:
         for ceil_mode in (False, True):
             problem = Problem(
                 operator="avg_pool2d",
-                size=size,
-                kernel_size=kernel,
-                stride=stride,
-                padding=padding,
+                axes=make_axes(size=size, kernel_size=kernel, stride=stride, padding=padding),
                 ceil_mode=ceil_mode,
             )
             if rule(problem) is None:

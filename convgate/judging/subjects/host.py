@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from typing import IO, Any
 
 import numpy as np
@@ -26,7 +25,7 @@ from convgate.judging.subjects.wire import (
     read_message,
     write_message,
 )
-from convgate.problems.problem import Problem
+from convgate.problems.problem import Problem, as_options
 
 __all__ = ["CALL_SECONDS", "PREFIXES", "Host", "HostDiedError", "RemoteSubject", "command_of"]
 
@@ -207,7 +206,7 @@ class RemoteSubject:
             self.supports = self._supports
 
     def _supports(self, problem: Problem) -> bool:
-        reply, _ = self._host.ask({"supports": asdict(problem)})
+        reply, _ = self._host.ask({"supports": as_options(problem)})
         return bool(reply.get("supports"))
 
     def _function(self, name: str) -> Callable[..., Any]:
