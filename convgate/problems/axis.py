@@ -76,7 +76,7 @@ class Axis:
 
 def with_options(axis: Axis, **options: int) -> Axis:
     """Set options of an axis by their names in a problem: ``padding`` is that on both sides."""
-    return replace(axis, **by_field(options))
+    return Axis(**{**vars(axis), **by_field(options)})
 
 
 def make_axes(**options: Sequence[int]) -> tuple[Axis, ...]:

@@ -68,27 +68,27 @@ class Problem:
     count_include_pad: bool = True
     divisor_override: int | None = None
 
-    @cached_property
+    @property
     def size(self) -> tuple[int, ...]:
         """Pixels of the input along each axis."""
         return tuple([axis.size for axis in self.axes])
 
-    @cached_property
+    @property
     def kernel_size(self) -> tuple[int, ...]:
         """Taps of the kernel along each axis."""
         return tuple([axis.kernel_size for axis in self.axes])
 
-    @cached_property
+    @property
     def stride(self) -> tuple[int, ...]:
         """Pixels from one window to the next along each axis."""
         return tuple([axis.stride for axis in self.axes])
 
-    @cached_property
+    @property
     def padding(self) -> tuple[int, ...]:
         """Pixels of padding on either side of each axis."""
         return tuple([axis.padding for axis in self.axes])
 
-    @cached_property
+    @property
     def dilation(self) -> tuple[int, ...]:
         """Pixels from one tap to the next along each axis."""
         return tuple([axis.dilation for axis in self.axes])

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convgate.cases.case import Case, case_rule
-from convgate.problems.axis import Axis, output_size
+from convgate.problems.axis import AXIS_OPTIONS, Axis, output_size
 from convgate.problems.operators import OPERATORS
 from convgate.problems.operators.classes import AXIS_NAMES, LARGE_KERNEL, padding_windows
 from convgate.problems.problem import Problem
@@ -165,21 +165,17 @@ def axes_of(operator: str, most_kernel: int = MOST_KERNEL) -> Axes:
         The largest kernel of those that are all tried; the largest stride, padding and size follow it.
     """
     of_ceil_mode, names = OPERATORS[operator].axis_mode == "ceil_mode", equal_pairs(operator)
-    found = sorted(
-        set(enumerate_axes(operator, most_kernel)),
-        key=lambda pair: (sum_of(pair[1]) + (pair[0] and of_ceil_mode), pair),
-    )
+    found = {}
+    for mode, axis in enumerate_axes(operator, most_kernel):
+        numbers = [getattr(axis, name) for name in AXIS_OPTIONS]
+        found[sum(numbers) + (mode and of_ceil_mode), mode, *numbers] = mode, axis
+    those = [found[key] for key in sorted(found)]
     return Axes(
-        tuple(axis for _, axis in found),
-        np.array([mode for mode, _ in found], np.int64),
-        np.array([[getattr(axis, name) for name in names] for _, axis in found], np.int64),
-        np.array([axis_classes(operator, axis, mode and of_ceil_mode) for mode, axis in found], np.int64),
+        tuple(axis for _, axis in those),
+        np.array([mode for mode, _ in those], np.int64),
+        np.array([[getattr(axis, name) for name in names] for _, axis in those], np.int64),
+        np.array([axis_classes(operator, axis, mode and of_ceil_mode) for mode, axis in those], np.int64),
     )
-
-
-def sum_of(axis: Axis) -> int:
-    """How far an axis is from a simple one."""
-    return axis.size + axis.kernel_size + axis.stride + axis.padding + axis.dilation
 
 
 def enumerate_axes(operator: str, most_kernel: int) -> Iterator[tuple[bool, Axis]]:

@@ -10,7 +10,7 @@ of one row, one column or one pixel.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from typing import Any
 
@@ -124,6 +124,7 @@ def problem_of(operator: str, choice: Choice) -> Problem:
     return Problem(operator=operator, **options)
 
 
+@cache
 def axis_with(axis: Axis, words: str, room: int, *, of_span: bool) -> Axis:
     """An axis with padding, and a size with so much room beyond what the kernel, or one pixel, needs."""
     padding = padding_of(words, axis.kernel_size, axis.span if of_span else axis.kernel_size)

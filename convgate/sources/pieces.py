@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -31,6 +32,7 @@ def shaped(problem: Problem, output: Sequence[int], rest: Sequence[int]) -> Prob
     return replace(problem, axes=tuple(axis_shaped(*each, ceil_mode=problem.ceil_mode) for each in axes))
 
 
+@cache
 def axis_shaped(axis: Axis, places: int, rest: int, *, ceil_mode: bool) -> Axis:
     """The axis with the size that gives so many places; of size 0 if there is none."""
     # with ceil_mode the pixels that are left over may make the last place

@@ -207,11 +207,11 @@ def common_rule(problem: Problem, options: frozenset[str]) -> str | None:
     for name, default in DEFAULTS.items():
         if name not in options:
             value = getattr(problem, name)
-            if set(numbers(value)) != set(numbers(default)):
+            if value != default and set(numbers(value)) != set(numbers(default)):
                 return f"{problem.operator} has no {name}, got {value}"
     for name, minimum in LEAST.items():
         value = getattr(problem, name)
-        if min(numbers(value)) < minimum:
+        if (min(value) if isinstance(value, tuple) else value) < minimum:
             return f"{name} must be at least {minimum}, got {value}"
     if min(problem.output_size) < 1:
         return (
