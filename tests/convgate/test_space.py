@@ -27,7 +27,12 @@ from convgate.sources.strategies import cases
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
-    """An operator whose coverage looks at a few things.
+    """An operator whose coverage looks at a few things."""
+    return tiny_operator(monkeypatch, "tiny")
+
+
+def tiny_operator(monkeypatch: pytest.MonkeyPatch, name: str) -> str:
+    """Add that operator by a name.
 
     It is im2col with kernel classes alone of either axis (1; even; odd, > 1), no equal options as it has no pairs, the
     batch (0; 1; more), one dtype, one layout and one fill. That makes the features
@@ -38,7 +43,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     batch = Feature("batch", ("batch = 0", "batch = 1", "batch > 1"), lambda problem: min(problem.batch, 2))
     found = replace(
         OPERATORS["im2col"],
-        name="tiny",
+        name=name,
         axis_features=(kernel,),
         blocks=(Block((batch,), ({"batch": 1}, {"batch": 2}, {"batch": 0})),),
         fills=("lattice",),
@@ -47,8 +52,8 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     for module in ("space", "features"):
         monkeypatch.setattr(f"convgate.shapes.{module}.data_choices", lambda _: data)
         monkeypatch.setattr(f"convgate.shapes.{module}.equal_pairs", lambda _: ())
-    monkeypatch.setitem(OPERATORS, "tiny", found)
-    return "tiny"
+    monkeypatch.setitem(OPERATORS, name, found)
+    return name
 
 
 def judged(spec: str, verdict: str = "passed") -> JudgedCase:
@@ -68,6 +73,27 @@ def test_what_is_feasible_is_what_one_counts_by_hand(tiny: str) -> None:
     assert [feature.name for feature in space.features] == ["kernel_h", "kernel_w", "batch", "dtype", "layout", "fill"]
     assert [int(space.feasible(t).sum()) for t in STRENGTHS] == [12, 57, 136]
     assert [space.ways(t).total for t in STRENGTHS] == [12, 57, 136]
+
+
+@pytest.mark.parametrize(("sides", "expected"), [("w", [9, 30, 46]), ("dhw", [15, 93, 307])])
+def test_one_axis_and_three_are_counted_as_two_are(
+    sides: str, expected: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every count is a sum of products of 3 for each axis and the batch, and of 1, 1, 1.
+
+    For one axis: 1-way 2 * 3 + 3 = 9; 2-way 9 + 2 * 3 * 3 + 3 = 30; 3-way 9 * 3 + (3 + 3) * 3 + 1 = 46.
+    For three: 1-way 4 * 3 + 3 = 15; 2-way 6 * 9 + 4 * 3 * 3 + 3 = 93; 3-way 4 * 27 + 6 * 9 * 3 + 4 * 3 * 3 + 1 = 307.
+    """
+    for module in ("space", "features"):
+        monkeypatch.setattr(f"convgate.shapes.{module}.AXIS_NAMES", tuple(sides))
+    space = Space(tiny_operator(monkeypatch, f"tiny_{sides}"))
+    assert [int(space.feasible(t).sum()) for t in STRENGTHS] == expected
+    for code in np.flatnonzero(space.feasible(2)):
+        case = space.witness(space.ways(2).members(int(code)))
+        assert case is not None
+        assert len(case.problem.axes) == len(sides)
+    rows = space.draw(np.random.PCG64(1), 20)
+    assert rows.vectors.tolist() == [list(vector_of(space.case(picks, 0)) or ()) for picks in rows.picks]
 
 
 def counted(tiny: str, *specs: str) -> list[int]:
