@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from itertools import chain, combinations, product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -152,6 +153,18 @@ class Axes:
     modes: Ints
     options: Ints
     classes: Ints
+
+    @cached_property
+    def all_modes(self) -> Ints:
+        """The modes that there are."""
+        found: Ints = np.unique(self.modes)
+        return found
+
+    @cached_property
+    def numbered(self) -> list[tuple[int, Ints]]:
+        """Of each option how many values there are, and the number of the value that each axis has."""
+        found = [np.unique(column, return_inverse=True) for column in self.options.T]
+        return [(len(values), numbers) for values, numbers in found]
 
 
 def axes_of(operator: str, most_kernel: int = MOST_KERNEL) -> Axes:
@@ -293,6 +306,30 @@ def restricted(operator: str, supported: Callable[[Problem], bool]) -> "Space":
     return space
 
 
+@cache
+def subsets(numbers: frozenset[int]) -> list[frozenset[int]]:
+    """All subsets, the smaller ones first."""
+    return [frozenset(each) for count in range(len(numbers) + 1) for each in combinations(numbers, count)]
+
+
+def number_of_ways(sides: Sequence[NDArray[np.float64]], equal: frozenset[int]) -> NDArray[np.float64]:
+    """How many ways there are to put an axis on each side, by the classes of all sides, with some options equal.
+
+    Parameters
+    ----------
+    sides : sequence of ndarray of float, classes x values of each option
+        1 for what an axis can have.
+    equal : set of int
+        The options that are the same on all sides.
+    """
+    others = tuple(n for n in range(1, sides[0].ndim) if n - 1 not in equal)
+    first, *more = (side.sum(axis=others).reshape(len(side), -1) for side in sides)
+    for side in more[:-1]:
+        first = (first[:, None, :] * side).reshape(-1, first.shape[1])
+    found: NDArray[np.float64] = first @ more[-1].T if more else first.sum(axis=1)
+    return found.ravel()
+
+
 class Space:
     """The combinations of shape classes of one operator.
 
@@ -332,7 +369,7 @@ class Space:
         self._ways: dict[int, Ways] = {}
         self._feasible: dict[int, Bools] = {}
         self._together: dict[tuple[int, ...], Bools] = {}
-        self._distinct: dict[tuple[int, tuple[int, ...], tuple[int, ...]], Ints] = {}
+        self._present: dict[tuple[int, tuple[int, ...], tuple[int, ...]], NDArray[np.float64]] = {}
 
     def ways(self, t: int) -> Ways:
         """All combinations of `t` features."""
@@ -390,35 +427,44 @@ class Space:
         return self._together[features]
 
     def join_axes(self, features: tuple[int, ...]) -> Bools:
-        """The same, found by joining all axes of the same mode on all sides."""
+        """The same, found by counting the axes of the same mode that can stand on all sides together.
+
+        Where options are to differ, all ways are counted, and those in which they are the same taken off again
+        (inclusion and exclusion).
+        """
         a = self.first_pair // self.sides
         columns = [tuple(f % a for f in features if f < self.first_pair and f // a == n) for n in range(self.sides)]
         pairs = tuple(f - self.first_pair for f in features if 0 <= f - self.first_pair < len(self.pairs))
         together = np.zeros([self.sizes[feature] for feature in features], bool)
-        for mode in np.unique(self.axes.modes):
-            sides = [self.distinct(int(mode), each, pairs) for each in columns]
-            picks = np.indices([len(side) for side in sides]).reshape(self.sides, -1)
-            rows = [side[numbers] for side, numbers in zip(sides, picks, strict=True)]
-            index = [column for row, each in zip(rows, columns, strict=True) for column in row[:, : len(each)].T]
-            options = [row[:, len(each) :] for row, each in zip(rows, columns, strict=True)]
-            index += list(differ(options).astype(np.int64).T)
-            if self.mode_feature in features:
-                index.append(np.full(picks.shape[1], mode))
-            together[tuple(index)] = True
+        cells, every = together.shape[: sum(map(len, columns))], frozenset(range(len(pairs)))
+        for mode in self.axes.all_modes:
+            sides = [self.present(int(mode), each, pairs) for each in columns]
+            same = {equal: number_of_ways(sides, equal) for equal in subsets(every)}
+            for differing in subsets(every):
+                equal = every - differing
+                number = sum((-1) ** len(more) * same[equal | more] for more in subsets(differing))
+                place = tuple(int(pair in differing) for pair in range(len(pairs)))
+                if self.mode_feature in features:
+                    place = (*place, int(mode))
+                index: Any = (..., *place)
+                together[index] |= (number > 0).reshape(cells)
         return together
 
-    def distinct(self, mode: int, columns: tuple[int, ...], pairs: tuple[int, ...]) -> Ints:
-        """What the axes of one mode have, each once: the classes in some columns, and the values of some options."""
+    def present(self, mode: int, columns: tuple[int, ...], pairs: tuple[int, ...]) -> NDArray[np.float64]:
+        """What the axes of one mode have: 1 for the classes in some columns and the values of some options.
+
+        Its first axis is that of the classes, and each option has one more.
+        """
         key = (mode, columns, pairs)
-        if key not in self._distinct:
+        if key not in self._present:
             those = self.axes.modes == mode
-            rows = np.hstack([self.axes.classes[those][:, list(columns)], self.axes.options[those][:, list(pairs)]])
-            # as one number each they are sorted much faster than as rows
-            numbers = np.zeros(len(rows), np.int64)
-            for column in rows.T:
-                numbers = numbers * (column.max() + 1) + column
-            self._distinct[key] = rows[np.unique(numbers, return_index=True)[1]]
-        return self._distinct[key]
+            values = [self.axes.numbered[pair] for pair in pairs]
+            sizes = [self.sizes[column] for column in columns]
+            found = np.zeros([*sizes, *(count for count, _ in values)])
+            index = [*self.axes.classes[those][:, list(columns)].T, *(numbers[those] for _, numbers in values)]
+            found[tuple(index)] = 1
+            self._present[key] = found.reshape(prod(sizes), *found.shape[len(sizes) :])
+        return self._present[key]
 
     def words(self, members: Iterable[Member]) -> tuple[str, ...]:
         """Classes as conditions in words."""
