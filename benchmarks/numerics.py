@@ -19,6 +19,7 @@ from convgate.cases.case import Case, broken_rule, lattice_of_case, values_of
 from convgate.cases.dtypes import DTYPES
 from convgate.judging.compare import Bound, compare
 from convgate.oracle_list import torch_oracle
+from convgate.problems.axis import make_axes
 from convgate.problems.operators import OPERATORS, perform
 from convgate.problems.problem import Problem
 from convgate.sources.fuzz import draw_cases
@@ -80,7 +81,12 @@ NAMES = (*LIBRARIES, *SUMS, WORST)
 
 def case_of(terms: int, dtype: str, seed: int) -> Case:
     """A 1 x 1 convolution whose every output is a sum of so many products."""
-    return Case(problem=Problem(operator="conv2d", channels=terms, size=PIXELS), dtype=dtype, fill="real", seed=seed)
+    return Case(
+        problem=Problem(operator="conv2d", channels=terms, axes=make_axes(size=PIXELS)),
+        dtype=dtype,
+        fill="real",
+        seed=seed,
+    )
 
 
 def truth_of(products: Array) -> tuple[Array, Array]:

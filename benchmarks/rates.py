@@ -33,6 +33,7 @@ from convgate.cases.spec import format_spec, parse_spec
 from convgate.judging.checks import CHECKS, judge
 from convgate.judging.subjects.loader import DEFAULT_SUBJECT, LOCAL
 from convgate.judging.trial import Trial
+from convgate.problems.axis import make_axes
 from convgate.problems.operators import OPERATORS, Array, perform
 from convgate.problems.problem import Problem
 from convgate.results.verdicts import Result, primary_failure
@@ -396,9 +397,7 @@ def large_case(channels: int, size: tuple[int, int]) -> Case:
         batch=1,
         channels=channels,
         out_channels=channels,
-        size=size,
-        kernel_size=(3, 3),
-        padding=(1, 1),
+        axes=make_axes(size=size, kernel_size=(3, 3), padding=(1, 1)),
         bias=True,
     )
     return Case(problem=problem, dtype="f32")

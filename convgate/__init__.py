@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from convgate.cases.spec import format_spec, parse_spec
     from convgate.judging.checks import judge
     from convgate.judging.subjects.interface import Subject
+    from convgate.problems.axis import Axis, make_axes
     from convgate.problems.problem import Problem
     from convgate.results.events import Event, RunFinished
     from convgate.results.record import RunRecord
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from convgate.run.runner import gate
 
 __all__ = [
+    "Axis",
     "Case",
     "Event",
     "Limits",
@@ -34,10 +36,12 @@ __all__ = [
     "gate",
     "judge",
     "load_record",
+    "make_axes",
     "parse_spec",
 ]
 
 HOME = {
+    "Axis": "problems.axis",
     "Case": "cases.case",
     "Event": "results.events",
     "Limits": "run.limits",
@@ -51,6 +55,7 @@ HOME = {
     "gate": "run.runner",
     "judge": "judging.checks",
     "load_record": "run.merge",
+    "make_axes": "problems.axis",
     "parse_spec": "cases.spec",
 }
 

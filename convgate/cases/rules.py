@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convgate.problems.axis import with_options
 from convgate.problems.operators import OPERATORS, Call, Shape
-from convgate.problems.problem import Problem, span, with_axis
+from convgate.problems.problem import Problem, replace_axis, with_axes
 
 __all__ = [
     "ARGUMENTS",
@@ -183,7 +184,7 @@ ARGUMENTS = {
         array="grad_output",
         operators=TRAINED,
         spoil=turned,
-        needs=lambda problem: problem.output_size[0] != problem.output_size[1],
+        needs=lambda problem: problem.output_size[-1] != problem.output_size[-2],
     ),
     "grad_output.dtype": ArgumentRule(
         words="grad_output must have the dtype of the other arrays",
@@ -332,78 +333,79 @@ def rules_of(problem: Problem, shapes: dict[str, Shape]) -> tuple[str, ...]:
 
 def invalid_problems_on_both_axes(problem: Problem) -> Iterator[Problem]:
     """Problems that break a rule on both axes at once, made from a valid one: products of two such can look right."""
-    options = OPERATORS[problem.operator].options
-    padded = [size + 2 * padding for size, padding in zip(problem.size, problem.padding, strict=True)]
-    bare = replace(problem, dilation=(1, 1), ceil_mode=False)
+    operator = OPERATORS[problem.operator]
+    bare = replace(with_axes(problem, dilation=1), ceil_mode=False)
     # -1, -2 and -3 windows an axis, and none: a product of two is a positive number, or nothing
     for fewer in (0, 1, 2, 3):
-        height, width = (n + 1 + fewer * stride for n, stride in zip(padded, problem.stride, strict=True))
-        yield replace(bare, kernel_size=(height, width))
-        if "dilation" in options:
-            yield replace(bare, kernel_size=(2, 2), dilation=(height - 1, width - 1))
+        sizes = [axis.padded_size + 1 + fewer * axis.stride for axis in problem.axes]
+        yield with_axes(bare, kernel_size=sizes)
+        if "dilation" in operator.options:
+            yield with_axes(bare, kernel_size=2, dilation=[size - 1 for size in sizes])
     for value in (0, -1):
-        yield replace(problem, stride=(value, value))
-        yield replace(problem, kernel_size=(value, value))
-        if "dilation" in options:
-            yield replace(problem, dilation=(value, value))
-    yield replace(problem, padding=(-1, -1))
-    yield replace(problem, size=(0, 0))
+        yield with_axes(problem, stride=value)
+        yield with_axes(problem, kernel_size=value)
+        if "dilation" in operator.options:
+            yield with_axes(problem, dilation=value)
+    yield with_axes(problem, padding=-1)
+    yield with_axes(problem, size=0)
     # room for the kernel all the same
-    roomy = tuple(kernel // 2 if OPERATORS[problem.operator].half_padding else kernel for kernel in problem.kernel_size)
-    yield replace(problem, size=(0, 0), padding=(roomy[0], roomy[1]))
-    yield replace(problem, stride=(0, 0), padding=(-1, -1), kernel_size=(0, 0), size=(0, 0))
-    if OPERATORS[problem.operator].half_padding:
-        yield replace(problem, padding=(problem.kernel_size[0] // 2 + 1, problem.kernel_size[1] // 2 + 1))
-    if OPERATORS[problem.operator].shape_given:
+    roomy = [kernel // 2 if operator.half_padding else kernel for kernel in problem.kernel_size]
+    yield with_axes(problem, size=0, padding=roomy)
+    yield with_axes(problem, stride=0, padding=-1, kernel_size=0, size=0)
+    if operator.half_padding:
+        yield with_axes(problem, padding=[kernel // 2 + 1 for kernel in problem.kernel_size])
+    if operator.shape_given:
         # its image is no array, but a shape that it is given
-        yield replace(problem, size=(-1, -1))
-        yield replace(problem, size=(-problem.size[0], -problem.size[1]), padding=problem.size)
+        yield with_axes(problem, size=-1)
+        yield with_axes(problem, size=[-size for size in problem.size], padding=problem.size)
         yield replace(problem, batch=-1, channels=-1)
         yield replace(problem, batch=-1)
-        yield replace(problem, channels=-1, size=(-1, problem.size[1]))
-    if "groups" in options:
+        yield replace_axis(replace(problem, channels=-1), 0, replace(problem.axes[0], size=-1))
+    if "groups" in operator.options:
         yield replace(problem, groups=0, channels=0, out_channels=0)
         yield replace(problem, groups=2, channels=3, out_channels=3)
 
 
-def invalid_problems_near(problem: Problem, axis: int) -> Iterator[Problem]:
+def invalid_problems_near(problem: Problem, number: int) -> Iterator[Problem]:
     """Problems that break one rule of their options, made from a valid one, on one axis where they have one.
 
     A few of them may happen to be valid, as a kernel beyond the padded input is with ceil_mode.
     """
-    options = OPERATORS[problem.operator].options
-    yield with_axis(problem, axis, stride=0)
-    yield with_axis(problem, axis, stride=-1)
-    yield with_axis(problem, axis, padding=-1)
-    yield with_axis(problem, axis, kernel_size=0)
+    operator, axis = OPERATORS[problem.operator], problem.axes[number]
+
+    def put(**options: int) -> Problem:
+        return replace_axis(problem, number, with_options(axis, **options))
+
+    yield put(stride=0)
+    yield put(stride=-1)
+    yield put(padding=-1)
+    yield put(kernel_size=0)
     # what is empty can be given back empty without an error, where padding makes room for the kernel
-    yield with_axis(problem, axis, size=0)
-    if "groups" not in options:
+    yield put(size=0)
+    if "groups" not in operator.options:
         # PyTorch convolves no channels at all to zeros
         yield replace(problem, channels=0)
     # past the last overhang that ceil_mode allows
-    padded = problem.size[axis] + 2 * problem.padding[axis]
-    yield replace(with_axis(problem, axis, kernel_size=padded + problem.stride[axis]), dilation=(1, 1))
+    reach = axis.padded_size + axis.stride
+    yield with_axes(put(kernel_size=reach), dilation=1)
     # a division that rounds towards zero finds one place for it
-    longer_stride = with_axis(problem, axis, kernel_size=padded + 1, stride=max(2, problem.stride[axis]))
-    yield replace(longer_stride, dilation=(1, 1), ceil_mode=False)
-    if "dilation" in options:
-        yield with_axis(problem, axis, dilation=0)
-        yield with_axis(problem, axis, dilation=-1)
-        if problem.kernel_size[axis] > 1:
+    longer_stride = put(kernel_size=axis.padded_size + 1, stride=max(2, axis.stride))
+    yield replace(with_axes(longer_stride, dilation=1), ceil_mode=False)
+    if "dilation" in operator.options:
+        yield put(dilation=0)
+        yield put(dilation=-1)
+        if axis.kernel_size > 1:
             # as far apart as that the kernel fits, and ceil_mode's overhang, one time too few
-            reach = padded + problem.stride[axis]
-            apart = next(d for d in range(1, reach + 1) if span(problem.kernel_size[axis], d) >= reach)
-            yield with_axis(problem, axis, dilation=apart)
-    if OPERATORS[problem.operator].half_padding:
-        yield with_axis(problem, axis, padding=problem.kernel_size[axis] // 2 + 1)
-    if "divisor_override" in options:
+            yield put(dilation=-(-(reach - 1) // (axis.kernel_size - 1)))
+    if operator.half_padding:
+        yield put(padding=axis.kernel_size // 2 + 1)
+    if "divisor_override" in operator.options:
         yield replace(problem, divisor_override=0)
-    if "groups" in options:
+    if "groups" in operator.options:
         yield replace(problem, groups=0)
         yield replace(problem, groups=-1)
         yield replace(problem, groups=2, channels=3, out_channels=4)
         yield replace(problem, groups=2, channels=4, out_channels=3)
         yield replace(problem, out_channels=0)
         # without images no product tells that these do not fit
-        yield replace(problem, batch=0, groups=2, channels=3, out_channels=4, kernel_size=(1, 1))
+        yield with_axes(replace(problem, batch=0, groups=2, channels=3, out_channels=4), kernel_size=1)

@@ -17,6 +17,7 @@ from convgate.cases.dtypes import DTYPES
 from convgate.cases.fills import FILLS
 from convgate.cases.layouts import LAYOUTS
 from convgate.cases.rules import ARGUMENTS
+from convgate.problems.axis import make_axes
 from convgate.problems.operators import OPERATORS
 from convgate.problems.problem import Problem
 
@@ -29,21 +30,21 @@ class SpecError(ValueError):
 
 @dataclass(frozen=True)
 class Letter:
-    """One letter of the geometry and the field of `Problem` that it sets."""
+    """One letter of the geometry and the option of `Problem` that it sets, of the axes or not."""
 
-    field: str
-    paired: bool
+    option: str
+    of_axes: bool
 
 
 LETTERS = {
-    "n": Letter("batch", paired=False),
-    "c": Letter("channels", paired=False),
-    "o": Letter("out_channels", paired=False),
-    "k": Letter("kernel_size", paired=True),
-    "s": Letter("stride", paired=True),
-    "p": Letter("padding", paired=True),
-    "d": Letter("dilation", paired=True),
-    "g": Letter("groups", paired=False),
+    "n": Letter("batch", of_axes=False),
+    "c": Letter("channels", of_axes=False),
+    "o": Letter("out_channels", of_axes=False),
+    "k": Letter("kernel_size", of_axes=True),
+    "s": Letter("stride", of_axes=True),
+    "p": Letter("padding", of_axes=True),
+    "d": Letter("dilation", of_axes=True),
+    "g": Letter("groups", of_axes=False),
 }
 FLAGS: dict[str, tuple[str, object]] = {
     "bias": ("bias", True),
@@ -52,6 +53,8 @@ FLAGS: dict[str, tuple[str, object]] = {
 }
 
 BROKEN = "broken"
+# What is left out of a geometry.
+PLAIN = Problem(operator="")
 
 NUMBER = r"-?[0-9]+"
 GEOMETRY = re.compile(rf"(?:[a-z]{NUMBER}(?:x{NUMBER})?)*(?:\+[a-z]+(?:{NUMBER})?)*")
@@ -84,12 +87,11 @@ def format_spec(case: Case) -> str:
 
 def format_geometry(problem: Problem) -> str:
     """Sizes and flags, in the order of `Problem`'s fields."""
-    defaults = Problem(operator=problem.operator)
     text = ""
-    for letter, (field, paired) in ((letter, (each.field, each.paired)) for letter, each in LETTERS.items()):
-        value = getattr(problem, field)
-        if value != getattr(defaults, field):
-            text += letter + (format_pair(value) if paired else str(value))
+    for letter, each in LETTERS.items():
+        value = getattr(problem, each.option)
+        if value != getattr(PLAIN, each.option):
+            text += letter + (format_numbers(value) if each.of_axes else str(value))
         if letter == "c":
             text += "".join(f"{axis}{length}" for axis, length in zip("hw", problem.size, strict=True) if length != 1)
     for flag, (field, value) in FLAGS.items():
@@ -100,9 +102,9 @@ def format_geometry(problem: Problem) -> str:
     return text
 
 
-def format_pair(pair: tuple[int, int]) -> str:
+def format_numbers(numbers: tuple[int, ...]) -> str:
     """``3`` for (3, 3), ``3x2`` for (3, 2)."""
-    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
+    return "x".join(map(str, numbers if len(set(numbers)) > 1 else numbers[:1]))
 
 
 def format_point(point: Point) -> str:
@@ -170,22 +172,24 @@ def parse_geometry(part: str, text: str) -> dict[str, Any]:
     """Read sizes and flags into fields of `Problem`."""
     sizes, plus, flags = part.partition("+")
     fields: dict[str, Any] = {}
-    axes = {"h": 1, "w": 1}
+    size = {"h": 1, "w": 1}
+    pairs: dict[str, tuple[int, int]] = {}
     given: list[str] = []
     for letter, first, second in GEOMETRY_PART.findall(sizes):
         given.append(letter)
-        if letter in axes and not second:
-            axes[letter] = int(first)
-        elif letter not in LETTERS or (second and not LETTERS[letter].paired):
+        if letter in size and not second:
+            size[letter] = int(first)
+        elif letter not in LETTERS or (second and not LETTERS[letter].of_axes):
             given_as = f"{letter}{first}x{second}" if second else f"{letter}{first}"
             raise SpecError(
                 f"{given_as} in {text!r}: sizes are {', '.join(['h', 'w', *LETTERS])}, "
                 f"of which k, s, p, d may be pairs; dtypes are {', '.join(DTYPES)}"
             )
+        elif LETTERS[letter].of_axes:
+            pairs[LETTERS[letter].option] = (int(first), int(second or first))
         else:
-            pair = (int(first), int(second or first))
-            fields[LETTERS[letter].field] = pair if LETTERS[letter].paired else int(first)
-    fields["size"] = (axes["h"], axes["w"])
+            fields[LETTERS[letter].option] = int(first)
+    fields["axes"] = make_axes(size=tuple(size.values()), **pairs)
     for flag, number in FLAG_PART.findall(plus + flags):
         given.append(flag)
         if flag == "divisor" and number:

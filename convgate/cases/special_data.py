@@ -91,9 +91,11 @@ def in_each(problem: Problem, name: str, words: NDArray[np.uint64], shape: Shape
     turns = np.arange(max(shape[:2]))
     first = (turns + int(words[0] >> np.uint64(20)) % shape[0]) % shape[0]
     second = (turns + int(words[-1] >> np.uint64(20)) % shape[1]) % shape[1]
-    pixels = words[: turns.size] >> np.uint64(16)
-    rows, columns = pixels % np.uint64(shape[2]), pixels // np.uint64(shape[2]) % np.uint64(shape[3])
-    chosen[first, second, rows.astype(np.int64), columns.astype(np.int64)] = True
+    pixels, index = words[: turns.size] >> np.uint64(16), [first, second]
+    for length in shape[2:]:
+        index.append((pixels % np.uint64(length)).astype(np.int64))
+        pixels = pixels // np.uint64(length)
+    chosen[tuple(index)] = True
     return chosen
 
 

@@ -14,12 +14,14 @@ The entries that stay are spread evenly: filters take turns along one random ord
 places, in which places at the border come as often as every third.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convgate.oracle_list import windows
+from convgate.problems.axis import Axis
 from convgate.problems.problem import Problem
 
 __all__ = ["kept", "terms_met"]
@@ -30,6 +32,7 @@ Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
 Draw = Callable[[int], Words]
 Step = Callable[[Floats], Floats]
+Tap = tuple[slice, slice]
 
 # Filters with fewer weights than this show too little: then gradients of the output make room.
 LEAST_OF_A_FILTER = 4
@@ -80,13 +83,14 @@ def terms_met(problem: Problem, values: dict[str, Bools]) -> dict[str, int]:
     if problem.operator == "conv2d":
         weight, gradient = values["weight"], values["grad_output"]
         in_a_group = problem.channels // problem.groups
-        images = values["x"].sum(axis=(2, 3)).reshape(problem.batch, problem.groups, in_a_group).sum(axis=2)
-        groups = weight.reshape(problem.groups, -1, *weight.shape[1:])
-        pixels = values["x"].sum(axis=(0, 2, 3))
-        gradients = largest(gradient.sum(axis=(0, 2, 3)))
+        spatial = tuple(range(2, gradient.ndim))
+        images = values["x"].sum(axis=spatial).reshape(problem.batch, problem.groups, in_a_group).sum(axis=2)
+        groups = weight.reshape(problem.groups, -1, in_a_group, problem.taps)
+        pixels = values["x"].sum(axis=(0, *spatial))
+        gradients = largest(gradient.sum(axis=(0, *spatial)))
         return {
-            "y": min(largest(weight.sum(axis=(1, 2, 3))), largest(images)) + problem.bias,
-            "grad_input": min(largest(groups.sum(axis=(1, 3, 4))), largest(reaching(problem, gradient))),
+            "y": min(largest(weight.sum(axis=(1, *spatial))), largest(images)) + problem.bias,
+            "grad_input": min(largest(groups.sum(axis=(1, 3))), largest(reaching(problem, gradient))),
             "grad_weight": min(gradients, largest(pixels)),
             "grad_bias": gradients,
         }
@@ -114,40 +118,35 @@ def reaching(problem: Problem, gradient: Bools, *, together: bool = True) -> Flo
     return to_pixels(problem)(grouped.sum(axis=2).astype(np.float64))
 
 
-def taps(problem: Problem, axis: int) -> list[tuple[slice, slice]]:
+def taps(axis: Axis, *, ceil_mode: bool) -> list[Tap]:
     """For each tap along one axis the places at which it lies in the image, and the pixels that it lies on there."""
-    options = (getattr(problem, name)[axis] for name in ("size", "kernel_size", "stride", "padding", "dilation"))
-    return [(places, pixels) for _, places, pixels in windows(*options, ceil_mode=problem.ceil_mode).slices]
+    found = windows(axis.size, axis.kernel_size, axis.stride, axis.padding, axis.dilation, ceil_mode=ceil_mode)
+    return [(places, pixels) for _, places, pixels in found.slices]
 
 
 def to_pixels(problem: Problem) -> Step:
     """Adds up, for each pixel, what all places have that see it."""
-    down, across = taps(problem, 0), taps(problem, 1)
-
-    def step(counts: Floats) -> Floats:
-        rows = np.zeros((*counts.shape[:-2], problem.size[0], counts.shape[-1]))
-        for places, pixels in down:
-            rows[..., pixels, :] += counts[..., places, :]
-        found = np.zeros((*counts.shape[:-2], *problem.size))
-        for places, pixels in across:
-            found[..., pixels] += rows[..., places]
-        return found
-
-    return step
+    return adding_up(problem.size, [taps(axis, ceil_mode=problem.ceil_mode) for axis in problem.axes])
 
 
 def to_places(problem: Problem) -> Step:
     """Adds up, for each place, what all pixels have that it sees."""
-    down, across = taps(problem, 0), taps(problem, 1)
+    each = (taps(axis, ceil_mode=problem.ceil_mode) for axis in problem.axes)
+    return adding_up(problem.output_size, [[(pixels, places) for places, pixels in axis] for axis in each])
+
+
+def adding_up(lengths: Sequence[int], moves: Sequence[Sequence[Tap]]) -> Step:
+    """Adds up along one of the last axes after the other: to so many entries, for each move from where to where."""
 
     def step(counts: Floats) -> Floats:
-        rows = np.zeros((*counts.shape[:-2], problem.output_size[0], counts.shape[-1]))
-        for places, pixels in down:
-            rows[..., places, :] += counts[..., pixels, :]
-        found = np.zeros((*counts.shape[:-2], *problem.output_size))
-        for places, pixels in across:
-            found[..., places] += rows[..., pixels]
-        return found
+        for number, (length, several) in enumerate(zip(lengths, moves, strict=True)):
+            along = counts.ndim - len(lengths) + number
+            found = np.zeros((*counts.shape[:along], length, *counts.shape[along + 1 :]))
+            sources, targets = np.moveaxis(counts, along, 0), np.moveaxis(found, along, 0)
+            for source, target in several:
+                targets[target] += sources[source]
+            counts = found
+        return counts
 
     return step
 
@@ -185,29 +184,28 @@ def weights(problem: Problem, shape: tuple[int, ...], most: int, draw: Draw) -> 
 
 def gradients(problem: Problem, shape: tuple[int, ...], most: int, draw: Draw) -> Bools | None:
     """A filter's next places in an order of the places of all images, and as few as may reach one pixel."""
-    batch, filters, height, width = shape
-    cells = batch * height * width
-    mask = np.ones((filters, batch, height, width), bool)
+    batch, filters, *lengths = shape
+    cells = batch * prod(lengths)
+    mask = np.ones((filters, batch, *lengths), bool)
     if cells > most:
-        places = places_in_turn(batch, height, width, draw)
+        places = places_in_turn(batch, lengths, draw)
         turns = order(draw(filters)) * most
         mask[:] = False
         mask.reshape(filters, cells)[
             np.arange(filters)[:, None], places[(turns[:, None] + np.arange(most)) % cells]
         ] = True
-    mask = np.ascontiguousarray(mask.transpose(1, 0, 2, 3))
+    mask = np.ascontiguousarray(mask.swapaxes(0, 1))
     # otherwise no channel has more weights
     if of_each_filter(problem, most) * problem.out_channels > most * problem.channels:
-        grouped = mask.reshape(batch, problem.groups, -1, height, width)
+        grouped = mask.reshape(batch, problem.groups, -1, *lengths)
         mask = taken_away(grouped, to_pixels(problem), to_places(problem), most, draw).reshape(shape)
     return None if mask.all() else mask
 
 
-def places_in_turn(batch: int, height: int, width: int, draw: Draw) -> Ints:
+def places_in_turn(batch: int, lengths: Sequence[int], draw: Draw) -> Ints:
     """Places of all images in a random order, in which every third is at the border as long as there are any."""
-    rows, columns = (slice(1, length - 1) if length > 2 else slice(None) for length in (height, width))
-    inner = np.zeros((batch, height, width), bool)
-    inner[:, rows, columns] = True
+    inner = np.zeros((batch, *lengths), bool)
+    inner[(slice(None), *(slice(1, length - 1) if length > 2 else slice(None) for length in lengths))] = True
     words, turn, flat = draw(inner.size), np.empty(inner.size), inner.ravel()
     for chosen, step in ((flat, 1.5), (~flat, 3.0)):
         turn[np.flatnonzero(chosen)[order(words[chosen])]] = step * np.arange(int(chosen.sum()))
@@ -221,7 +219,7 @@ def taken_away(mask: Bools, forth: Step, back: Step, most: int, draw: Draw) -> B
 
     Parameters
     ----------
-    mask : ndarray of bool, ... x entries that add up x height x width
+    mask : ndarray of bool, images x groups x entries that add up x places
         The entries that there are.
     forth, back : callable
         What adds up entries where they are seen from, and what adds up the points of view of each entry.
@@ -235,14 +233,14 @@ def taken_away(mask: Bools, forth: Step, back: Step, most: int, draw: Draw) -> B
     ndarray of bool
         The entries that stay.
     """
-    words, plane = draw(mask.size), int(np.prod(mask.shape[-3:]))
+    words, plane = draw(mask.size), prod(mask.shape[2:])
     mask = mask.copy()
     while True:
-        crowded = forth(mask.sum(axis=-3).astype(np.float64)) > most
+        crowded = forth(mask.sum(axis=2).astype(np.float64)) > most
         if not crowded.any():
             return mask
         touched = back(crowded.astype(np.float64)) > 0
-        among = np.flatnonzero(mask & touched[..., None, :, :])
+        among = np.flatnonzero(mask & touched[:, :, None])
         # of each image and group in turn, so that some stay of each
         mixed = among[np.lexsort((words[among], among // plane))]
         mask.reshape(-1)[mixed[::4]] = False

@@ -39,10 +39,10 @@ from convgate.diagnosis.quantities import (
     threshold,
     whole_quantities,
 )
+from convgate.problems.axis import AXIS_OPTIONS, Axis, output_size
 from convgate.problems.block_sizes import BLOCKS
 from convgate.problems.operators import OPERATORS, Array
-from convgate.problems.operators.classes import AXIS_NAMES, Axis, axis_of, places_of, span_of
-from convgate.problems.problem import PAIRS
+from convgate.problems.operators.classes import AXIS_NAMES
 from convgate.shapes.features import axis_classes, equal_pairs, features_of, short_name, vector_of
 from convgate.shapes.space import Bools
 
@@ -448,7 +448,7 @@ def class_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
     yield from axis_conditions(cases)
     operator = cases[0].operator
     vectors = np.array([vector_of(case) for case in cases])
-    first = 2 * len(operator.axis_features)
+    first = len(AXIS_NAMES) * len(operator.axis_features)
     for number, feature in enumerate(features_of(operator.name)[first:], first):
         for text, met, bits in unions(feature.classes, vectors[:, number]):
             yield Condition(text, met, bits=bits)
@@ -494,7 +494,7 @@ def special_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
 
 def axis_conditions(cases: Sequence[Case]) -> Iterator[Condition]:
     """Conditions on the height, on the width, on either, on both, and two on the same axis."""
-    axes = [[axis_of(case.problem, axis) for case in cases] for axis in (0, 1)]
+    axes = [[(case.problem.axes[side], case.problem.ceil_mode) for case in cases] for side in range(len(AXIS_NAMES))]
     texts, heights, widths, bits = [], [], [], []
     for text, (height, width), cost in one_axis(cases[0].problem.operator, axes):
         texts.append(text)
@@ -513,9 +513,11 @@ def axis_conditions(cases: Sequence[Case]) -> Iterator[Condition]:
         yield Condition(text, met, parts=2, bits=bits[i] + bits[j] + BOTH)
 
 
-def one_axis(operator: str, axes: Sequence[Sequence[Axis]]) -> Iterator[tuple[str, tuple[Bools, Bools], float]]:
+def one_axis(
+    operator: str, axes: Sequence[Sequence[tuple[Axis, bool]]]
+) -> Iterator[tuple[str, tuple[Bools, Bools], float]]:
     """Conditions on one axis, with ``{a}`` for its name: who meets them in height and in width, and the bits."""
-    classes = [np.array([axis_classes(operator, axis) for axis in each]) for each in axes]
+    classes = [np.array([axis_classes(operator, *axis) for axis in each]) for each in axes]
     for number, feature in enumerate(OPERATORS[operator].axis_features):
         words = tuple(text.replace("_{a}", "{a}") for text in feature.classes)
         both = np.concatenate([classes[0][:, number], classes[1][:, number]])
@@ -524,21 +526,21 @@ def one_axis(operator: str, axes: Sequence[Sequence[Axis]]) -> Iterator[tuple[st
                 yield text, (met[: len(axes[0])], met[len(axes[0]) :]), bits
     of_dilation = OF_DILATION if "dilation" in OPERATORS[operator].options else {}
     for text, meets in (DERIVED | of_dilation).items():
-        height, width = (np.array([meets(axis) for axis in each]) for each in axes)
+        height, width = (np.array([meets(*axis) for axis in each]) for each in axes)
         yield text, (height, width), 0.0
-    for name in PAIRS[1:]:
-        values = [np.array([getattr(axis, name) for axis in each]) for each in axes]
+    for name in AXIS_OPTIONS[1:]:
+        values = [np.array([getattr(axis, name) for axis, _ in each]) for each in axes]
         for value in dict.fromkeys((int(values[0][0]), int(values[1][0]))):
             if value > 1 or (name == "padding" and value == 1):
                 yield f"{short_name(name)}{{a}} = {value}", (values[0] == value, values[1] == value), VALUE
 
 
-def overlaps(axis: Axis) -> bool:
+def overlaps(axis: Axis, ceil_mode: bool) -> bool:
     """Whether two windows share a pixel of the input."""
     seen: set[int] = set()
-    for place in range(places_of(axis)):
-        start = place * axis.stride - axis.padding
-        window = {start + tap for tap in range(0, span_of(axis), axis.dilation) if 0 <= start + tap < axis.size}
+    for place in range(output_size(axis, ceil_mode=ceil_mode)):
+        start = place * axis.stride - axis.padding_before
+        window = {start + tap for tap in range(0, axis.span, axis.dilation) if 0 <= start + tap < axis.size}
         if window & seen:
             return True
         seen |= window
@@ -546,14 +548,14 @@ def overlaps(axis: Axis) -> bool:
 
 
 # What the classes do not say, but faults depend on.
-DERIVED: dict[str, Callable[[Axis], bool]] = {
-    "input{a} > 1": lambda axis: axis.size > 1,
-    "input{a} = 1": lambda axis: axis.size == 1,
+DERIVED: dict[str, Callable[[Axis, bool], bool]] = {
+    "input{a} > 1": lambda axis, _: axis.size > 1,
+    "input{a} = 1": lambda axis, _: axis.size == 1,
     "windows{a} overlap": overlaps,
 }
 # The same, of operators that have these options: what keeps an image's size under a dilated kernel of three.
-OF_DILATION: dict[str, Callable[[Axis], bool]] = {
-    "padding{a} = dilation{a}": lambda axis: axis.padding == axis.dilation
+OF_DILATION: dict[str, Callable[[Axis, bool], bool]] = {
+    "padding{a} = dilation{a}": lambda axis, _: axis.padding == axis.dilation
 }
 
 

@@ -14,7 +14,7 @@ from convgate.cases.case import POINTS, Case, case_rule
 from convgate.cases.fills import FILLS
 from convgate.cases.layouts import LAYOUTS
 from convgate.diagnosis.moves import moves_of
-from convgate.problems.problem import PAIRS
+from convgate.problems.axis import Axis
 
 __all__ = ["Minimum", "complexity", "minimize", "simpler"]
 
@@ -86,8 +86,7 @@ def complexity(case: Case) -> tuple[int, ...]:
     options = (
         2 * abs(problem.batch - 1),
         *(distance(value - 1) for value in (problem.channels, problem.out_channels, problem.groups)),
-        *(distance(value - 1) for name in PAIRS for value in getattr(problem, name) if name != "padding"),
-        *(3 * distance(value) for value in problem.padding),
+        *(sum(distances(axis)) + 2 * distance(axis.padding) for axis in problem.axes),
         problem.bias,
         problem.ceil_mode,
         not problem.count_include_pad,
@@ -95,7 +94,7 @@ def complexity(case: Case) -> tuple[int, ...]:
     )
     return (
         sum(options),
-        *(distance(getattr(problem, name)[0] - (name != "padding")) for name in PAIRS),
+        *(each for axis in problem.axes[:-1] for each in distances(axis)),
         case.dtype != "f64",
         list(LAYOUTS).index(case.layout),
         not case.laid_out,
@@ -106,6 +105,12 @@ def complexity(case: Case) -> tuple[int, ...]:
         sum(sum(point.index) for point in case.points),
         case.seed,
     )
+
+
+def distances(axis: Axis) -> tuple[int, ...]:
+    """How far the options of an axis are from the simplest."""
+    values = (axis.size - 1, axis.kernel_size - 1, axis.stride - 1, axis.padding, axis.dilation - 1)
+    return tuple([distance(value) for value in values])
 
 
 def distance(value: int) -> int:

@@ -3,19 +3,22 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import combinations
 from math import copysign, frexp, isqrt, ldexp, prod
 
 import numpy as np
 
 from convgate.cases.case import POINTS, Case, Point, array_shapes, as_points, broken_rule
 from convgate.cases.layouts import LAYOUTS
+from convgate.problems.axis import AXIS_OPTIONS, Axis, output_size, with_options
 from convgate.problems.block_sizes import BLOCKS
 from convgate.problems.operators import OPERATORS
-from convgate.problems.problem import PAIRS, Problem, output_size, swap_axes, with_axis
+from convgate.problems.problem import Problem, replace_axis, with_axes
 
 __all__ = ["LEAST", "moves_of"]
 
-LEAST = {"size": 1, "kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}
+# The simplest axis.
+LEAST = Axis()
 # More entries than this are not written out one by one.
 MOST_POINTS = 600
 # With other data a simpler problem may fail where with these it happens not to.
@@ -72,7 +75,7 @@ def simpler_problems(problem: Problem) -> Iterator[Problem]:
     yield from (replace(problem, channels=unit * fewer) for fewer in fewer_than(problem.channels // unit))
     yield from (replace(problem, batch=fewer) for fewer in fewer_than(problem.batch))
     # side by side in place of one after the other
-    yield replace(problem, batch=1, size=(problem.size[0], problem.size[1] * problem.batch))
+    yield resized(replace(problem, batch=1), -1, problem.size[-1] * problem.batch)
     yield replace(problem, bias=False)
     yield replace(problem, ceil_mode=False)
     yield replace(problem, count_include_pad=True)
@@ -80,21 +83,28 @@ def simpler_problems(problem: Problem) -> Iterator[Problem]:
         yield replace(problem, divisor_override=None)
         # a divisor of 1 would hide an average, so 2 is the simplest
         yield from (replace(problem, divisor_override=less) for less in smaller(problem.divisor_override, 2))
-    yield with_axis(with_axis(problem, 0, **LEAST), 1, **LEAST)
-    for axis in (1, 0):
-        yield from simpler_axis(problem, axis)
+    sides = range(len(problem.axes))
+    yield replace(problem, axes=(LEAST,) * len(sides))
+    for side in reversed(sides):
+        axes = simpler_axes(problem.axes[side], ceil_mode=problem.ceil_mode)
+        yield from (replace_axis(problem, side, axis) for axis in axes)
     if not OPERATORS[problem.operator].convolves and problem.kernel_size[0] == 1 < problem.size[0]:
         # rows that no window joins are as good as channels
-        yield replace(problem, channels=problem.channels * problem.size[0], size=(1, problem.size[1]))
+        yield resized(replace(problem, channels=problem.channels * problem.size[0]), 0, 1)
     yield from as_many_places(problem)
     square = {name: min(getattr(problem, name)) - 1 for name in ("kernel_size", "stride", "size")}
     for names in (("kernel_size",), ("kernel_size", "size"), ("kernel_size", "stride"), tuple(square)):
-        yield with_axis(with_axis(problem, 0, **pick(square, names)), 1, **pick(square, names))
-    yield swap_axes(problem)
-    for name in PAIRS:
-        swapped = replace(problem, **{name: getattr(problem, name)[::-1]})
+        yield with_axes(problem, **pick(square, names))
+    yield replace(problem, axes=problem.axes[::-1])
+    for name in AXIS_OPTIONS:
+        swapped = with_axes(problem, **{name: getattr(problem, name)[::-1]})
         yield swapped
-        yield from (with_axis(swapped, axis, size=problem.size[axis] - 1) for axis in (0, 1))
+        yield from (resized(swapped, side, problem.size[side] - 1) for side in sides)
+
+
+def resized(problem: Problem, side: int, size: int) -> Problem:
+    """The problem with another size along one axis."""
+    return replace_axis(problem, side, replace(problem.axes[side], size=size))
 
 
 def in_blocks(problem: Problem, unit: int) -> Iterator[Problem]:
@@ -115,17 +125,20 @@ def pick(options: dict[str, int], names: tuple[str, ...]) -> dict[str, int]:
 
 
 def as_many_places(problem: Problem) -> Iterator[Problem]:
-    """As many places of the kernel or a few more, in another height and width."""
+    """As many places of the kernel or a few more, in another height and width: of every two axes."""
     if min(problem.output_size) < 1:
         return
-    for height in range(1, isqrt(problem.places) + 1):
-        for width in {-(-problem.places // height), problem.places // height + 1}:
-            for places in ((height, width), (width, height)):
-                more = [
-                    (new - now) * s for new, now, s in zip(places, problem.output_size, problem.stride, strict=True)
-                ]
-                if more != [0, 0]:
-                    yield replace(problem, size=(problem.size[0] + more[0], problem.size[1] + more[1]))
+    for sides in combinations(range(len(problem.axes)), 2):
+        area = prod(problem.output_size[side] for side in sides)
+        for shorter in range(1, isqrt(area) + 1):
+            for longer in {-(-area // shorter), area // shorter + 1}:
+                for places in ((shorter, longer), (longer, shorter)):
+                    found = problem
+                    for side, new in zip(sides, places, strict=True):
+                        more = (new - problem.output_size[side]) * problem.stride[side]
+                        found = resized(found, side, problem.size[side] + more)
+                    if found != problem:
+                        yield found
 
 
 def fewer_groups(problem: Problem) -> Iterator[Problem]:
@@ -136,37 +149,36 @@ def fewer_groups(problem: Problem) -> Iterator[Problem]:
     yield replace(problem, groups=1)
 
 
-def simpler_axis(problem: Problem, axis: int) -> Iterator[Problem]:
-    """Make the options of one axis simpler: each alone, and with the size that keeps the places of the kernel."""
-    put = partial(with_axis, problem, axis)
-    now = {name: getattr(problem, name)[axis] for name in PAIRS}
-    size, stride = now["size"], now["stride"]
-    places = output_size(size, now["kernel_size"], stride, now["padding"], now["dilation"], ceil_mode=problem.ceil_mode)
-    yield put(**LEAST)
-    yield put(**{**LEAST, "size": size})
+def simpler_axes(axis: Axis, *, ceil_mode: bool) -> Iterator[Axis]:
+    """The axis with simpler options: each alone, and with the size that keeps the places of the kernel."""
+    put = partial(with_options, axis)
+    size, stride, kernel = axis.size, axis.stride, axis.kernel_size
+    places = output_size(axis, ceil_mode=ceil_mode)
+    yield LEAST
+    yield replace(LEAST, size=size)
     if stride > 0:
         yield from (put(size=size - stride * (places - fewer)) for fewer in fewer_than(places))
     pixels_by = {
-        "dilation": now["kernel_size"] - 1,
+        "dilation": kernel - 1,
         "padding": -2,
         "stride": places - 1,
-        "kernel_size": now["dilation"],
+        "kernel_size": axis.dilation,
     }
     for name, pixels in pixels_by.items():
-        for less in smaller(now[name], LEAST[name]):
+        now = getattr(axis, name)
+        for less in smaller(now, getattr(LEAST, name)):
             yield put(**{name: less})
-            yield put(**{name: less, "size": max(1, size - pixels * (now[name] - less))})
+            yield put(**{name: less, "size": max(1, size - pixels * (now - less))})
     yield from (put(size=less) for less in smaller(size, 1))
-    if now["kernel_size"] > 1:
-        fewer = {"kernel_size": now["kernel_size"] - 1}
-        yield put(**fewer, stride=stride - 1)
-        yield put(**fewer, padding=now["padding"] - 1)
-        yield put(**fewer, stride=stride - 1, size=size - 1)
+    if kernel > 1:
+        yield put(kernel_size=kernel - 1, stride=stride - 1)
+        yield put(kernel_size=kernel - 1, padding=axis.padding - 1)
+        yield put(kernel_size=kernel - 1, stride=stride - 1, size=size - 1)
         # a pool's padding is at most half of its kernel
-        yield put(kernel_size=now["kernel_size"] - 2, padding=now["padding"] - 1)
+        yield put(kernel_size=kernel - 2, padding=axis.padding - 1)
         for less in (stride - 1, stride - 2):
-            room = (places - 1) * less + now["dilation"] * (now["kernel_size"] - 2) + 1 - 2 * now["padding"]
-            yield put(**fewer, stride=less, size=max(1, room))
+            fewer = put(kernel_size=kernel - 1, stride=less)
+            yield replace(fewer, size=max(1, fewer.size_for(places)))
 
 
 def smaller(value: int, least: int) -> Iterator[int]:
@@ -194,17 +206,17 @@ def cropped(case: Case, problem: Problem) -> Case:
 
 def moved_up_and_left(case: Case) -> Iterator[Case]:
     """Without the first row or column of pixels, where there are no points: the others are cropped at their ends."""
-    for axis in (0, 1):
+    for side, size in enumerate(case.problem.size):
         ours = [point for point in case.points if point.array == "x"]
-        if ours and case.problem.size[axis] > 1 and all(point.index[2 + axis] > 0 for point in ours):
+        # an array that breaks the rule of its rank may have no such axis
+        if ours and size > 1 and all(any(point.index[2 + side : 3 + side]) for point in ours):
             moved = tuple(
-                replace(point, index=tuple(i - (place == 2 + axis) for place, i in enumerate(point.index)))
+                replace(point, index=tuple(i - (place == 2 + side) for place, i in enumerate(point.index)))
                 if point.array == "x"
                 else point
                 for point in case.points
             )
-            problem = with_axis(case.problem, axis, size=case.problem.size[axis] - 1)
-            yield cropped(replace(case, points=moved), problem)
+            yield cropped(replace(case, points=moved), resized(case.problem, side, size - 1))
 
 
 def simpler_points(case: Case) -> Iterator[Case]:

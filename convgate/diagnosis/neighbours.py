@@ -11,10 +11,10 @@ from math import gcd
 from typing import Any
 
 from convgate.cases.case import Case, case_rule
+from convgate.problems.axis import Axis, with_options
 from convgate.problems.block_sizes import BLOCKS, FEW
-from convgate.problems.operators.classes import axis_of, span_of
-from convgate.problems.problem import PAIRS, Problem, with_axis
-from convgate.shapes.features import data_choices
+from convgate.problems.problem import replace_axis, with_axes
+from convgate.shapes.features import data_choices, equal_pairs
 from convgate.shapes.space import Stream, space_of
 
 __all__ = ["around", "varied", "whole_blocks"]
@@ -51,18 +51,22 @@ def varied(case: Case) -> Iterator[Case]:
     """Cases that differ in one count, or in one option of one axis, each with numbers near its own and a block away."""
     for own, put in counts_of(case):
         yield from (put(number) for number in numbers_near(own) if number > 0)
-    for axis in (0, 1):
-        for name in (pair for pair in PAIRS if pair in case.operator.options):
+    for side, axis in enumerate(case.problem.axes):
+        for name in equal_pairs(case.operator.name):
             least = USUAL[name][0]
-            for number in numbers_near(getattr(case.problem, name)[axis]):
+            for number in numbers_near(getattr(axis, name)):
                 if number >= least:
-                    yield replace(case, problem=with_room(with_axis(case.problem, axis, **{name: number}), axis))
+                    yield with_axis(case, side, with_room(with_options(axis, **{name: number})))
 
 
-def with_room(problem: Problem, axis: int) -> Problem:
-    """The problem with a size on one axis that leaves the kernel a place at the least."""
-    options = axis_of(problem, axis)
-    return with_axis(problem, axis, size=max(options.size, span_of(options) - 2 * options.padding))
+def with_axis(case: Case, side: int, axis: Axis) -> Case:
+    """The case with another axis in the place of one."""
+    return replace(case, problem=replace_axis(case.problem, side, axis))
+
+
+def with_room(axis: Axis) -> Axis:
+    """The axis with a size that leaves the kernel a place at the least."""
+    return replace(axis, size=max(axis.size, axis.size_for(1)))
 
 
 def numbers_near(number: int) -> list[int]:
@@ -87,13 +91,18 @@ def chance(stream: Stream, below: int) -> int:
 
 
 def value_of_an_option(case: Case, stream: Stream) -> dict[str, int]:
-    """An option that has a height and a width, and a value for it; every so often one near its own."""
-    pairs = [pair for pair in PAIRS if pair in case.operator.options]
-    name = pairs[chance(stream, len(pairs))]
+    """An option of axes, and a value for it; every so often one near its own."""
+    names = equal_pairs(case.operator.name)
+    name = names[chance(stream, len(names))]
     least, most = (USUAL if chance(stream, EVERY) else WIDE)[name]
     if chance(stream, EVERY):
         return {name: least + chance(stream, most - least + 1)}
-    return {name: max(least, near(getattr(case.problem, name)[chance(stream, 2)], stream))}
+    return {name: max(least, near(getattr(case.problem.axes[any_side(case, stream)], name), stream))}
+
+
+def any_side(case: Case, stream: Stream) -> int:
+    """The number of one of the axes at random."""
+    return chance(stream, len(case.problem.axes))
 
 
 def near(number: int, stream: Stream) -> int:
@@ -103,34 +112,40 @@ def near(number: int, stream: Stream) -> int:
 
 
 def other_pair(case: Case, stream: Stream) -> Case:
-    """Another value of one option, the same on both axes."""
+    """Another value of one option, the same on all axes."""
     option, fits = value_of_an_option(case, stream), chance(stream, 2)
-    problem = with_axis(with_axis(case.problem, 0, **option), 1, **option)
+    problem = with_axes(case.problem, **option)
     if fits:
-        problem = fitted(fitted(problem, 0, stream), 1, stream)
+        problem = replace(problem, axes=tuple(fitted(axis, stream) for axis in problem.axes))
     return replace(case, problem=problem)
 
 
 def other_option(case: Case, stream: Stream) -> Case:
     """Another value of one option of one axis, and every second time a size that gives the kernel a few places."""
-    axis = chance(stream, 2)
-    problem = with_axis(case.problem, axis, **value_of_an_option(case, stream))
-    return replace(case, problem=fitted(problem, axis, stream) if chance(stream, 2) else problem)
+    side = any_side(case, stream)
+    axis = with_options(case.problem.axes[side], **value_of_an_option(case, stream))
+    return with_axis(case, side, fitted(axis, stream) if chance(stream, 2) else axis)
 
 
-def fitted(problem: Problem, axis: int, stream: Stream) -> Problem:
-    """The problem with a size that gives the kernel a few places on one axis."""
-    options = axis_of(problem, axis)
-    stride = max(1, options.stride)
+def fitted(axis: Axis, stream: Stream) -> Axis:
+    """The axis with a size that gives the kernel a few places."""
+    stride = max(1, axis.stride)
     room = chance(stream, MOST_PLACES) * stride + chance(stream, stride)
-    return with_axis(problem, axis, size=max(1, span_of(options) - 2 * options.padding + room))
+    return replace(axis, size=max(1, axis.size_for(1) + room))
 
 
 def same_option(case: Case, stream: Stream) -> Case:
-    """One option of one axis as it is on the other."""
-    pairs = [pair for pair in PAIRS if pair in case.operator.options]
-    name, source = pairs[chance(stream, len(pairs))], chance(stream, 2)
-    return replace(case, problem=with_axis(case.problem, 1 - source, **{name: getattr(case.problem, name)[source]}))
+    """One option of one axis as it is on another."""
+    names = equal_pairs(case.operator.name)
+    name, source = names[chance(stream, len(names))], any_side(case, stream)
+    number = getattr(case.problem.axes[source], name)
+    target = next_side(case, source)
+    return with_axis(case, target, with_options(case.problem.axes[target], **{name: number}))
+
+
+def next_side(case: Case, side: int) -> int:
+    """The number of the axis after one, of the first after the last."""
+    return (side + 1) % len(case.problem.axes)
 
 
 def count_at_a_block(stream: Stream) -> int:
@@ -180,14 +195,13 @@ def counts_of(case: Case) -> list[tuple[int, Callable[[int], Case]]]:
     def with_images(count: int) -> Case:
         return replace(case, problem=replace(problem, batch=count))
 
-    def with_places(axis: int, count: int) -> Case:
-        options = axis_of(problem, axis)
-        size = (count - 1) * options.stride + span_of(options) - 2 * options.padding
-        return replace(case, problem=with_axis(problem, axis, size=max(1, size)))
+    def with_places(side: int, count: int) -> Case:
+        axis = problem.axes[side]
+        return with_axis(case, side, replace(axis, size=max(1, axis.size_for(count))))
 
     found: list[tuple[int, Callable[[int], Case]]] = [
         (problem.batch, with_images),
-        *((problem.output_size[axis], partial(with_places, axis)) for axis in (0, 1)),
+        *((places, partial(with_places, side)) for side, places in enumerate(problem.output_size)),
         (per_group, lambda count: with_channels(case, groups, count, outputs)),
     ]
     if "groups" in case.operator.options:
@@ -198,9 +212,8 @@ def counts_of(case: Case) -> list[tuple[int, Callable[[int], Case]]]:
 
 def whole_blocks(case: Case, stream: Stream) -> Iterator[Case]:
     """For each count that is past a block others that leave no tail behind it, with this kernel and another."""
-    larger = replace(
-        case, problem=with_axis(with_axis(case.problem, 0, kernel_size=1 + chance(stream, 3)), 1, kernel_size=2)
-    )
+    kernels = [1 + chance(stream, 3), *[2] * (len(case.problem.axes) - 1)]
+    larger = replace(case, problem=with_axes(case.problem, kernel_size=kernels))
     for number, (count, _) in enumerate(counts_of(case)):
         if count > FEW:
             for each in (case, larger):
@@ -211,23 +224,21 @@ def other_axis(case: Case, stream: Stream) -> Case:
     """One axis in place of which another stands, of all that are small."""
     axes = space_of(case.problem.operator).axes.axes
     axis = axes[chance(stream, len(axes))]
-    options = {name: getattr(axis, name) for name in PAIRS}
-    return replace(case, problem=with_axis(case.problem, chance(stream, 2), **options))
+    return with_axis(case, any_side(case, stream), axis)
 
 
 def same_axes(case: Case, stream: Stream) -> Case:
-    """One axis in place of which the other stands as well."""
-    source = chance(stream, 2)
-    options = {name: getattr(case.problem, name)[source] for name in PAIRS}
-    return replace(case, problem=with_axis(case.problem, 1 - source, **options))
+    """One axis in place of which another stands as well."""
+    source = any_side(case, stream)
+    return with_axis(case, next_side(case, source), case.problem.axes[source])
 
 
 def swapped_axes(case: Case, stream: Stream) -> Case:
-    """The height in place of the width and the other way round; now and then of one option alone."""
-    pairs = [pair for pair in PAIRS if pair in case.operator.options]
-    chosen = [pairs[chance(stream, len(pairs))]] if chance(stream, 2) else pairs
-    swapped: dict[str, Any] = {name: getattr(case.problem, name)[::-1] for name in chosen}
-    return replace(case, problem=replace(case.problem, **swapped))
+    """The axes in reverse order; now and then of one option alone."""
+    names = equal_pairs(case.operator.name)
+    chosen = [names[chance(stream, len(names))]] if chance(stream, 2) else names
+    swapped = {name: getattr(case.problem, name)[::-1] for name in chosen}
+    return replace(case, problem=with_axes(case.problem, **swapped))
 
 
 def other_choice(case: Case, stream: Stream) -> Case:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from convgate.cases.case import Case
 from convgate.problems.block_sizes import BLOCKS
 from convgate.problems.operators import OPERATORS
-from convgate.problems.operators.classes import AXIS_NAMES, axis_of, places_of
+from convgate.problems.operators.classes import AXIS_NAMES
 from convgate.problems.problem import Problem
 from convgate.shapes.features import equal_pairs, short_name
 
@@ -138,7 +138,7 @@ class Quantities:
         axis, _, side = name.rpartition("_")
         number = AXIS_NAMES.index(side)
         if axis == "output":
-            return [places_of(axis_of(problem, number)) for problem in self.problems]
+            return [problem.output_size[number] for problem in self.problems]
         option = {"input": "size", "kernel": "kernel_size"}.get(axis, axis)
         return [getattr(problem, option)[number] for problem in self.problems]
 

@@ -25,7 +25,7 @@ from convgate.judging.checks import OUTPUTS, judge
 from convgate.judging.checks.outputs import judge_whatever_data
 from convgate.judging.subjects.loader import wants
 from convgate.judging.trial import Trial
-from convgate.problems.problem import with_axis
+from convgate.problems.problem import replace_axis
 from convgate.results.failure import When
 from convgate.results.verdicts import FAILING, Result
 from convgate.shapes.features import vector_of
@@ -333,10 +333,11 @@ def by_rule(case: Case) -> str:
 
 def broken_on_both_axes(case: Case) -> bool:
     """Whether an invalid problem breaks its rule with either axis alone, the other one being plain."""
-    plain = with_axis(with_axis(case.problem, 0, **LEAST), 1, **LEAST)
-    alone = (with_axis(case.problem, axis, **LEAST) for axis in (0, 1))
-    rules = [rule_of(replace(case, problem=problem)) for problem in (*alone, plain)]
-    return [rule == rule_of(case) for rule in rules] == [True, True, False]
+    axes = case.problem.axes
+    plain = replace(case.problem, axes=(LEAST,) * len(axes))
+    alone = (replace_axis(plain, side, axis) for side, axis in enumerate(axes))
+    broken = [rule_of(replace(case, problem=problem)) == rule_of(case) for problem in (plain, *alone)]
+    return not broken[0] and all(broken[1:])
 
 
 def rules_met(case: Case) -> tuple[str, ...]:

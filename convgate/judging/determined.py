@@ -74,7 +74,7 @@ def of_y(problem: Problem, special: Array, oracle: Any) -> Array:
     small = reduced(problem, channels=problem.groups)
     ones = np.ones((1, problem.groups, *problem.size))
     partners = perform(oracle, OPERATORS["conv2d"].forward(small), {"x": ones, "weight": each})["y"]
-    holes: Array = each.sum(axis=(1, 2, 3))[:, None, None] - partners
+    holes: Array = each.sum(axis=(1, *spatial(each))).reshape(-1, *(1 for _ in problem.axes)) - partners
     return holes
 
 
@@ -89,7 +89,7 @@ def of_grad_input(problem: Problem, special: Array, oracle: Any) -> Array:
         "grad_output": np.ones((1, groups, *problem.output_size)),
     }
     partners = gradients(small, arrays, oracle)["grad_input"]
-    holes: Array = each.sum(axis=(2, 3)).reshape(1, -1, 1, 1) - partners
+    holes: Array = each.sum(axis=spatial(each)).reshape(1, -1, *(1 for _ in problem.axes)) - partners
     return holes
 
 
@@ -103,7 +103,7 @@ def of_grad_weight(problem: Problem, special: Array, oracle: Any) -> Array:
         "grad_output": each,
     }
     partners = gradients(small, arrays, oracle)["grad_weight"]
-    holes: Array = each.sum(axis=(0, 2, 3))[:, None, None, None] - partners
+    holes: Array = each.sum(axis=(0, *spatial(each))).reshape(-1, 1, *(1 for _ in problem.axes)) - partners
     return holes
 
 
@@ -112,6 +112,11 @@ COUNTS: dict[str, Callable[[Problem, Array, Any], Array]] = {
     "grad_input": of_grad_input,
     "grad_weight": of_grad_weight,
 }
+
+
+def spatial(array: Array) -> tuple[int, ...]:
+    """Numbers of the axes of an array that are spatial."""
+    return tuple(range(2, array.ndim))
 
 
 def reduced(problem: Problem, **counts: int) -> Problem:

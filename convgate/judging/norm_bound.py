@@ -88,7 +88,7 @@ def norm_bound(problem: Problem, values: Arrays, output: str, dtype: str, factor
     found = operator.norms(problem, euclidean, sums).get(output)
     if found is None:
         return None
-    spread = np.broadcast_to(found[:, :, None, None], shape_of(problem, output))
+    spread = np.broadcast_to(found.reshape(*found.shape, *(1 for _ in problem.axes)), shape_of(problem, output))
     return NormBound(spread, operator.roundings(problem)[output], dtype, factor=believed(problem, factor, output))
 
 
@@ -103,7 +103,7 @@ def believed(problem: Problem, factor: float, output: str = "") -> float:
 
 def flat(array: Array) -> Array:
     """Images and kernels as rows; a bias as rows of one number."""
-    leading = array.shape[:2] if array.ndim == 4 else array.shape
+    leading = array.shape[:2]
     return array.reshape(*leading, int(np.prod(array.shape[len(leading) :])))
 
 

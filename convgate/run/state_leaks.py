@@ -19,7 +19,9 @@ from convgate.diagnosis.reduce import Found
 from convgate.judging.checks import CHECKS, judge_trial
 from convgate.judging.subjects.loader import renewed, wants
 from convgate.judging.trial import Trial
-from convgate.problems.problem import PAIRS, with_axis
+from convgate.problems.axis import AXIS_OPTIONS, with_options
+from convgate.problems.operators.classes import AXIS_NAMES
+from convgate.problems.problem import replace_axis
 from convgate.results.picture import Picture
 from convgate.results.verdicts import Result, primary_failure
 from convgate.run.workers import Dead, Workers
@@ -211,8 +213,8 @@ def simplifications() -> Iterator[Change]:
     yield putting(batch=1)
     yield putting(**dict.fromkeys(CHANNELS, 1))
     yield putting(bias=False)
-    for axis in (0, 1):
-        yield putting_on_axis(axis, **LEAST)
+    for side in range(len(AXIS_NAMES)):
+        yield putting_on_axis(side, **{name: getattr(LEAST, name) for name in AXIS_OPTIONS})
 
 
 def likenings(least: Case) -> Iterator[Change]:
@@ -220,9 +222,9 @@ def likenings(least: Case) -> Iterator[Change]:
     yield partial(replace, dtype=least.dtype, layout="contiguous", laid_out="", fill="lattice", points=(), seed=0)
     for names in (CHANNELS, *((name,) for name in OPTIONS)):
         yield putting(**{name: getattr(least.problem, name) for name in names})
-    for name in PAIRS:
-        for axis in (0, 1):
-            yield putting_on_axis(axis, **{name: getattr(least.problem, name)[axis]})
+    for name in AXIS_OPTIONS:
+        for side, axis in enumerate(least.problem.axes):
+            yield putting_on_axis(side, **{name: getattr(axis, name)})
 
 
 def putting(**options: Any) -> Change:
@@ -230,9 +232,11 @@ def putting(**options: Any) -> Change:
     return lambda case: replace(case, problem=replace(case.problem, **options))
 
 
-def putting_on_axis(axis: int, **options: int) -> Change:
+def putting_on_axis(side: int, **options: int) -> Change:
     """The change to some options of one axis."""
-    return lambda case: replace(case, problem=with_axis(case.problem, axis, **options))
+    return lambda case: replace(
+        case, problem=replace_axis(case.problem, side, with_options(case.problem.axes[side], **options))
+    )
 
 
 def usable(case: Case) -> bool:

@@ -18,21 +18,22 @@ import numpy as np
 
 from convgate.cases.case import Case, values_of
 from convgate.diagnosis.conditions import SPECIAL, met_by
-from convgate.problems.operators.classes import AXIS_NAMES, Axis, axis_of, places_of, span_of
+from convgate.problems.axis import Axis, output_size
+from convgate.problems.operators.classes import AXIS_NAMES
 from convgate.problems.problem import Problem
 from convgate.shapes.space import Bools
 
 __all__ = ["meets_trigger"]
 
 # What formulas may name: of the height and the width, with their suffix or on whatever axis, and of the problem.
-OF_AXES: dict[str, Callable[[Axis], int]] = {
-    "input": lambda axis: axis.size,
-    "kernel": lambda axis: axis.kernel_size,
-    "stride": lambda axis: axis.stride,
-    "padding": lambda axis: axis.padding,
-    "dilation": lambda axis: axis.dilation,
-    "output": places_of,
-    "span": span_of,
+OF_AXES: dict[str, Callable[[Axis, bool], int]] = {
+    "input": lambda axis, _: axis.size,
+    "kernel": lambda axis, _: axis.kernel_size,
+    "stride": lambda axis, _: axis.stride,
+    "padding": lambda axis, _: axis.padding,
+    "dilation": lambda axis, _: axis.dilation,
+    "output": lambda axis, ceil_mode: output_size(axis, ceil_mode=ceil_mode),
+    "span": lambda axis, _: axis.span,
 }
 NUMBERS: dict[str, Callable[[Problem], int]] = {
     "batch": lambda problem: problem.batch,
@@ -108,19 +109,19 @@ def holds(text: str, case: Case) -> bool:
         return array is not None and bool(SPECIAL[special[1]](array).any())
     for ending, together in ((" on either axis", any), (" on both axes", all), (" on the same axis", any)):
         if text.endswith(ending):
-            parts = text.removesuffix(ending).split(" and ")
-            return together(all(compared(each, numbers_of(case, axis)) for each in parts) for axis in (0, 1))
+            parts, sides = text.removesuffix(ending).split(" and "), range(len(case.problem.axes))
+            return together(all(compared(each, numbers_of(case, side)) for each in parts) for side in sides)
     return compared(text, numbers_of(case))
 
 
-def numbers_of(case: Case, axis: int | None = None) -> Mapping[str, int]:
+def numbers_of(case: Case, chosen: int | None = None) -> Mapping[str, int]:
     """What a formula may name, and the numbers of one axis without its suffix."""
     found = {name: count(case.problem) for name, count in NUMBERS.items()}
-    for each, suffix in enumerate(AXIS_NAMES):
-        options = axis_of(case.problem, each)
-        found |= {f"{name}_{suffix}": number(options) for name, number in OF_AXES.items()}
-        if each == axis:
-            found |= {name: number(options) for name, number in OF_AXES.items()}
+    for side, (suffix, axis) in enumerate(zip(AXIS_NAMES, case.problem.axes, strict=True)):
+        numbers = {name: number(axis, case.problem.ceil_mode) for name, number in OF_AXES.items()}
+        found |= {f"{name}_{suffix}": each for name, each in numbers.items()}
+        if side == chosen:
+            found |= numbers
     return found
 
 

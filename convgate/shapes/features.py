@@ -8,9 +8,9 @@ from convgate.cases.case import POINTS, Case, broken_rule
 from convgate.cases.dtypes import DTYPES
 from convgate.cases.fills import fills_of
 from convgate.cases.layouts import LAYOUTS
+from convgate.problems.axis import AXIS_OPTIONS, Axis
 from convgate.problems.operators import OPERATORS
-from convgate.problems.operators.classes import AXIS_NAMES, Axis, axis_of
-from convgate.problems.problem import PAIRS
+from convgate.problems.operators.classes import AXIS_NAMES
 
 __all__ = ["Vector", "Words", "axis_classes", "data_choices", "equal_pairs", "features_of", "short_name", "vector_of"]
 
@@ -28,7 +28,7 @@ class Words:
 
 @cache
 def features_of(operator: str) -> tuple[Words, ...]:
-    """The features of an operator: those of the height, of the width, of both, of the other options, of the data."""
+    """The features of an operator: those of each axis, of all axes, of the other options, of the data."""
     return tuple(list_features(operator))
 
 
@@ -55,8 +55,8 @@ def short_name(pair: str) -> str:
 
 @cache
 def equal_pairs(operator: str) -> tuple[str, ...]:
-    """The options that have a height and a width, which may be equal or not."""
-    return tuple(pair for pair in PAIRS if pair in OPERATORS[operator].options)
+    """The options of axes that an operator has, each of which may be equal on all axes or not."""
+    return tuple(name for name in AXIS_OPTIONS if name in OPERATORS[operator].options)
 
 
 @cache
@@ -66,9 +66,9 @@ def data_choices(operator: str) -> dict[str, tuple[str, ...]]:
 
 
 @cache
-def axis_classes(operator: str, axis: Axis) -> Vector:
+def axis_classes(operator: str, axis: Axis, ceil_mode: bool) -> Vector:
     """The classes of one axis."""
-    return tuple(feature.of(axis) for feature in OPERATORS[operator].axis_features)
+    return tuple(feature.of(axis, ceil_mode) for feature in OPERATORS[operator].axis_features)
 
 
 def vector_of(case: Case) -> Vector | None:
@@ -79,12 +79,10 @@ def vector_of(case: Case) -> Vector | None:
     problem, operator = case.problem, case.operator
     if case.fill == POINTS or broken_rule(case) is not None:
         return None
-    pairs = [getattr(problem, pair) for pair in equal_pairs(operator.name)]
     data = data_choices(operator.name).items()
     return (
-        *axis_classes(operator.name, axis_of(problem, 0)),
-        *axis_classes(operator.name, axis_of(problem, 1)),
-        *(int(height != width) for height, width in pairs),
+        *(number for axis in problem.axes for number in axis_classes(operator.name, axis, problem.ceil_mode)),
+        *(int(len(set(getattr(problem, name))) > 1) for name in equal_pairs(operator.name)),
         *(feature.of(problem) for block in operator.blocks for feature in block.features),
         *(choices.index(getattr(case, name)) for name, choices in data),
     )

@@ -1,7 +1,7 @@
 """The space of shape classes: which combinations of them there are, and a case for each.
 
 What is feasible is found by construction. All axes with small options are enumerated and sorted into their classes; a
-combination of classes is feasible if some height, some width and some choice of the other options have it, so the
+combination of classes is feasible if some axes and some choice of the other options have it, so the
 parts that do not depend on each other are enumerated apart and combined. The classes compare options with each other
 and with 0, 1 and 2, so beyond the sizes here nothing new turns up, up to three classes at a time (a test enumerates
 further and finds the same).
@@ -14,15 +14,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from itertools import chain, combinations, product
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convgate.cases.case import Case, case_rule
+from convgate.problems.axis import AXIS_OPTIONS, Axis, output_size
 from convgate.problems.operators import OPERATORS
-from convgate.problems.operators.classes import LARGE_KERNEL, Axis, padding_windows, places_of
-from convgate.problems.problem import PAIRS, Problem, span
+from convgate.problems.operators.classes import AXIS_NAMES, LARGE_KERNEL, padding_windows
+from convgate.problems.problem import Problem
 from convgate.shapes.features import axis_classes, data_choices, equal_pairs, features_of
 
 __all__ = ["Axes", "Bools", "Ints", "Member", "Rows", "Space", "Stream", "Ways", "axes_of", "restricted", "space_of"]
@@ -141,8 +143,8 @@ class Axes:
         The axes.
     modes : ndarray of int
         Whether the operator's axis mode is on for each of them; an axis can be there twice.
-    options : ndarray of int, axes x pairs
-        Their options, in the order of `PAIRS`.
+    options : ndarray of int, axes x options
+        Those options that the operator has, in the order of `equal_pairs`.
     classes : ndarray of int, axes x axis features
         Their classes.
     """
@@ -151,6 +153,18 @@ class Axes:
     modes: Ints
     options: Ints
     classes: Ints
+
+    @cached_property
+    def all_modes(self) -> Ints:
+        """The modes that there are."""
+        found: Ints = np.unique(self.modes)
+        return found
+
+    @cached_property
+    def numbered(self) -> list[tuple[int, Ints]]:
+        """Of each option how many values there are, and the number of the value that each axis has."""
+        found = [np.unique(column, return_inverse=True) for column in self.options.T]
+        return [(len(values), numbers) for values, numbers in found]
 
 
 def axes_of(operator: str, most_kernel: int = MOST_KERNEL) -> Axes:
@@ -163,13 +177,17 @@ def axes_of(operator: str, most_kernel: int = MOST_KERNEL) -> Axes:
     most_kernel : int
         The largest kernel of those that are all tried; the largest stride, padding and size follow it.
     """
-    found = sorted(set(enumerate_axes(operator, most_kernel)), key=lambda pair: (sum(pair[1]), pair))
-    axes = tuple(axis for _, axis in found)
+    of_ceil_mode, names = OPERATORS[operator].axis_mode == "ceil_mode", equal_pairs(operator)
+    found = {}
+    for mode, axis in enumerate_axes(operator, most_kernel):
+        numbers = [getattr(axis, name) for name in AXIS_OPTIONS]
+        found[sum(numbers) + (mode and of_ceil_mode), mode, *numbers] = mode, axis
+    those = [found[key] for key in sorted(found)]
     return Axes(
-        axes,
-        np.array([mode for mode, _ in found], np.int64),
-        np.array([axis[: len(PAIRS)] for axis in axes], np.int64),
-        np.array([axis_classes(operator, axis) for axis in axes], np.int64),
+        tuple(axis for _, axis in those),
+        np.array([mode for mode, _ in those], np.int64),
+        np.array([[getattr(axis, name) for name in names] for _, axis in those], np.int64),
+        np.array([axis_classes(operator, axis, mode and of_ceil_mode) for mode, axis in those], np.int64),
     )
 
 
@@ -179,39 +197,54 @@ def enumerate_axes(operator: str, most_kernel: int) -> Iterator[tuple[bool, Axis
     most_dilation = MOST_DILATION if "dilation" in found.options else 1
     for mode in (False, True) if found.axis_mode else (False,):
         ceil_mode = mode and found.axis_mode == "ceil_mode"
-        few = (axis for axis in small_axes(most_kernel, most_dilation, ceil_mode) if places_of(axis) <= MOST_PLACES)
-        for axis in chain(few, large_axes(most_dilation, ceil_mode), (Axis(*each, ceil_mode) for each in LARGER)):
-            problem = problem_of(operator, axis, axis, {found.axis_mode: mode} if found.axis_mode else {})
+        small = small_axes(most_kernel, most_dilation)
+        few = (axis for axis in small if output_size(axis, ceil_mode=ceil_mode) <= MOST_PLACES)
+        for axis in chain(few, large_axes(most_dilation), (axis_with(*each) for each in LARGER)):
+            problem = square(operator, axis, mode=mode)
             if found.broken_rule(problem) is None:
-                empty, windows = padding_windows(axis)
+                empty, windows = padding_windows(axis, ceil_mode)
                 if empty < windows or found.padding_shows(problem):
                     yield mode, axis
 
 
-def small_axes(most_kernel: int, most_dilation: int, ceil_mode: bool) -> Iterator[Axis]:
+def small_axes(most_kernel: int, most_dilation: int) -> Iterator[Axis]:
     """All axes with small options, valid or not."""
     for kernel, dilation in product(range(1, most_kernel + 1), range(1, most_dilation + 1)):
         for stride, padding in product(range(1, kernel + 3), range(kernel + 2)):
-            for size in range(1, span(kernel, dilation) + MOST_PLACES * stride + 1):
-                yield Axis(size, kernel, stride, padding, dilation, ceil_mode)
+            least = axis_with(1, kernel, stride, padding, dilation)
+            for size in range(1, least.span + MOST_PLACES * stride + 1):
+                yield axis_with(size, kernel, stride, padding, dilation)
 
 
-def large_axes(most_dilation: int, ceil_mode: bool) -> Iterator[Axis]:
+def large_axes(most_dilation: int) -> Iterator[Axis]:
     """Axes with large kernels: options at the boundaries of the classes alone, for two even kernels and an odd one."""
     for kernel in (LARGE_KERNEL, LARGE_KERNEL + 1, LARGE_KERNEL + 2):
         options = product((1, 2, kernel, kernel + 1), (0, 1, kernel // 2, kernel), (1, 2)[:most_dilation])
         for stride, padding, dilation in options:
-            reach = span(kernel, dilation)
+            reach = axis_with(1, kernel, stride, padding, dilation).span
             # one pixel, the span, and what leaves one place, two and three, each with no remainder and with one
             least = max(1, reach - 2 * padding)
             sizes = {1, reach, *(least + places * stride + rest for places in range(3) for rest in (0, 1))}
-            yield from (Axis(size, kernel, stride, padding, dilation, ceil_mode) for size in sorted(sizes))
+            yield from (axis_with(size, kernel, stride, padding, dilation) for size in sorted(sizes))
 
 
-def problem_of(operator: str, height: Axis, width: Axis, options: Mapping[str, Any]) -> Problem:
-    """A problem with these axes and other options."""
-    pairs: dict[str, Any] = {name: (getattr(height, name), getattr(width, name)) for name in PAIRS}
-    return Problem(operator=operator, **pairs, **options)
+def axis_with(size: int, kernel: int, stride: int, padding: int, dilation: int) -> Axis:
+    """An axis with as much padding on both sides."""
+    return Axis(
+        size=size,
+        kernel_size=kernel,
+        stride=stride,
+        padding_before=padding,
+        padding_after=padding,
+        dilation=dilation,
+    )
+
+
+def square(operator: str, axis: Axis, *, mode: bool) -> Problem:
+    """A problem with one axis on all sides."""
+    axis_mode = OPERATORS[operator].axis_mode
+    options: dict[str, Any] = {axis_mode: mode} if axis_mode else {}
+    return Problem(operator=operator, axes=(axis,) * len(AXIS_NAMES), **options)
 
 
 @dataclass(frozen=True)
@@ -220,8 +253,8 @@ class Rows:
 
     Parameters
     ----------
-    picks : ndarray of int, cases x (2 + tables)
-        Number of the height and of the width among the axes, then of the choice in each table.
+    picks : ndarray of int, cases x (sides + tables)
+        Number of the axis on each side, height first, then of the choice in each table.
     vectors : ndarray of int, cases x features
         Their classes.
     """
@@ -239,7 +272,7 @@ def space_of(operator: str) -> "Space":
 def restricted(operator: str, supported: Callable[[Problem], bool]) -> "Space":
     """The space of the axes and choices that a subject supports.
 
-    Whether it supports an axis is asked with that axis in height and width, whether it supports a choice with some of
+    Whether it supports an axis is asked with that axis on all sides, whether it supports a choice with some of
     these. What it supports only in other company is not there; if that is everything, all of it is.
 
     Parameters
@@ -250,11 +283,9 @@ def restricted(operator: str, supported: Callable[[Problem], bool]) -> "Space":
         Whether the subject supports a problem.
     """
     space = Space(operator)
-    mode = OPERATORS[operator].axis_mode
     everything = space.axes
     squares = [
-        problem_of(operator, axis, axis, {mode: bool(on)} if mode else {})
-        for axis, on in zip(everything.axes, everything.modes, strict=True)
+        square(operator, axis, mode=bool(on)) for axis, on in zip(everything.axes, everything.modes, strict=True)
     ]
     kept = np.flatnonzero([supported(problem) for problem in squares])
     if kept.size:
@@ -275,6 +306,30 @@ def restricted(operator: str, supported: Callable[[Problem], bool]) -> "Space":
     return space
 
 
+@cache
+def subsets(numbers: frozenset[int]) -> list[frozenset[int]]:
+    """All subsets, the smaller ones first."""
+    return [frozenset(each) for count in range(len(numbers) + 1) for each in combinations(numbers, count)]
+
+
+def number_of_ways(sides: Sequence[NDArray[np.float64]], equal: frozenset[int]) -> NDArray[np.float64]:
+    """How many ways there are to put an axis on each side, by the classes of all sides, with some options equal.
+
+    Parameters
+    ----------
+    sides : sequence of ndarray of float, classes x values of each option
+        1 for what an axis can have.
+    equal : set of int
+        The options that are the same on all sides.
+    """
+    others = tuple(n for n in range(1, sides[0].ndim) if n - 1 not in equal)
+    first, *more = (side.sum(axis=others).reshape(len(side), -1) for side in sides)
+    for side in more[:-1]:
+        first = (first[:, None, :] * side).reshape(-1, first.shape[1])
+    found: NDArray[np.float64] = first @ more[-1].T if more else first.sum(axis=1)
+    return found.ravel()
+
+
 class Space:
     """The combinations of shape classes of one operator.
 
@@ -291,8 +346,10 @@ class Space:
         self.sizes = np.array([len(feature.classes) for feature in self.features])
         self.axes = axes_of(operator)
         self.pairs = equal_pairs(operator)
-        self.axis_count = len(found.axis_features)
-        first = 2 * self.axis_count + len(self.pairs)
+        self.sides = len(AXIS_NAMES)
+        # numbers of the first feature of the options that may be equal, and of the first one after these
+        self.first_pair = self.sides * len(found.axis_features)
+        first = self.first_pair + len(self.pairs)
         self.batch = [feature.name for feature in self.features].index("batch")
         self.mode_feature = -1
         self.tables: list[Table] = []
@@ -312,7 +369,7 @@ class Space:
         self._ways: dict[int, Ways] = {}
         self._feasible: dict[int, Bools] = {}
         self._together: dict[tuple[int, ...], Bools] = {}
-        self._distinct: dict[tuple[int, tuple[int, ...], tuple[int, ...]], Ints] = {}
+        self._present: dict[tuple[int, tuple[int, ...], tuple[int, ...]], NDArray[np.float64]] = {}
 
     def ways(self, t: int) -> Ways:
         """All combinations of `t` features."""
@@ -360,44 +417,54 @@ class Space:
                 yield part, together
 
     def is_on_axes(self, feature: int) -> bool:
-        """Whether the two axes decide a feature: one of theirs, whether an option is the same, or their mode."""
-        return feature < 2 * self.axis_count + len(self.pairs) or feature == self.mode_feature
+        """Whether the axes decide a feature: one of theirs, whether an option is the same, or their mode."""
+        return feature < self.first_pair + len(self.pairs) or feature == self.mode_feature
 
     def together_on_axes(self, features: tuple[int, ...]) -> Bools:
-        """Which classes of features that the two axes decide go together."""
+        """Which classes of features that the axes decide go together."""
         if features not in self._together:
             self._together[features] = self.join_axes(features)
         return self._together[features]
 
     def join_axes(self, features: tuple[int, ...]) -> Bools:
-        """The same, found by joining all heights with all widths of the same mode."""
-        a = self.axis_count
-        columns = [[f for f in features if f < a], [f - a for f in features if a <= f < 2 * a]]
-        pairs = [f - 2 * a for f in features if 2 * a <= f < 2 * a + len(self.pairs)]
+        """The same, found by counting the axes of the same mode that can stand on all sides together.
+
+        Where options are to differ, all ways are counted, and those in which they are the same taken off again
+        (inclusion and exclusion).
+        """
+        a = self.first_pair // self.sides
+        columns = [tuple(f % a for f in features if f < self.first_pair and f // a == n) for n in range(self.sides)]
+        pairs = tuple(f - self.first_pair for f in features if 0 <= f - self.first_pair < len(self.pairs))
         together = np.zeros([self.sizes[feature] for feature in features], bool)
-        for mode in np.unique(self.axes.modes):
-            heights, widths = (self.distinct(int(mode), tuple(each), tuple(pairs)) for each in columns)
-            i, j = (each.ravel() for each in np.indices((len(heights), len(widths))))
-            different = heights[i, len(columns[0]) :] != widths[j, len(columns[1]) :]
-            index = [*heights[i, : len(columns[0])].T, *widths[j, : len(columns[1])].T, *different.astype(np.int64).T]
-            if self.mode_feature in features:
-                index.append(np.full(len(i), mode))
-            together[tuple(index)] = True
+        cells, every = together.shape[: sum(map(len, columns))], frozenset(range(len(pairs)))
+        for mode in self.axes.all_modes:
+            sides = [self.present(int(mode), each, pairs) for each in columns]
+            same = {equal: number_of_ways(sides, equal) for equal in subsets(every)}
+            for differing in subsets(every):
+                equal = every - differing
+                number = sum((-1) ** len(more) * same[equal | more] for more in subsets(differing))
+                place = tuple(int(pair in differing) for pair in range(len(pairs)))
+                if self.mode_feature in features:
+                    place = (*place, int(mode))
+                index: Any = (..., *place)
+                together[index] |= (number > 0).reshape(cells)
         return together
 
-    def distinct(self, mode: int, columns: tuple[int, ...], pairs: tuple[int, ...]) -> Ints:
-        """What the axes of one mode have, each once: the classes in some columns, and the values of some options."""
+    def present(self, mode: int, columns: tuple[int, ...], pairs: tuple[int, ...]) -> NDArray[np.float64]:
+        """What the axes of one mode have: 1 for the classes in some columns and the values of some options.
+
+        Its first axis is that of the classes, and each option has one more.
+        """
         key = (mode, columns, pairs)
-        if key not in self._distinct:
+        if key not in self._present:
             those = self.axes.modes == mode
-            options = [PAIRS.index(self.pairs[pair]) for pair in pairs]
-            rows = np.hstack([self.axes.classes[those][:, list(columns)], self.axes.options[those][:, options]])
-            # as one number each they are sorted much faster than as rows
-            numbers = np.zeros(len(rows), np.int64)
-            for column in rows.T:
-                numbers = numbers * (column.max() + 1) + column
-            self._distinct[key] = rows[np.unique(numbers, return_index=True)[1]]
-        return self._distinct[key]
+            values = [self.axes.numbered[pair] for pair in pairs]
+            sizes = [self.sizes[column] for column in columns]
+            found = np.zeros([*sizes, *(count for count, _ in values)])
+            index = [*self.axes.classes[those][:, list(columns)].T, *(numbers[those] for _, numbers in values)]
+            found[tuple(index)] = 1
+            self._present[key] = found.reshape(prod(sizes), *found.shape[len(sizes) :])
+        return self._present[key]
 
     def words(self, members: Iterable[Member]) -> tuple[str, ...]:
         """Classes as conditions in words."""
@@ -405,43 +472,37 @@ class Space:
 
     def rows(self, picks: Ints) -> Rows:
         """Sort cases, given by the numbers of their axes and choices, into their classes."""
-        height, width = picks[:, 0], picks[:, 1]
-        options = [PAIRS.index(pair) for pair in self.pairs]
-        different = self.axes.options[height][:, options] != self.axes.options[width][:, options]
+        sides = picks[:, : self.sides]
         vectors = np.zeros((len(picks), len(self.features)), np.int64)
-        a = self.axis_count
-        vectors[:, :a] = self.axes.classes[height]
-        vectors[:, a : 2 * a] = self.axes.classes[width]
-        vectors[:, 2 * a : 2 * a + len(self.pairs)] = different
+        vectors[:, : self.first_pair] = self.axes.classes[sides].reshape(len(picks), self.first_pair)
+        different = differ([self.axes.options[side] for side in sides.T])
+        vectors[:, self.first_pair : self.first_pair + len(self.pairs)] = different
         if self.mode_feature >= 0:
-            vectors[:, self.mode_feature] = self.axes.modes[height]
-        for column, table in enumerate(self.tables, 2):
+            vectors[:, self.mode_feature] = self.axes.modes[sides[:, 0]]
+        for column, table in enumerate(self.tables, self.sides):
             vectors[:, table.first : table.first + table.width] = table.classes[picks[:, column]]
         return Rows(picks, vectors)
 
     def case(self, picks: Ints, seed: int) -> Case:
         """The case with these axes and choices."""
         options: dict[str, Any] = {}
-        for table, pick in zip(self.tables, picks[2:], strict=True):
+        for table, pick in zip(self.tables, picks[self.sides :], strict=True):
             options |= table.choices[int(pick)]
         data = {name: options.pop(name) for name in data_choices(self.operator)}
         if self.mode_feature >= 0:
             options[OPERATORS[self.operator].axis_mode] = bool(self.axes.modes[picks[0]])
-        height, width = (self.axes.axes[int(pick)] for pick in picks[:2])
-        return Case(problem=problem_of(self.operator, height, width, options), seed=seed, **data)
+        axes = tuple(self.axes.axes[int(pick)] for pick in picks[: self.sides])
+        return Case(problem=Problem(operator=self.operator, axes=axes, **options), seed=seed, **data)
 
-    def pools(self, members: Sequence[Member]) -> tuple[Bools, Bools, list[Ints]]:
-        """Heights, widths and, of each table, choices that have the given classes, each looked at alone."""
-        a = self.axis_count
-        heights = np.ones(len(self.axes.axes), bool)
-        widths = heights.copy()
+    def pools(self, members: Sequence[Member]) -> tuple[list[Bools], list[Ints]]:
+        """Axes of each side and, of each table, choices that have the given classes, each looked at alone."""
+        a = self.first_pair // self.sides
+        sides = [np.ones(len(self.axes.axes), bool) for _ in range(self.sides)]
         for feature, number in members:
-            if feature < a:
-                heights &= self.axes.classes[:, feature] == number
-            elif feature < 2 * a:
-                widths &= self.axes.classes[:, feature - a] == number
+            if feature < self.first_pair:
+                sides[feature // a] &= self.axes.classes[:, feature % a] == number
             elif feature == self.mode_feature:
-                heights &= self.axes.modes == number
+                sides[0] &= self.axes.modes == number
         choices = []
         for table in self.tables:
             fits = np.ones(len(table.choices), bool)
@@ -449,50 +510,64 @@ class Space:
                 if 0 <= feature - table.first < table.width:
                     fits &= table.classes[:, feature - table.first] == number
             choices.append(np.flatnonzero(fits))
-        return heights, widths, choices
+        return sides, choices
 
-    def partners(self, height: int, widths: Bools, members: Sequence[Member]) -> Bools:
-        """The widths among these that go with a height: of the same mode, and with options equal or not as given."""
-        fits: Bools = widths & (self.axes.modes == self.axes.modes[height])
+    def partners(self, chosen: Sequence[int], axes: Bools, members: Sequence[Member]) -> Bools:
+        """The axes that go with those chosen before: of the same mode, and with options equal or not as given."""
+        fits: Bools = axes & (self.axes.modes == self.axes.modes[chosen[0]])
         for feature, number in members:
-            pair = feature - 2 * self.axis_count
+            pair = feature - self.first_pair
             if 0 <= pair < len(self.pairs):
-                column = self.axes.options[:, PAIRS.index(self.pairs[pair])]
-                fits &= (column != column[height]) == bool(number)
+                column = self.axes.options[:, pair]
+                same = column == column[chosen[0]]
+                if not number:
+                    fits &= same
+                elif len(chosen) == self.sides - 1 and same[list(chosen)].all():
+                    # the last side is the one that can differ
+                    fits &= ~same
         return fits
 
     def draw(self, stream: Stream, count: int, members: Sequence[Member] = ()) -> Rows:
         """Random cases that have the given classes, which must be feasible together."""
-        heights, widths, choices = self.pools(members)
-        pool = np.flatnonzero(heights)
-        picks = np.zeros((count, 2 + len(self.tables)), np.int64)
+        sides, choices = self.pools(members)
+        picks = np.zeros((count, self.sides + len(self.tables)), np.int64)
+        pool = np.flatnonzero(sides[0])
         for row in range(count):
-            fits = np.zeros(0, bool)
-            while not fits.any():
-                height = int(pick(stream, pool))
-                fits = self.partners(height, widths, members)
-            picks[row, 0], picks[row, 1] = height, pick(stream, np.flatnonzero(self.alike(stream, height, fits)))
-        for column, fitting in enumerate(choices, 2):
+            chosen: list[int] = []
+            while len(chosen) < self.sides:
+                chosen = self.draw_axes(stream, pool, sides[1:], members)
+            picks[row, : self.sides] = chosen
+        for column, fitting in enumerate(choices, self.sides):
             picks[:, column] = pick(stream, fitting, count)
         return self.rows(picks)
 
-    def alike(self, stream: Stream, height: int, widths: Bools) -> Bools:
-        """Of some widths those that share with a height some options that chance names, if there are any."""
-        for pair, chance in zip(self.pairs, stream.random_raw(len(self.pairs)), strict=True):
-            column = self.axes.options[:, PAIRS.index(pair)]
-            same: Bools = widths & (column == column[height])
+    def draw_axes(self, stream: Stream, pool: Ints, sides: Sequence[Bools], members: Sequence[Member]) -> list[int]:
+        """A random axis of the pool, and one of each further side that goes with it, as far as there are any."""
+        chosen = [int(pick(stream, pool))]
+        for side in sides:
+            fits = self.partners(chosen, side, members)
+            if not fits.any():
+                break
+            chosen.append(int(pick(stream, np.flatnonzero(self.alike(stream, chosen[0], fits)))))
+        return chosen
+
+    def alike(self, stream: Stream, first: int, axes: Bools) -> Bools:
+        """Of some axes those that share with the first one some options that chance names, if there are any."""
+        for pair, chance in enumerate(stream.random_raw(len(self.pairs))):
+            column = self.axes.options[:, pair]
+            same: Bools = axes & (column == column[first])
             if chance % 3 == 0 and same.any():
-                widths = same
-        return widths
+                axes = same
+        return axes
 
     def variations(self, row: Ints, stream: Stream, count: int) -> Iterator[Rows]:
         """Cases that differ from one in a single choice, or in one axis; itself is among each of the groups."""
-        for column in (0, 1):
-            other = self.axes.modes == self.axes.modes[row[1 - column]]
+        others = np.flatnonzero(self.axes.modes == self.axes.modes[row[0]])
+        for column in range(self.sides):
             picks = np.tile(row, (count, 1))
-            picks[1:, column] = pick(stream, np.flatnonzero(other), count - 1)
+            picks[1:, column] = pick(stream, others, count - 1)
             yield self.rows(picks)
-        for column, table in enumerate(self.tables, 2):
+        for column, table in enumerate(self.tables, self.sides):
             # of many choices as many as there are candidates, with the same steps between them
             number = len(table.choices)
             every = np.arange(0, number, -(-number // count))
@@ -502,17 +577,31 @@ class Space:
 
     def witness(self, members: Sequence[Member]) -> Case | None:
         """The simplest case that has the given classes; None if they are not feasible together."""
-        heights, widths, choices = self.pools(members)
+        sides, choices = self.pools(members)
         if any(not fitting.size for fitting in choices):
             return None
-        for height in np.flatnonzero(heights):
-            fits = self.partners(int(height), widths, members)
-            for width in np.flatnonzero(fits):
-                picks = np.array([height, width, *(fitting[0] for fitting in choices)])
-                case = self.case(picks, seed=0)
-                if case_rule(case) is None:
-                    return case
+        for chosen in self.joined((), sides, members):
+            case = self.case(np.array([*chosen, *(fitting[0] for fitting in choices)]), seed=0)
+            if case_rule(case) is None:
+                return case
         return None
+
+    def joined(
+        self, chosen: tuple[int, ...], sides: Sequence[Bools], members: Sequence[Member]
+    ) -> Iterator[tuple[int, ...]]:
+        """Those chosen with an axis of each further side that goes with them, the simplest first."""
+        if not sides:
+            yield chosen
+            return
+        fits = self.partners(chosen, sides[0], members) if chosen else sides[0]
+        for number in np.flatnonzero(fits):
+            yield from self.joined((*chosen, int(number)), sides[1:], members)
+
+
+def differ(options: Sequence[Ints]) -> Bools:
+    """Which options are not the same on all sides."""
+    found: Bools = np.any([each != options[0] for each in options], axis=0)
+    return found
 
 
 def pick(stream: Stream, among: Ints, count: int | None = None) -> Ints:

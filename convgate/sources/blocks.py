@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from convgate.cases.case import Case, wide_enough
+from convgate.problems.axis import make_axes, with_options
 from convgate.problems.operators import OPERATORS
-from convgate.problems.problem import Problem
+from convgate.problems.problem import Problem, replace_axis, with_axes
 
 __all__ = ["SIZES", "block_cases"]
 
@@ -24,56 +25,59 @@ Make = Callable[[Problem, int, int], Problem]
 
 def channels(problem: Problem, count: int, stride: int) -> Problem:
     """So many channels a group."""
-    return replace(problem, channels=problem.groups * count, stride=(stride, stride))
+    return with_axes(replace(problem, channels=problem.groups * count), stride=stride)
 
 
 def outputs(problem: Problem, count: int, stride: int) -> Problem:
     """So many channels of the output a group."""
-    return replace(problem, out_channels=problem.groups * count, stride=(stride, stride))
+    return with_axes(replace(problem, out_channels=problem.groups * count), stride=stride)
 
 
 def grouped(problem: Problem, count: int, stride: int) -> Problem:
     """Two groups of so many channels, with one output each."""
-    return replace(problem, groups=2, channels=2 * count, out_channels=2, stride=(stride, stride))
+    return with_axes(replace(problem, groups=2, channels=2 * count, out_channels=2), stride=stride)
 
 
 def depthwise(problem: Problem, count: int, stride: int) -> Problem:
     """So many groups of one channel each."""
-    return replace(problem, groups=count, channels=count, out_channels=count, stride=(stride, stride))
+    return with_axes(replace(problem, groups=count, channels=count, out_channels=count), stride=stride)
 
 
 def images(problem: Problem, count: int, stride: int) -> Problem:
     """So many images, of one channel."""
-    return replace(problem, batch=count, channels=1, out_channels=1, stride=(stride, stride))
+    return with_axes(replace(problem, batch=count, channels=1, out_channels=1), stride=stride)
 
 
 def output_width(problem: Problem, count: int, stride: int) -> Problem:
     """So many places in a row."""
-    width = (count - 1) * stride + problem.kernel_size[1]
-    return replace(problem, size=(problem.size[0], width), stride=(1, stride))
+    return with_places(problem, -1, count, stride)
 
 
 def output_width_with_rest(problem: Problem, count: int, stride: int) -> Problem:
     """So many places in a row, and as many pixels after them as a longer stride leaves unseen at most."""
-    width = count * (stride + 1) - 1 + problem.kernel_size[1]
-    return replace(problem, size=(problem.size[0], width), stride=(1, stride + 1))
+    return with_places(problem, -1, count, stride + 1, rest=stride)
 
 
 def output_height(problem: Problem, count: int, stride: int) -> Problem:
     """So many places in a column."""
-    height = (count - 1) * stride + problem.kernel_size[0]
-    return replace(problem, size=(height, problem.size[1]), stride=(stride, 1))
+    return with_places(problem, -2, count, stride)
+
+
+def with_places(problem: Problem, number: int, count: int, stride: int, rest: int = 0) -> Problem:
+    """So many places along one axis, and so many pixels after them."""
+    axis = replace(problem.axes[number], stride=stride)
+    return replace_axis(problem, number, replace(axis, size=axis.size_for(count) + rest))
 
 
 def input_width(problem: Problem, count: int, stride: int) -> Problem:
     """So many pixels in a row, with padding: the first window starts off the block."""
-    return replace(problem, size=(problem.size[0], count), stride=(1, stride), padding=(0, 1))
+    return replace_axis(problem, -1, with_options(problem.axes[-1], size=count, stride=stride, padding=1))
 
 
 def kernel_width(problem: Problem, count: int, stride: int) -> Problem:
     """So many taps in a row."""
-    size = (problem.kernel_size[0] + 1, count + stride)
-    return replace(problem, size=size, kernel_size=(problem.kernel_size[0], count), stride=(1, stride))
+    higher = with_places(problem, -2, 2, 1)
+    return replace_axis(higher, -1, replace(problem.axes[-1], size=count + stride, kernel_size=count, stride=stride))
 
 
 COUNTS: tuple[tuple[Make, tuple[int, ...]], ...] = (
@@ -100,7 +104,7 @@ def block_cases(operator: str) -> list[Case]:
 def list_cases(operator: str) -> Iterator[Case]:
     """The same one by one: stride, dtype and where the arrays start in memory change from one to the next."""
     convolution = OPERATORS[operator].convolves
-    small = Problem(operator=operator, channels=2, size=(3, 4), kernel_size=(2, 3))
+    small = Problem(operator=operator, channels=2, axes=make_axes(size=(3, 4), kernel_size=(2, 3)))
     if convolution:
         small = replace(small, out_channels=2, bias=True)
     number = 0

@@ -10,16 +10,17 @@ of one row, one column or one pixel.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from typing import Any
 
 from convgate.cases.case import Case
+from convgate.problems.axis import AXIS_OPTIONS, Axis, with_options
 from convgate.problems.operators import OPERATORS
-from convgate.problems.problem import PAIRS, Problem, span, with_axis
+from convgate.problems.problem import Problem, replace_axis, with_axes
 from convgate.shapes.features import data_choices
 from convgate.sources.pairwise import Choice
-from convgate.sources.pieces import counted, numbered, usable, varied
+from convgate.sources.pieces import counted, numbered, options_of, usable, varied
 
 __all__ = ["equal_but_one", "large_option_cases", "one_but_one", "thin_images"]
 
@@ -114,21 +115,21 @@ def factors_of(operator: str, *, few: bool) -> dict[str, Sequence[Any]]:
 
 def problem_of(operator: str, choice: Choice) -> Problem:
     """The problem that has the options of a choice."""
-    options = {name: value for name, value in choice.items() if name in OPERATORS[operator].options}
+    options = options_of(operator, {name: value for name, value in choice.items() if name != "padding"})
     channels, outputs = choice["channels"]
     options |= counted(operator, channels, outputs, choice.get("groups", 1))
-    pool = OPERATORS[operator].half_padding
-    kernels, dilations = choice["kernel_size"], choice.get("dilation", (1, 1))
-    spans = [span(kernel, dilation) for kernel, dilation in zip(kernels, dilations, strict=True)]
-    paddings = [
-        padding_of(words, kernel, kernel if pool else reach)
-        for words, kernel, reach in zip(choice["padding"], kernels, spans, strict=True)
-    ]
-    height, width = (
-        max(1, reach - 2 * padding) + room for reach, padding, room in zip(spans, paddings, choice["room"], strict=True)
-    )
-    options |= {"size": (height, width), "padding": tuple(paddings)}
+    of_span = not OPERATORS[operator].half_padding
+    axes = zip(options["axes"], choice["padding"], choice["room"], strict=True)
+    options["axes"] = tuple(axis_with(*each, of_span=of_span) for each in axes)
     return Problem(operator=operator, **options)
+
+
+@cache
+def axis_with(axis: Axis, words: str, room: int, *, of_span: bool) -> Axis:
+    """An axis with padding, and a size with so much room beyond what the kernel, or one pixel, needs."""
+    padding = padding_of(words, axis.kernel_size, axis.span if of_span else axis.kernel_size)
+    padded = with_options(axis, padding=padding)
+    return replace(padded, size=max(1, padded.size_for(1)) + room)
 
 
 def padding_of(words: str, kernel: int, reach: int) -> int:
@@ -146,19 +147,26 @@ def one_but_one(operator: str, values: Sequence[int] = ALONE) -> Iterator[Proble
         found = [replace(plain, **each) for each in alone]
         if "groups" in options:
             found.append(replace(plain, channels=value, out_channels=value, groups=value))
-        for axes in ((0,), (1,), (0, 1)):
-            found += [on_axes(plain, axes, **{name: value}) for name in ("size", "stride", "padding", "dilation")]
-            found.append(on_axes(plain, axes, size=value, kernel_size=value))
+        for chosen in one_or_all(plain):
+            found += [on_axes(plain, chosen, **{name: value}) for name in ("size", "stride", "padding", "dilation")]
+            found.append(on_axes(plain, chosen, size=value, kernel_size=value))
             # one pixel, and as much padding as the kernel needs
-            found.append(on_axes(plain, axes, kernel_size=value, padding=value // 2))
+            found.append(on_axes(plain, chosen, kernel_size=value, padding=value // 2))
         yield from (problem for problem in found if OPERATORS[operator].broken_rule(problem) is None)
 
 
-def on_axes(problem: Problem, axes: Sequence[int], **options: int) -> Problem:
-    """Set options of some axes."""
-    for axis in axes:
-        problem = with_axis(problem, axis, **options)
-    return problem
+def one_or_all(problem: Problem) -> list[tuple[int, ...]]:
+    """Numbers of axes: each alone, and all together."""
+    every = tuple(range(len(problem.axes)))
+    return [*((number,) for number in every), every]
+
+
+def on_axes(problem: Problem, chosen: Sequence[int], **options: int) -> Problem:
+    """Set options of some axes, given by their numbers."""
+    axes = enumerate(problem.axes)
+    return replace(
+        problem, axes=tuple(with_options(axis, **options) if number in chosen else axis for number, axis in axes)
+    )
 
 
 # Square problems, by the options of their axes; pools and averages leave out what they do not have.
@@ -175,13 +183,13 @@ def equal_but_one(operator: str, squares: Sequence[dict[str, int]] = SQUARES) ->
     """Everything is the same on both axes but one option, which is larger on one of them; and nothing is."""
     options = OPERATORS[operator].options
     for square in squares:
-        problem = on_axes(Problem(operator=operator, batch=2, channels=2), (0, 1), **square)
+        problem = with_axes(Problem(operator=operator, batch=2, channels=2), **square)
         if "groups" in options:
             problem = replace(problem, out_channels=2)
         unequal = [
-            with_axis(problem, axis, **{name: getattr(problem, name)[axis] + more})
-            for name in PAIRS
-            for axis in (0, 1)
+            replace_axis(problem, number, with_options(axis, **{name: getattr(axis, name) + more}))
+            for name in AXIS_OPTIONS
+            for number, axis in enumerate(problem.axes)
             for more in (1, 2)
         ]
         yield from (each for each in (problem, *unequal) if OPERATORS[operator].broken_rule(each) is None)
@@ -194,9 +202,9 @@ def thin_images(operator: str, squares: Sequence[dict[str, int]] = SQUARES) -> I
     """
     options = OPERATORS[operator].options
     counting = (True, False) if "count_include_pad" in options else (True,)
-    for square, axes, counts in product(squares, ((0,), (1,), (0, 1)), counting):
-        plain = Problem(operator=operator, batch=2, channels=2, count_include_pad=counts)
-        problem = on_axes(on_axes(plain, (0, 1), **square), axes, size=1)
+    plain = Problem(operator=operator, batch=2, channels=2)
+    for square, chosen, counts in product(squares, one_or_all(plain), counting):
+        problem = on_axes(with_axes(replace(plain, count_include_pad=counts), **square), chosen, size=1)
         if "groups" in options:
             problem = replace(problem, out_channels=2)
         if OPERATORS[operator].broken_rule(problem) is None:

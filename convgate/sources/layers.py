@@ -5,7 +5,7 @@ A row is a name and the geometry of a spec: ``c64h56w56o128k3s2p1`` has 64 chann
 convolutions are those that im2col and col2im are asked for.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from convgate.cases.spec import parse_spec
@@ -224,7 +224,7 @@ def layers_of(operator: str) -> tuple[Layer, ...]:
         windows: dict[object, Layer] = {}
         for layer in layers_of("conv2d"):
             each = layer.problem
-            key = each.kernel_size, each.stride, each.padding, each.dilation, 1 in each.size
+            key = tuple(replace(axis, size=1) for axis in each.axes), 1 in each.size
             windows.setdefault(key, Layer(layer.name, columns_of(each, operator)))
         return tuple(windows.values())
     rows = {"conv2d": CONVOLUTIONS, "max_pool2d": MAXIMA, "avg_pool2d": AVERAGES}[operator]
@@ -233,12 +233,4 @@ def layers_of(operator: str) -> tuple[Layer, ...]:
 
 def columns_of(problem: Problem, operator: str) -> Problem:
     """The problem of a convolution's columns."""
-    return Problem(
-        operator=operator,
-        channels=problem.channels,
-        size=problem.size,
-        kernel_size=problem.kernel_size,
-        stride=problem.stride,
-        padding=problem.padding,
-        dilation=problem.dilation,
-    )
+    return Problem(operator=operator, channels=problem.channels, axes=problem.axes)

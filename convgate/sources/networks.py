@@ -14,8 +14,9 @@ from itertools import combinations, product
 from typing import Any
 
 from convgate.cases.case import Case, wide_enough
+from convgate.problems.axis import Axis
 from convgate.problems.operators import OPERATORS
-from convgate.problems.problem import Pair, Problem, span
+from convgate.problems.problem import Problem
 from convgate.sources.layers import Layer, layers_of
 from convgate.sources.profiles import Extent
 
@@ -154,9 +155,7 @@ def at(layer: Layer, setting: Setting) -> Problem:
     """A layer with other channels and another size."""
     full = layer.problem
     channels = setting.channels or few_channels(full)
-    axes = zip(full.size, full.kernel_size, full.padding, full.dilation, strict=True)
-    sizes, kernels = zip(*(axis_at(setting.size, *axis) for axis in axes), strict=True)
-    problem = replace(full, channels=channels, size=sizes, kernel_size=kernels)
+    problem = replace(full, channels=channels, axes=tuple(axis_at(setting.size, axis) for axis in full.axes))
     if "groups" not in OPERATORS[full.operator].options:
         return problem
     groups = groups_at(full, channels)
@@ -179,14 +178,14 @@ def groups_at(full: Problem, channels: int) -> int:
     return next(groups for groups in range(most, 0, -1) if channels % groups == 0)
 
 
-def axis_at(size: int, full: int, kernel: int, padding: int, dilation: int) -> Pair:
-    """Size and kernel of an axis; where the kernel does not fit, as many pixels are left as one tap would leave."""
-    if full == 1:
-        return 1, kernel
-    if kernel == full and padding == 0:
-        return size, size
-    fits = size + 2 * padding >= span(kernel, dilation)
-    return size if fits else span(kernel, dilation) - 2 * padding + size - 1, kernel
+def axis_at(size: int, full: Axis) -> Axis:
+    """An axis at another size; where the kernel does not fit, as many pixels are left as one tap would leave."""
+    if full.size == 1:
+        return full
+    if full.kernel_size == full.padded_size == full.size:
+        return replace(full, size=size, kernel_size=size)
+    least = full.size_for(1)
+    return replace(full, size=size if size >= least else least + size - 1)
 
 
 def at_full_size(layer: Layer) -> Problem:

@@ -2,36 +2,46 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from math import prod
 from typing import Any
 
 from convgate.cases.case import Case, array_shapes, wide_enough
+from convgate.problems.axis import AXIS_OPTIONS, Axis, make_axes, output_size
 from convgate.problems.operators import OPERATORS
-from convgate.problems.problem import Pair, Problem, output_size, span
+from convgate.problems.problem import Problem
 from convgate.sources.pairwise import Choice, pairwise
 
-__all__ = ["counted", "entries", "numbered", "shaped", "usable", "varied"]
+__all__ = ["counted", "entries", "numbered", "options_of", "shaped", "usable", "varied"]
 
 
-def shaped(problem: Problem, output: Pair, rest: Pair) -> Problem:
-    """A problem with the size that gives so many places, and so many pixels after the last whole window.
+def options_of(operator: str, choice: Choice) -> dict[str, Any]:
+    """The fields of `Problem` that a choice gives: of the axes those options that it has."""
+    options = {name: value for name, value in choice.items() if name in OPERATORS[operator].options}
+    of_axes = {name: options.pop(name) for name in AXIS_OPTIONS if name in options}
+    return {"axes": make_axes(**of_axes), **options}
+
+
+def shaped(problem: Problem, output: Sequence[int], rest: Sequence[int]) -> Problem:
+    """A problem with the sizes that give so many places, and so many pixels after the last whole window.
 
     Where padding alone has room for them the size is below 1, which no operator takes, and so it is where ceil_mode
     makes more or fewer of them.
     """
-    axes = zip(output, rest, problem.kernel_size, problem.stride, problem.padding, problem.dilation, strict=True)
-    height, width = (size_for(*axis, ceil_mode=problem.ceil_mode) for axis in axes)
-    return replace(problem, size=(height, width))
+    axes = zip(problem.axes, output, rest, strict=True)
+    return replace(problem, axes=tuple(axis_shaped(*each, ceil_mode=problem.ceil_mode) for each in axes))
 
 
-def size_for(places: int, rest: int, kernel: int, stride: int, padding: int, dilation: int, *, ceil_mode: bool) -> int:
-    """The size of one axis; 0 if there is none."""
+@cache
+def axis_shaped(axis: Axis, places: int, rest: int, *, ceil_mode: bool) -> Axis:
+    """The axis with the size that gives so many places; of size 0 if there is none."""
     # with ceil_mode the pixels that are left over may make the last place
     for whole in (places, places - 1):
-        size = (whole - 1) * stride + span(kernel, dilation) - 2 * padding + rest
-        if size > 0 and output_size(size, kernel, stride, padding, dilation, ceil_mode=ceil_mode) == places:
-            return size
-    return 0
+        size = axis.size_for(whole) + rest
+        found = replace(axis, size=size)
+        if size > 0 and output_size(found, ceil_mode=ceil_mode) == places:
+            return found
+    return replace(axis, size=0)
 
 
 def counted(operator: str, channels: int, outputs: int, groups: int | str) -> dict[str, int]:

@@ -4,7 +4,7 @@ Sizes are drawn backwards: first kernel, stride, padding and dilation, then how 
 pixels remain, and from these the size. So every remainder is as likely as none, and small outputs are common.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from math import prod
 from typing import TypeVar
@@ -17,9 +17,11 @@ from convgate.cases.dtypes import DTYPES
 from convgate.cases.fills import fills_of
 from convgate.cases.layouts import LAYOUTS
 from convgate.cases.rules import invalid_problems_near, invalid_problems_on_both_axes, rules_of
+from convgate.problems.axis import Axis, with_options
 from convgate.problems.block_sizes import BLOCKS, FEW, LEAST_BLOCK
 from convgate.problems.operators import OPERATORS
-from convgate.problems.problem import Problem, span
+from convgate.problems.operators.classes import AXIS_NAMES
+from convgate.problems.problem import Problem, replace_axis
 
 __all__ = ["cases", "invalid_cases", "invalid_problems", "problems"]
 
@@ -46,17 +48,6 @@ def choice(*values: Value) -> st.SearchStrategy[Value]:
     return st.sampled_from(values)
 
 
-@dataclass(frozen=True)
-class Axis:
-    """The options of one axis."""
-
-    size: int
-    kernel: int
-    stride: int
-    padding: int
-    dilation: int
-
-
 @st.composite
 def axes(draw: st.DrawFn, *, operator: str, ceil_mode: bool) -> Axis:
     """One axis whose options fit together."""
@@ -67,19 +58,19 @@ def axes(draw: st.DrawFn, *, operator: str, ceil_mode: bool) -> Axis:
     if pool and dilated and draw(choice(*[False] * 23, True)):
         # the one window of a pool that can lie wholly in padding: its two taps on either side of the input
         apart = draw(st.integers(2, 3))
-        return Axis(apart - 1, 2, stride, 1, apart)
+        return with_options(Axis(), size=apart - 1, kernel_size=2, stride=stride, padding=1, dilation=apart)
     dilation = draw(DILATIONS) if dilated else 1
-    spans = span(kernel, dilation)
     most_padding = kernel // 2 if pool else kernel + 1
     padding = draw(choice(*[0] * (most_padding + 1), *range(most_padding + 1)))
     remainder = draw(st.integers(0, stride - 1))
     places = draw(PLACES)
     # with ceil_mode a kernel may reach beyond the padded input at its only place
     places -= 1 if ceil_mode and remainder and places == 1 and draw(st.booleans()) else 0
-    size = (places - 1) * stride + spans - 2 * padding + remainder
+    axis = with_options(Axis(), kernel_size=kernel, stride=stride, padding=padding, dilation=dilation)
+    size = axis.size_for(places) + remainder
     while size < 1:
         size += stride
-    return Axis(size, kernel, stride, padding, dilation)
+    return replace(axis, size=size)
 
 
 @st.composite
@@ -93,18 +84,13 @@ def problems(draw: st.DrawFn, operator: str) -> Problem:
     """
     options = OPERATORS[operator].options
     ceil_mode = "ceil_mode" in options and draw(st.booleans())
-    height = draw(axes(operator=operator, ceil_mode=ceil_mode))
-    width = draw(axes(operator=operator, ceil_mode=ceil_mode))
+    sides = [draw(axes(operator=operator, ceil_mode=ceil_mode)) for _ in AXIS_NAMES]
     if draw(choice(False, False, False, True)):
-        width = height
+        sides = sides[:1] * len(sides)
     problem = Problem(
         operator=operator,
         batch=draw(choice(*[1, 2, 3] * 4, 0)),
-        size=(height.size, width.size),
-        kernel_size=(height.kernel, width.kernel),
-        stride=(height.stride, width.stride),
-        padding=(height.padding, width.padding),
-        dilation=(height.dilation, width.dilation),
+        axes=tuple(sides),
         ceil_mode=ceil_mode,
         channels=draw(CHANNELS),
     )
@@ -169,19 +155,19 @@ def fewer_channels(problem: Problem) -> Problem:
 
 
 def fewer_pixels(problem: Problem) -> Problem:
-    """Take four strides from the longer axis of the output."""
-    axis = 0 if problem.output_size[0] >= problem.output_size[1] else 1
-    size = list(problem.size)
-    size[axis] -= 4 * problem.stride[axis]
-    return replace(problem, size=(size[0], size[1]))
+    """Take four strides from the longest axis of the output."""
+    longest = problem.output_size.index(max(problem.output_size))
+    axis = problem.axes[longest]
+    return replace_axis(problem, longest, replace(axis, size=axis.size - 4 * axis.stride))
 
 
 @st.composite
 def invalid_problems(draw: st.DrawFn, operator: str) -> Problem:
     """Problems that break one rule, which every implementation must reject."""
     problem = replace(draw(problems(operator)), batch=draw(st.integers(1, 3)))
-    axis = draw(st.integers(0, 2))
-    near = invalid_problems_near(problem, axis) if axis < 2 else invalid_problems_on_both_axes(problem)
+    sides = len(problem.axes)
+    number = draw(st.integers(0, sides))
+    near = invalid_problems_near(problem, number) if number < sides else invalid_problems_on_both_axes(problem)
     found = draw(st.sampled_from(list(near)))
     assume(OPERATORS[operator].broken_rule(found) is not None)
     return found

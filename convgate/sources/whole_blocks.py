@@ -15,7 +15,7 @@ from convgate.problems.operators import OPERATORS
 from convgate.problems.problem import Problem
 from convgate.shapes.features import data_choices
 from convgate.sources.pairwise import Choice
-from convgate.sources.pieces import counted, numbered, shaped, usable, varied
+from convgate.sources.pieces import counted, numbered, options_of, shaped, usable, varied
 
 __all__ = ["CHANNELS", "FEW_CHANNELS", "FEW_WIDTHS", "WIDTHS", "whole_block_cases"]
 
@@ -95,9 +95,9 @@ def factors_of(operator: str, *, few: bool) -> dict[str, Sequence[Any]]:
 
 def problem_of(operator: str, choice: Choice) -> Problem:
     """The problem that has the counts and options of a choice."""
-    options = {name: value for name, value in choice.items() if name in OPERATORS[operator].options}
+    options = options_of(operator, choice)
     channels, outputs = choice["channels"]
     options |= counted(operator, channels, outputs, choice.get("groups", 1))
     problem = Problem(operator=operator, **options)
-    rest = tuple(choice["rest"] * (stride - 1) for stride in problem.stride)
-    return shaped(problem, (choice["height"], choice["width"]), (rest[0], rest[1]))
+    rest = [choice["rest"] * (stride - 1) for stride in problem.stride]
+    return shaped(problem, (choice["height"], choice["width"]), rest)

@@ -3,29 +3,36 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convgate.cases.case import Case, broken_rule
+from convgate.problems.axis import AXIS_OPTIONS, Axis, make_axes, with_options
 from convgate.problems.operators import OPERATORS
-from convgate.problems.operators.classes import CEIL_AXES, DILATED_AXES, Axis, AxisFeature, count_class, padding_windows
-from convgate.problems.problem import PAIRS, Problem, swap_axes
+from convgate.problems.operators.classes import CEIL_AXES, DILATED_AXES, AxisFeature, count_class, padding_windows
+from convgate.problems.problem import Problem
 from convgate.shapes.features import features_of, vector_of
 from convgate.sources.strategies import cases
 
 FEATURES = {feature.name: feature for feature in (*DILATED_AXES, *CEIL_AXES)}
 
 
-def axis(size: int = 1, kernel: int = 1, stride: int = 1, padding: int = 0, dilation: int = 1, **mode: bool) -> Axis:
-    return Axis(size, kernel, stride, padding, dilation, mode.get("ceil", False))
+# An axis, and whether ceil_mode is on.
+Given = tuple[Axis, bool]
 
 
-def class_of(name: str, one: Axis) -> str:
+def axis(size: int = 1, kernel: int = 1, stride: int = 1, padding: int = 0, dilation: int = 1, **mode: bool) -> Given:
+    found = with_options(Axis(), size=size, kernel_size=kernel, stride=stride, padding=padding, dilation=dilation)
+    return found, mode.get("ceil", False)
+
+
+def class_of(name: str, one: Given) -> str:
     """The class of an axis in words, as of the height."""
     feature: AxisFeature = FEATURES[name]
-    return feature.classes[feature.of(one)].replace("_{a}", "")
+    return feature.classes[feature.of(*one)].replace("_{a}", "")
 
 
 @pytest.mark.parametrize(
@@ -73,37 +80,40 @@ def class_of(name: str, one: Axis) -> str:
         ("empty_window", axis(1, 2, padding=1, dilation=2), "a window in padding alone"),
     ],
 )
-def test_an_axis_is_in_the_class_that_its_numbers_say(name: str, one: Axis, expected: str) -> None:
+def test_an_axis_is_in_the_class_that_its_numbers_say(name: str, one: Given, expected: str) -> None:
     assert class_of(name, one) == expected
 
 
-def small_axes() -> Iterator[Axis]:
+def small_axes() -> Iterator[Given]:
     """Axes on which the kernel fits: padding up to more than the kernel, but with ceil_mode to half of it."""
     for size, kernel, stride, dilation, ceil in product(range(1, 7), (1, 2, 3), range(1, 6), (1, 2, 3), (False, True)):
         for padding in range(kernel // 2 + 1 if ceil else kernel + 2):
             if size + 2 * padding >= dilation * (kernel - 1) + 1:
-                yield Axis(size, kernel, stride, padding, dilation, ceil)
+                yield axis(size, kernel, stride, padding, dilation, ceil=ceil)
 
 
-def starts(one: Axis) -> list[int]:
+def starts(one: Given) -> list[int]:
     """Where windows start, of those that lie in the padded input, counted from the first pixel of the input."""
-    last = one.size + one.padding - 1 - one.dilation * (one.kernel_size - 1)
-    return [start for start in range(-one.padding, last + 1) if (start + one.padding) % one.stride == 0]
+    given, _ = one
+    last = given.size + given.padding - 1 - given.dilation * (given.kernel_size - 1)
+    return [start for start in range(-given.padding, last + 1) if (start + given.padding) % given.stride == 0]
 
 
 def test_a_remainder_is_there_if_the_last_window_leaves_pixels_over() -> None:
     for one in small_axes():
-        left = one.size + one.padding - 1 - (starts(one)[-1] + one.dilation * (one.kernel_size - 1))
+        given, _ = one
+        left = given.size + given.padding - 1 - (starts(one)[-1] + given.dilation * (given.kernel_size - 1))
         assert (class_of("remainder", one) == "remainder > 0") == (left > 0), one
 
 
 def test_an_overhang_is_kept_if_its_window_starts_in_the_input_or_before_it() -> None:
     """And clipped if it starts beyond; there is one only in ceil_mode, if the last window leaves pixels over."""
     for one in small_axes():
+        given, ceil_mode = one
         expected = "no overhang"
-        if one.ceil_mode and class_of("remainder", one) == "remainder > 0":
-            following = starts(one)[-1] + one.stride
-            expected = "overhang kept" if following < one.size else "overhang clipped"
+        if ceil_mode and class_of("remainder", one) == "remainder > 0":
+            following = starts(one)[-1] + given.stride
+            expected = "overhang kept" if following < given.size else "overhang clipped"
         assert class_of("overhang", one) == expected, one
 
 
@@ -115,13 +125,14 @@ def test_outputs_are_windows_and_the_overhang_that_is_kept() -> None:
 
 def test_windows_in_padding_alone_are_those_without_a_tap_in_the_input() -> None:
     for one in small_axes():
+        given, _ = one
         windows = starts(one)
         if class_of("overhang", one) == "overhang kept":
-            windows.append(windows[-1] + one.stride)
-        pixels = set(range(one.size))
-        taps = [{start + one.dilation * tap for tap in range(one.kernel_size)} for start in windows]
+            windows.append(windows[-1] + given.stride)
+        pixels = set(range(given.size))
+        taps = [{start + given.dilation * tap for tap in range(given.kernel_size)} for start in windows]
         empty = sum(not pixels & each for each in taps)
-        assert padding_windows(one) == (empty, len(windows)), one
+        assert padding_windows(*one) == (empty, len(windows)), one
         assert (class_of("empty_window", one) == "a window in padding alone") == (empty > 0), one
 
 
@@ -159,11 +170,14 @@ def words_of(problem: Problem, **data: str) -> set[str]:
         ({"batch": 0, "bias": True}, {"batch = 0", "bias"}),
         ({"batch": 1}, {"batch = 1", "no bias"}),
         ({"batch": 5}, {"batch > 1"}),
-        ({"size": (3, 4), "stride": (2, 2)}, {"input_h != input_w", "stride_h = stride_w", "kernel_h = kernel_w"}),
+        (
+            {"axes": make_axes(size=(3, 4), stride=(2, 2))},
+            {"input_h != input_w", "stride_h = stride_w", "kernel_h = kernel_w"},
+        ),
     ],
 )
-def test_a_problem_is_in_the_classes_that_its_options_say(options: dict[str, int], expected: set[str]) -> None:
-    assert expected <= words_of(Problem(operator="conv2d", **options))  # type: ignore[arg-type] # by name
+def test_a_problem_is_in_the_classes_that_its_options_say(options: dict[str, Any], expected: set[str]) -> None:
+    assert expected <= words_of(Problem(operator="conv2d", **options))
 
 
 @given(st.integers(1, 2000))
@@ -198,7 +212,8 @@ def test_every_case_has_one_class_of_each_feature(case: Case) -> None:
 @settings(deadline=None, database=None, max_examples=200)
 @given(st.sampled_from(list(OPERATORS)).flatmap(cases))
 def test_a_mirrored_problem_has_the_classes_of_height_and_width_exchanged(case: Case) -> None:
-    vector, mirrored = vector_of(case), vector_of(replace(case, problem=swap_axes(case.problem)))
+    problem = replace(case.problem, axes=case.problem.axes[::-1])
+    vector, mirrored = vector_of(case), vector_of(replace(case, problem=problem))
     if vector is None:
         assert mirrored is None
         return
@@ -219,4 +234,4 @@ def test_features_have_names_of_their_own_and_classes_words_of_their_own() -> No
 def test_pairs_are_compared_only_where_the_operator_has_them() -> None:
     equal = {operator: [f.name for f in features_of(operator) if f.name.startswith("equal_")] for operator in OPERATORS}
     assert equal["avg_pool2d"] == ["equal_input", "equal_kernel", "equal_stride", "equal_padding"]
-    assert len(equal["conv2d"]) == len(PAIRS)
+    assert len(equal["conv2d"]) == len(AXIS_OPTIONS)

@@ -16,6 +16,7 @@ from convgate.judging.compare import Bound, Copied, Mismatch, compare, describe
 from convgate.judging.norm_bound import NormBound
 from convgate.judging.trial import Trial
 from convgate.oracle_list import Certified
+from convgate.problems.axis import make_axes
 from convgate.problems.problem import Problem
 
 Array = NDArray[Any]
@@ -414,7 +415,9 @@ def test_subnormal_data_may_be_taken_as_zero() -> None:
 def test_certified_numbers_decide_as_exact_ones_do(dtype: str) -> None:
     """Errors all around the bounds of rightness and of narrowness: what floats leave in doubt is decided exactly."""
     case = Case(
-        problem=Problem(operator="conv2d", channels=3, size=(4, 5), kernel_size=(2, 3)), dtype=dtype, fill="real"
+        problem=Problem(operator="conv2d", channels=3, axes=make_axes(size=(4, 5), kernel_size=(2, 3))),
+        dtype=dtype,
+        fill="real",
     )
     trial = Trial(case, None)
     call = case.operator.forward(case.problem)

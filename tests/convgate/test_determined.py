@@ -89,7 +89,7 @@ def padded_with_zeros(values: dict[str, Array], problem: Problem) -> dict[str, A
     around = ((0, 0), (0, 0), (dh * (kh - 1),) * 2, (dw * (kw - 1),) * 2)
     turned = values["weight"].reshape(groups, -1, *values["weight"].shape[1:]).swapaxes(1, 2)[..., ::-1, ::-1]
     turned = turned.reshape(-1, problem.out_channels // groups, kh, kw)
-    whole = definition.conv2d(np.pad(stuffed, around), turned, dilation=problem.dilation, groups=groups)
+    whole = definition.conv2d(np.pad(stuffed, around), turned, dilation=(dh, dw), groups=groups)
     grad_input = whole[:, :, above : above + problem.size[0], left : left + problem.size[1]]
     return {"y": y, "grad_weight": grad_weight, "grad_input": grad_input}
 

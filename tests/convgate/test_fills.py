@@ -20,6 +20,7 @@ from convgate.cases.fills import FILLS
 from convgate.cases.lattice import LEAST_MAGNITUDE, MOST_MET, lattice_of, scale, step_of
 from convgate.cases.spec import parse_spec
 from convgate.judging.checks import judge
+from convgate.problems.axis import make_axes
 from convgate.problems.operators import OPERATORS, Arrays, perform
 from convgate.problems.problem import Problem
 from convgate.sources.strategies import problems
@@ -102,7 +103,7 @@ def test_a_spec_gives_the_arrays_that_it_always_gave(spec: str) -> None:
 @pytest.mark.parametrize("fill", ["lattice", "real", "wide", "special"])
 def test_each_array_and_each_seed_has_data_of_its_own(fill: str) -> None:
     """In a 1x1 kernel of a one by one problem x, weight and grad_output would otherwise be one number."""
-    problem = Problem(operator="conv2d", channels=4, out_channels=4, size=(2, 2), kernel_size=(2, 2))
+    problem = Problem(operator="conv2d", channels=4, out_channels=4, axes=make_axes(size=(2, 2), kernel_size=(2, 2)))
     arrays = [
         array.ravel().tolist()[:4]
         for seed in range(3)
@@ -176,7 +177,9 @@ def test_the_lattice_is_as_large_as_it_can_be(case: Case) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_magnitudes_do_not_fall_below_64(operator: str, dtype: str) -> None:
     for channels, kernel, size in ((3, 3, 8), (64, 3, 14), (8, 13, 20), (512, 1, 40), (1, 31, 31)):
-        problem = Problem(operator=operator, channels=channels, size=(size, size), kernel_size=(kernel, kernel))
+        problem = Problem(
+            operator=operator, channels=channels, axes=make_axes(size=(size, size), kernel_size=(kernel, kernel))
+        )
         if operator == "conv2d":
             problem = replace(problem, out_channels=64)
         assert lattice_of(problem, dtype).magnitude >= LEAST_MAGNITUDE
@@ -301,9 +304,9 @@ def test_averages_of_lattice_data_are_exact_in_any_order(case: Case) -> None:
     values, problem = values_of(case), case.problem
     integers = of_objects(values, int)
     dtype = DTYPES[case.dtype].type
-    options: dict[str, Any] = dict(case.operator.forward(problem).options)
-    y = definition.avg_pool2d(integers["x"], problem.kernel_size, **options)
-    grad_input = definition.avg_pool2d_backward(integers["grad_output"], integers["x"], problem.kernel_size, **options)
+    options: dict[str, Any] = {**case.operator.forward(problem).options, "kernel_size": problem.kernel_size}
+    y = definition.avg_pool2d(integers["x"], **options)
+    grad_input = definition.avg_pool2d_backward(integers["grad_output"], integers["x"], **options)
     sums, shares = averages(values, problem)
     for index in np.ndindex(y.shape):
         entry: Any = sums[index]
@@ -342,7 +345,9 @@ def test_real_data_lie_between_minus_one_and_one(case: Case) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_real_data_use_every_bit_of_the_significand(dtype: str) -> None:
-    x = values_of(Case(problem=Problem(operator="conv2d", size=(32, 32)), dtype=dtype, fill="real"))["x"].ravel()
+    x = values_of(Case(problem=Problem(operator="conv2d", axes=make_axes(size=(32, 32))), dtype=dtype, fill="real"))[
+        "x"
+    ].ravel()
     last_bit = [float(value).as_integer_ratio()[1] for value in x]
     assert max(last_bit) >= 2 ** (SIGNIFICANDS[dtype] - 1)
     assert x.min() < -0.9
@@ -352,7 +357,9 @@ def test_real_data_use_every_bit_of_the_significand(dtype: str) -> None:
 
 @pytest.mark.parametrize(("dtype", "binades"), [("f32", 40), ("f64", 200)])
 def test_wide_data_span_many_binades(dtype: str, binades: int) -> None:
-    x = values_of(Case(problem=Problem(operator="conv2d", size=(32, 32)), dtype=dtype, fill="wide"))["x"]
+    x = values_of(Case(problem=Problem(operator="conv2d", axes=make_axes(size=(32, 32))), dtype=dtype, fill="wide"))[
+        "x"
+    ]
     exponents = np.frexp(x)[1]
     assert exponents.max() - exponents.min() >= binades
     assert len(set(exponents.ravel().tolist())) >= binades
@@ -434,7 +441,7 @@ def test_special_data_are_never_all_finite(case: Case) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("operator", ["conv2d", "avg_pool2d", "max_pool2d", "im2col"])
 def test_special_data_have_every_kind_of_special_value_among_ordinary_ones(operator: str, dtype: str) -> None:
-    problem = Problem(operator=operator, size=(32, 32))
+    problem = Problem(operator=operator, axes=make_axes(size=(32, 32)))
     cases = [Case(problem=problem, dtype=dtype, fill="special", seed=seed) for seed in range(20)]
     kinds: dict[str, Callable[[Array], Any]] = {
         "NaN": np.isnan,
@@ -453,7 +460,8 @@ def test_special_data_have_every_kind_of_special_value_among_ordinary_ones(opera
 def test_special_data_of_a_max_pool_have_infinities_without_nan_on_every_other_seed() -> None:
     """Where there is NaN, its gradient is not judged."""
     cases = [
-        Case(problem=Problem(operator="max_pool2d", size=(16, 16)), fill="special", seed=seed) for seed in range(4)
+        Case(problem=Problem(operator="max_pool2d", axes=make_axes(size=(16, 16))), fill="special", seed=seed)
+        for seed in range(4)
     ]
     data = [values_of(case)["x"] for case in cases]
     assert [bool(np.isnan(x).any()) for x in data] == [True, False, True, False]
@@ -515,7 +523,7 @@ def test_sums_of_huge_and_tiny_data_are_normal_numbers_with_room_to_spare(case: 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_huge_and_tiny_data_are_beyond_what_is_taken_for_infinite_and_for_zero(operator: str, dtype: str) -> None:
-    problem = Problem(operator=operator, channels=2, size=(6, 6), kernel_size=(2, 2))
+    problem = Problem(operator=operator, channels=2, axes=make_axes(size=(6, 6), kernel_size=(2, 2)))
     data = OPERATORS[operator].terms["y"]
     huge = values_of(Case(problem=problem, dtype=dtype, fill="huge"))[data[0]]
     tiny = values_of(Case(problem=problem, dtype=dtype, fill="tiny"))
@@ -620,7 +628,9 @@ def test_the_constants_of_the_dtypes(dtype: str, unit: float, normal: float) -> 
 def test_the_lattice_of_a_problem_too_large_for_a_dtype_has_no_values() -> None:
     """No sum of averages is whole where the divisors of 7 to 13 pixels a side meet in one window."""
     problem = Problem(
-        operator="avg_pool2d", size=(14, 14), kernel_size=(13, 13), padding=(6, 6), count_include_pad=False
+        operator="avg_pool2d",
+        axes=make_axes(size=(14, 14), kernel_size=(13, 13), padding=(6, 6)),
+        count_include_pad=False,
     )
     assert lattice_of(problem, "f32").magnitude == 0
     assert case_rule(Case(problem=problem, dtype="f32")) is not None

@@ -29,7 +29,7 @@ def test_a_subject_is_gated_and_its_record_read(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_named_with_what_is() -> None:
-    with pytest.raises(AttributeError, match="convgate has no 'verifyy'; it has Case, "):
+    with pytest.raises(AttributeError, match="convgate has no 'verifyy'; it has Axis, Case, "):
         _ = convgate.verifyy
 
 

@@ -1,7 +1,6 @@
 """Large options: they meet each other; and problems in which all is alike but one."""
 
 from collections.abc import Callable
-from dataclasses import fields
 from functools import cache
 from itertools import product
 from math import prod
@@ -10,8 +9,9 @@ import pytest
 
 from convgate.cases.case import array_shapes, case_rule
 from convgate.cases.spec import format_spec, parse_spec
+from convgate.problems.axis import AXIS_OPTIONS
 from convgate.problems.operators import OPERATORS
-from convgate.problems.problem import PAIRS, Problem, span
+from convgate.problems.problem import Problem, as_options
 from convgate.sources import large_options
 from convgate.sources.large_options import KERNELS, equal_but_one, large_option_cases, one_but_one, thin_images
 
@@ -48,8 +48,7 @@ LARGE_DILATIONS: dict[str, Callable[[Problem], bool]] = {
 
 def beyond(problem: Problem) -> bool:
     """Whether padding reaches further than the kernel on both axes."""
-    axes = zip(problem.padding, problem.kernel_size, problem.dilation, strict=True)
-    return all(padding > span(kernel, dilation) for padding, kernel, dilation in axes)
+    return all(axis.padding > axis.span for axis in problem.axes)
 
 
 def others_of(operator: str) -> dict[str, Callable[[Problem], bool]]:
@@ -101,26 +100,25 @@ def test_every_kernel_comes() -> None:
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_where_all_is_1_but_one_option_one_option_differs(operator: str) -> None:
     """Or two that belong together: a kernel and the size or padding that it needs, groups and channels."""
-    plain = Problem(operator=operator)
+    plain = as_options(Problem(operator=operator))
     together = [{"size", "kernel_size"}, {"kernel_size", "padding"}, {"channels", "out_channels", "groups"}]
     seen: set[str] = set()
     for problem in one_but_one(operator):
-        names = [field.name for field in fields(Problem)]
-        differing = {name for name in names if getattr(problem, name) != getattr(plain, name)}
+        differing = {name for name, value in as_options(problem).items() if value != plain[name]}
         assert len(differing) == 1 or differing in together, problem
         seen |= differing
-    numbers = {"batch", "channels", *PAIRS} & OPERATORS[operator].options
+    numbers = {"batch", "channels", *AXIS_OPTIONS} & OPERATORS[operator].options
     assert seen >= numbers
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_where_all_is_equal_but_one_pair_each_pair_is_unequal_once(operator: str) -> None:
     unequal = [
-        tuple(name for name in PAIRS if getattr(problem, name)[0] != getattr(problem, name)[1])
+        tuple(name for name in AXIS_OPTIONS if getattr(problem, name)[0] != getattr(problem, name)[1])
         for problem in equal_but_one(operator)
     ]
     assert max(map(len, unequal)) == 1
-    assert {names[0] for names in unequal if names} == set(PAIRS) & OPERATORS[operator].options
+    assert {names[0] for names in unequal if names} == set(AXIS_OPTIONS) & OPERATORS[operator].options
     assert () in unequal
 
 

@@ -19,8 +19,9 @@ from convgate.cases.spec import format_spec, parse_spec
 from convgate.diagnosis.minimize import complexity, minimize, simpler
 from convgate.diagnosis.reduce import smallest
 from convgate.judging.checks import judge
+from convgate.problems.axis import overhang
 from convgate.problems.operators import OPERATORS
-from convgate.problems.problem import Problem, overhang, span
+from convgate.problems.problem import Problem
 from convgate.results.verdicts import primary_failure
 from convgate.sources.strategies import cases
 
@@ -40,14 +41,7 @@ def valid(case: Case) -> bool:
 
 def room(problem: Problem, axis: int) -> int:
     """Pixels between the first and the last possible start of a window."""
-    spans = span(problem.kernel_size[axis], problem.dilation[axis])
-    return problem.size[axis] + 2 * problem.padding[axis] - spans
-
-
-def width(problem: Problem) -> tuple[int, int, int, int, int]:
-    """Options of the horizontal axis."""
-    p = problem
-    return p.size[1], p.kernel_size[1], p.stride[1], p.padding[1], p.dilation[1]
+    return problem.axes[axis].padded_size - problem.axes[axis].span
 
 
 # What failures depend on: conditions that hold or not, and numbers.
@@ -60,7 +54,7 @@ CONDITIONS: dict[str, Predicate] = {
     "padding_h >= kernel_h": lambda c: c.problem.padding[0] >= c.problem.kernel_size[0],
     "remainder_w": lambda c: valid(c) and room(c.problem, 1) % c.problem.stride[1] != 0,
     "remainder_h": lambda c: valid(c) and room(c.problem, 0) % c.problem.stride[0] != 0,
-    "overhang_w": lambda c: valid(c) and c.problem.ceil_mode and overhang(*width(c.problem)) > 0,
+    "overhang_w": lambda c: valid(c) and c.problem.ceil_mode and overhang(c.problem.axes[1]) > 0,
     "kernel_w even": lambda c: c.problem.kernel_size[1] % 2 == 0,
     "dilation_w with taps": lambda c: c.problem.dilation[1] > 1 and c.problem.kernel_size[1] > 1,
     "groups": lambda c: c.problem.groups > 1,

@@ -13,8 +13,9 @@ from pages import filled, table
 from convgate.cases.case import Case
 from convgate.cases.dtypes import DTYPES
 from convgate.cases.lattice import LEAST_MAGNITUDE
+from convgate.problems.axis import make_axes
 from convgate.problems.operators import OPERATORS
-from convgate.problems.problem import Problem
+from convgate.problems.problem import Problem, with_axes
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "numerics.md").read_text(encoding="utf-8")
@@ -119,8 +120,8 @@ def test_where_the_page_says_that_the_lattice_is_weakest_it_is() -> None:
 
 
 def test_what_must_be_rejected_is_no_case_on_the_lattice() -> None:
-    valid = Case(problem=Problem(operator="conv2d", channels=2, size=(3, 3)))
-    invalid = replace(valid, problem=replace(valid.problem, stride=(0, 1)))
+    valid = Case(problem=Problem(operator="conv2d", channels=2, axes=make_axes(size=(3, 3))))
+    invalid = replace(valid, problem=with_axes(valid.problem, stride=(0, 1)))
     spoiled = replace(valid, broken="weight.rank")
     assert numerics.lattices_of([valid, invalid, spoiled, replace(valid, fill="real")])[-2] == 1
 

@@ -1,4 +1,4 @@
-"""Problems: what the engine knows of windows, against the definition and by hand."""
+"""Problems: their axes, and what follows from them."""
 
 from typing import Any
 
@@ -6,161 +6,100 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convgate.problems.problem import PAIRS, Problem, clipped_window, output_size, overhang, span, swap_axes, with_axis
-from oracles import definition
+from convgate.problems.axis import AXIS_OPTIONS, Axis, make_axes
+from convgate.problems.problem import Problem, as_options, replace_axis, with_axes
 
-sizes = st.integers(1, 20)
-kernels = st.integers(1, 7)
-strides = st.integers(1, 9)
-paddings = st.integers(0, 8)
-dilations = st.integers(1, 4)
+numbers = st.integers(-1, 9)
 
 
 @st.composite
-def problems(draw: st.DrawFn) -> Problem:
+def problems(draw: st.DrawFn, sides: int = 2) -> Problem:
     """Any problem, valid or not, with every option of its own."""
-    pairs: dict[str, Any] = {name: draw(st.tuples(st.integers(-1, 9), st.integers(-1, 9))) for name in PAIRS}
+    options = {name: draw(st.tuples(*[numbers] * sides)) for name in AXIS_OPTIONS}
     return Problem(
         operator=draw(st.sampled_from(["conv2d", "max_pool2d"])),
         batch=draw(st.integers(0, 3)),
         channels=draw(st.integers(1, 3)),
         ceil_mode=draw(st.booleans()),
-        **pairs,
+        axes=make_axes(**options),
     )
 
 
-@given(sizes, kernels, strides, paddings, dilations, st.booleans())
-def test_output_size_is_the_definitions(
-    size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool
-) -> None:
-    """Where the definition rejects the kernel, the size is below 1."""
-    found = output_size(size, kernel, stride, padding, dilation, ceil_mode=ceil_mode)
-    try:
-        expected = definition.output_size(size, kernel, stride, padding, dilation=dilation, ceil_mode=ceil_mode)
-    except ValueError:
-        assert found < 1
-    else:
-        assert found == expected
-
-
-@pytest.mark.parametrize(
-    ("size", "kernel", "stride", "padding", "floor", "ceil"),
-    [
-        pytest.param(5, 2, 2, 0, 2, 3, id="the last window overhangs"),
-        pytest.param(4, 2, 2, 0, 2, 2, id="all windows fit"),
-        pytest.param(3, 2, 2, 1, 2, 2, id="the ceil window would start in the right padding"),
-        pytest.param(4, 2, 2, 1, 3, 3, id="the last window starts on the last pixel"),
-        pytest.param(2, 1, 3, 0, 1, 1, id="the ceil window would start beyond the input"),
-        pytest.param(2, 1, 3, 1, 2, 1, id="even a window that fits is dropped if it starts in the right padding"),
-        pytest.param(1, 2, 2, 0, 0, 1, id="the only window overhangs"),
-        pytest.param(1, 3, 3, 0, 0, 1, id="the only window overhangs by all but a pixel"),
-        pytest.param(1, 3, 2, 0, 0, 0, id="too large by a whole stride"),
-        pytest.param(1, 4, 2, 0, -1, 0, id="too large by more than a stride"),
-        pytest.param(7, 3, 3, 1, 3, 3, id="all windows fit, with padding"),
-        pytest.param(8, 3, 3, 1, 3, 3, id="the ceil window would start on the first pixel of right padding"),
-        pytest.param(9, 3, 3, 1, 3, 4, id="the last window starts on the last pixel and overhangs"),
-    ],
-)
-def test_the_clip_rule_of_ceil_mode(size: int, kernel: int, stride: int, padding: int, floor: int, ceil: int) -> None:
-    assert output_size(size, kernel, stride, padding, 1) == floor
-    assert output_size(size, kernel, stride, padding, 1, ceil_mode=True) == ceil
-
-
-@pytest.mark.parametrize("stride", [0, -1])
-@pytest.mark.parametrize("ceil_mode", [False, True])
-def test_without_a_stride_there_are_no_places(stride: int, ceil_mode: bool) -> None:
-    assert output_size(5, 2, stride, 0, 1, ceil_mode=ceil_mode) == 0
-
-
-def test_span_counts_the_gaps_of_a_dilated_kernel() -> None:
-    assert [span(1, 4), span(3, 1), span(3, 2), span(2, 5)] == [1, 3, 5, 6]
-
-
-@given(sizes, kernels, strides, paddings, dilations)
-def test_overhang_counts_positions_beyond_the_padded_input(
-    size: int, kernel: int, stride: int, padding: int, dilation: int
-) -> None:
-    places = output_size(size, kernel, stride, padding, dilation, ceil_mode=True)
-    starts = [place * stride - padding for place in range(places)]
-    covered = {start + position for start in starts for position in range(dilation * (kernel - 1) + 1)}
-    # windows farther apart than they are long leave gaps, but a window that overhangs covers all beyond the end
-    expected = sum(position >= size + padding for position in covered)
-    assert overhang(size, kernel, stride, padding, dilation) == expected
-
-
-@pytest.mark.parametrize(
-    ("size", "kernel", "stride", "padding", "dilation", "expected"),
-    [
-        pytest.param(5, 2, 2, 0, 1, 1, id="one pixel"),
-        pytest.param(4, 2, 2, 0, 1, 0, id="none"),
-        pytest.param(3, 2, 2, 1, 1, 0, id="dropped by the clip rule"),
-        pytest.param(1, 3, 3, 0, 1, 2, id="the only window"),
-        pytest.param(1, 3, 3, 0, 2, 0, id="no window fits"),
-        pytest.param(6, 2, 4, 0, 3, 2, id="dilated"),
-    ],
-)
-def test_overhang_by_hand(size: int, kernel: int, stride: int, padding: int, dilation: int, expected: int) -> None:
-    assert overhang(size, kernel, stride, padding, dilation) == expected
-
-
-@given(st.data(), sizes, kernels, strides, st.booleans())
-def test_clipped_windows_are_the_extents_that_the_definition_divides_by(
-    data: st.DataObject, size: int, kernel: int, stride: int, real: bool
-) -> None:
-    padding = data.draw(st.integers(0, kernel // 2))
-    for place in range(max(0, output_size(size, kernel, stride, padding, 1, ceil_mode=True))):
-        expected = definition.average_extent(place, size, kernel, stride, padding, count_include_pad=not real)
-        assert clipped_window(place, size, kernel, stride, padding, real=real) == expected
-
-
-def test_clipped_windows_by_hand() -> None:
-    """Three pixels with one of padding on each side, windows of 3, 2 apart: P01, 12P, and in ceil mode no third."""
-    assert [clipped_window(place, 3, 3, 2, 1, real=False) for place in (0, 1)] == [3, 3]
-    assert [clipped_window(place, 3, 3, 2, 1, real=True) for place in (0, 1)] == [2, 2]
-    # four pixels: P01, 12 3, and 3P overhanging by one
-    assert [clipped_window(place, 4, 3, 2, 1, real=False) for place in (0, 1, 2)] == [3, 3, 2]
-    assert [clipped_window(place, 4, 3, 2, 1, real=True) for place in (0, 1, 2)] == [2, 3, 1]
+several = st.integers(1, 3).flatmap(problems)
 
 
 def test_places_and_taps_are_areas() -> None:
-    problem = Problem(operator="conv2d", size=(5, 7), kernel_size=(3, 2), stride=(2, 1), padding=(1, 0))
+    axes = make_axes(size=(5, 7), kernel_size=(3, 2), stride=(2, 1), padding=(1, 0))
+    problem = Problem(operator="conv2d", axes=axes)
     assert problem.output_size == (3, 6)
     assert problem.places == 18
     assert problem.taps == 6
 
 
 def test_output_size_heeds_ceil_mode_and_each_axis() -> None:
-    options: dict[str, Any] = {"size": (5, 4), "kernel_size": (2, 3), "stride": (2, 1), "dilation": (1, 1)}
-    assert Problem(operator="max_pool2d", **options).output_size == (2, 2)
-    assert Problem(operator="max_pool2d", ceil_mode=True, **options).output_size == (3, 2)
+    axes = make_axes(size=(5, 4), kernel_size=(2, 3), stride=(2, 1))
+    assert Problem(operator="max_pool2d", axes=axes).output_size == (2, 2)
+    assert Problem(operator="max_pool2d", axes=axes, ceil_mode=True).output_size == (3, 2)
 
 
-@given(problems())
-def test_swapping_the_axes_twice_changes_nothing(problem: Problem) -> None:
-    assert swap_axes(swap_axes(problem)) == problem
+@given(several)
+def test_options_of_axes_have_a_number_for_each_axis(problem: Problem) -> None:
+    for name in AXIS_OPTIONS:
+        assert getattr(problem, name) == tuple(getattr(axis, name) for axis in problem.axes)
+    assert len(problem.output_size) == len(problem.axes)
 
 
-@given(problems())
-def test_swapping_the_axes_exchanges_height_and_width_and_nothing_else(problem: Problem) -> None:
-    swapped = swap_axes(problem)
-    assert swapped.output_size == problem.output_size[::-1]
-    for name in PAIRS:
-        assert getattr(swapped, name) == getattr(problem, name)[::-1]
-    rest = ("operator", "batch", "channels", "ceil_mode")
-    assert [getattr(swapped, name) for name in rest] == [getattr(problem, name) for name in rest]
+@given(several)
+def test_reversed_axes_have_everything_reversed(problem: Problem) -> None:
+    mirrored = Problem(**{**fields_of(problem), "axes": problem.axes[::-1]})
+    for name in (*AXIS_OPTIONS, "output_size"):
+        assert getattr(mirrored, name) == getattr(problem, name)[::-1]
 
 
-def test_with_axis_sets_options_of_one_axis() -> None:
-    problem = Problem(operator="conv2d", size=(5, 7), kernel_size=(3, 2))
-    assert with_axis(problem, 0, size=9, stride=4) == Problem(
-        operator="conv2d", size=(9, 7), kernel_size=(3, 2), stride=(4, 1)
-    )
-    assert with_axis(problem, 1, kernel_size=1) == Problem(operator="conv2d", size=(5, 7), kernel_size=(3, 1))
+def fields_of(problem: Problem) -> dict[str, Any]:
+    """Its fields without what has been derived from them."""
+    return {name: getattr(problem, name) for name in Problem.__dataclass_fields__}
 
 
-@given(problems(), st.integers(0, 1), st.sampled_from(PAIRS), st.integers(-1, 9))
-def test_with_axis_leaves_the_other_axis_alone(problem: Problem, axis: int, name: str, value: int) -> None:
-    changed = with_axis(problem, axis, **{name: value})
-    assert getattr(changed, name)[axis] == value
-    assert getattr(changed, name)[1 - axis] == getattr(problem, name)[1 - axis]
-    assert with_axis(changed, axis, **{name: getattr(problem, name)[axis]}) == problem
+def test_options_are_those_of_the_protocol_with_pairs_for_axes() -> None:
+    problem = Problem(operator="im2col", channels=2, axes=make_axes(size=(5, 7), kernel_size=(3, 3), padding=(1, 0)))
+    assert as_options(problem) == {
+        "operator": "im2col",
+        "batch": 1,
+        "channels": 2,
+        "size": (5, 7),
+        "out_channels": 1,
+        "kernel_size": (3, 3),
+        "stride": (1, 1),
+        "padding": (1, 0),
+        "dilation": (1, 1),
+        "groups": 1,
+        "bias": False,
+        "ceil_mode": False,
+        "count_include_pad": True,
+        "divisor_override": None,
+    }
+
+
+def test_options_are_set_on_all_axes_or_on_each() -> None:
+    problem = Problem(operator="conv2d", axes=make_axes(size=(5, 7), kernel_size=(3, 2)))
+    changed = with_axes(problem, stride=2, size=(4, 9))
+    assert changed == Problem(operator="conv2d", axes=make_axes(size=(4, 9), kernel_size=(3, 2), stride=(2, 2)))
+    with pytest.raises(ValueError, match="shorter"):
+        with_axes(problem, stride=(2,))
+
+
+@given(several, st.data())
+def test_an_axis_that_is_replaced_leaves_the_others_alone(problem: Problem, data: st.DataObject) -> None:
+    number = data.draw(st.integers(-len(problem.axes), len(problem.axes) - 1))
+    changed = replace_axis(problem, number, Axis(size=99))
+    assert changed.axes[number] == Axis(size=99)
+    assert replace_axis(changed, number, problem.axes[number]) == problem
+
+
+@given(problems(), problems())
+def test_what_is_derived_makes_no_difference(one: Problem, other: Problem) -> None:
+    plain = Problem(**fields_of(one))
+    assert one.size
+    assert (one == plain, hash(one) == hash(plain)) == (True, True)
+    assert (one == other) == (fields_of(one) == fields_of(other))

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convgate.cases.case import Case, case_rule
+from convgate.problems.axis import make_axes
 from convgate.problems.operators import OPERATORS
-from convgate.problems.operators.classes import DILATED_AXES, Block, Feature, axis_of, padding_windows
+from convgate.problems.operators.classes import DILATED_AXES, Block, Feature, padding_windows
 from convgate.problems.problem import Problem
 from convgate.results.coverage import STRENGTHS
 from convgate.results.record import JudgedCase
@@ -26,7 +27,12 @@ from convgate.sources.strategies import cases
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
-    """An operator whose coverage looks at a few things.
+    """An operator whose coverage looks at a few things."""
+    return tiny_operator(monkeypatch, "tiny")
+
+
+def tiny_operator(monkeypatch: pytest.MonkeyPatch, name: str) -> str:
+    """Add that operator by a name.
 
     It is im2col with kernel classes alone of either axis (1; even; odd, > 1), no equal options as it has no pairs, the
     batch (0; 1; more), one dtype, one layout and one fill. That makes the features
@@ -37,7 +43,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     batch = Feature("batch", ("batch = 0", "batch = 1", "batch > 1"), lambda problem: min(problem.batch, 2))
     found = replace(
         OPERATORS["im2col"],
-        name="tiny",
+        name=name,
         axis_features=(kernel,),
         blocks=(Block((batch,), ({"batch": 1}, {"batch": 2}, {"batch": 0})),),
         fills=("lattice",),
@@ -46,8 +52,8 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     for module in ("space", "features"):
         monkeypatch.setattr(f"convgate.shapes.{module}.data_choices", lambda _: data)
         monkeypatch.setattr(f"convgate.shapes.{module}.equal_pairs", lambda _: ())
-    monkeypatch.setitem(OPERATORS, "tiny", found)
-    return "tiny"
+    monkeypatch.setitem(OPERATORS, name, found)
+    return name
 
 
 def judged(spec: str, verdict: str = "passed") -> JudgedCase:
@@ -69,12 +75,33 @@ def test_what_is_feasible_is_what_one_counts_by_hand(tiny: str) -> None:
     assert [space.ways(t).total for t in STRENGTHS] == [12, 57, 136]
 
 
+@pytest.mark.parametrize(("sides", "expected"), [("w", [9, 30, 46]), ("dhw", [15, 93, 307])])
+def test_one_axis_and_three_are_counted_as_two_are(
+    sides: str, expected: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every count is a sum of products of 3 for each axis and the batch, and of 1, 1, 1.
+
+    For one axis: 1-way 2 * 3 + 3 = 9; 2-way 9 + 2 * 3 * 3 + 3 = 30; 3-way 9 * 3 + (3 + 3) * 3 + 1 = 46.
+    For three: 1-way 4 * 3 + 3 = 15; 2-way 6 * 9 + 4 * 3 * 3 + 3 = 93; 3-way 4 * 27 + 6 * 9 * 3 + 4 * 3 * 3 + 1 = 307.
+    """
+    for module in ("space", "features"):
+        monkeypatch.setattr(f"convgate.shapes.{module}.AXIS_NAMES", tuple(sides))
+    space = Space(tiny_operator(monkeypatch, f"tiny_{sides}"))
+    assert [int(space.feasible(t).sum()) for t in STRENGTHS] == expected
+    for code in np.flatnonzero(space.feasible(2)):
+        case = space.witness(space.ways(2).members(int(code)))
+        assert case is not None
+        assert len(case.problem.axes) == len(sides)
+    rows = space.draw(np.random.PCG64(1), 20)
+    assert rows.vectors.tolist() == [list(vector_of(space.case(picks, 0)) or ()) for picks in rows.picks]
+
+
 def counted(tiny: str, *specs: str) -> list[int]:
     """How many combinations of 1, 2 and 3 features these cases of im2col cover, as cases of the tiny operator."""
     vectors = []
     for spec in specs:
         batch, height, width = (int(number) for number in spec)
-        problem = Problem(operator=tiny, batch=batch, size=(9, 9), kernel_size=(height, width))
+        problem = Problem(operator=tiny, batch=batch, axes=make_axes(size=(9, 9), kernel_size=(height, width)))
         vector = vector_of(Case(problem=problem))
         assert vector is not None
         vectors.append(vector)
@@ -143,8 +170,8 @@ def test_numbers_and_members_of_combinations_are_inverse(operator: str, t: int, 
 
 def shows_something(case: Case) -> bool:
     """Whether something can be seen on both axes: not all windows of either lie in padding, or padding shows."""
-    for axis in (axis_of(case.problem, 0), axis_of(case.problem, 1)):
-        empty, windows = padding_windows(axis)
+    for axis in case.problem.axes:
+        empty, windows = padding_windows(axis, case.problem.ceil_mode)
         if empty == windows and not case.operator.padding_shows(case.problem):
             return False
     return True
@@ -217,10 +244,7 @@ def enumerate_poolings() -> Iterator[Problem]:
         for ceil_mode in (False, True):
             problem = Problem(
                 operator="avg_pool2d",
-                size=size,
-                kernel_size=kernel,
-                stride=stride,
-                padding=padding,
+                axes=make_axes(size=size, kernel_size=kernel, stride=stride, padding=padding),
                 ceil_mode=ceil_mode,
             )
             if rule(problem) is None:

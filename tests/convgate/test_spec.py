@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from convgate.cases import spec as spec_module
 from convgate.cases.case import POINTS, Case, Point, array_shapes, as_points, broken_rule
 from convgate.cases.spec import SpecError, format_spec, parse_spec
+from convgate.problems.axis import make_axes
 from convgate.problems.operators import OPERATORS
 from convgate.problems.problem import Problem
 from convgate.sources.strategies import cases, invalid_problems
@@ -21,11 +22,8 @@ EXAMPLE_CASE = Case(
         operator="conv2d",
         batch=2,
         channels=4,
-        size=(5, 7),
+        axes=make_axes(size=(5, 7), kernel_size=(3, 2), stride=(2, 1), padding=(1, 0)),
         out_channels=6,
-        kernel_size=(3, 2),
-        stride=(2, 1),
-        padding=(1, 0),
         groups=2,
         bias=True,
     ),
@@ -81,18 +79,30 @@ def test_points_of_any_value_come_back_from_their_spec(case: Case) -> None:
 
 BY_HAND = [
     Case(problem=Problem(operator="conv2d")),
-    Case(problem=Problem(operator="conv2d", batch=0, size=(1, 9), bias=True), seed=12345678901234567890),
-    Case(problem=Problem(operator="conv2d", stride=(0, -1), padding=(-1, 2), dilation=(0, 0), kernel_size=(0, 0))),
+    Case(
+        problem=Problem(operator="conv2d", batch=0, axes=make_axes(size=(1, 9)), bias=True), seed=12345678901234567890
+    ),
+    Case(
+        problem=Problem(
+            operator="conv2d", axes=make_axes(stride=(0, -1), padding=(-1, 2), dilation=(0, 0), kernel_size=(0, 0))
+        )
+    ),
     Case(problem=Problem(operator="conv2d", channels=3, out_channels=4, groups=2)),
-    Case(problem=Problem(operator="conv2d", batch=0, channels=0, size=(0, 0), out_channels=0, groups=-5)),
+    Case(
+        problem=Problem(operator="conv2d", batch=0, channels=0, axes=make_axes(size=(0, 0)), out_channels=0, groups=-5)
+    ),
     Case(problem=Problem(operator="conv2d", ceil_mode=True, count_include_pad=False, divisor_override=3)),
     Case(problem=Problem(operator="avg_pool2d", divisor_override=-2, count_include_pad=False, ceil_mode=True)),
     Case(problem=Problem(operator="avg_pool2d", divisor_override=0)),
-    Case(problem=Problem(operator="max_pool2d", size=(3, 3), kernel_size=(2, 2)), fill="ties", layout="broadcast"),
+    Case(
+        problem=Problem(operator="max_pool2d", axes=make_axes(size=(3, 3), kernel_size=(2, 2))),
+        fill="ties",
+        layout="broadcast",
+    ),
     Case(problem=Problem(operator="im2col"), dtype="f32", layout="readonly", fill="special", seed=2),
     Case(problem=Problem(operator="col2im"), fill=POINTS),
     Case(
-        problem=Problem(operator="conv2d", size=(2, 2)),
+        problem=Problem(operator="conv2d", axes=make_axes(size=(2, 2))),
         dtype="f32",
         layout="reversed",
         fill=POINTS,
@@ -104,7 +114,7 @@ BY_HAND = [
         ),
     ),
     Case(
-        problem=Problem(operator="im2col", size=(1, 6)),
+        problem=Problem(operator="im2col", axes=make_axes(size=(1, 6))),
         fill=POINTS,
         points=(
             Point("x", (0, 0, 0, 0), float("inf")),

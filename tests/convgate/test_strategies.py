@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from convgate.cases.case import Case, array_shapes, case_rule, values_of
 from convgate.cases.dtypes import DTYPES
 from convgate.cases.layouts import LAYOUTS
+from convgate.problems.axis import Axis, overhang
 from convgate.problems.operators import OPERATORS
-from convgate.problems.problem import PAIRS, Problem, overhang, span
+from convgate.problems.problem import Problem, as_options
 from convgate.sources.strategies import MOST_WORK, cases, invalid_problems, problems, work
 from oracles import definition
 
@@ -79,9 +80,9 @@ def test_a_drawn_problem_is_small(problem: Problem) -> None:
 @light
 @given(operators.flatmap(problems))
 def test_a_drawn_problem_has_no_options_that_its_operator_has_not(problem: Problem) -> None:
-    defaults = Problem(operator=problem.operator)
-    others = set(vars(defaults)) - OPERATORS[problem.operator].options - {"operator"}
-    assert {name for name in others if getattr(problem, name) != getattr(defaults, name)} == set()
+    options, defaults = as_options(problem), as_options(Problem(operator=problem.operator))
+    others = set(defaults) - OPERATORS[problem.operator].options
+    assert {name for name in others if options[name] != defaults[name]} == set()
 
 
 @light
@@ -96,65 +97,58 @@ def valid(problem: Problem) -> bool:
     return OPERATORS[problem.operator].broken_rule(problem) is None
 
 
-Axis = tuple[int, int, int, int, int]
-
-
-def axes(problem: Problem) -> Iterator[Axis]:
-    """Size, kernel, stride, padding and dilation of each axis."""
-    yield from zip(*(getattr(problem, name) for name in PAIRS), strict=True)
-
-
 def room(axis: Axis) -> int:
     """Pixels between the first and the last possible start of a window."""
-    size, kernel, _, padding, dilation = axis
-    return size + 2 * padding - span(kernel, dilation)
+    return axis.padded_size - axis.span
 
 
 OF_AN_AXIS: dict[str, Callable[[Axis], bool]] = {
-    "kernel of 1": lambda a: a[1] == 1,
-    "even kernel": lambda a: a[1] % 2 == 0,
-    "odd kernel": lambda a: a[1] > 1 and a[1] % 2 == 1,
-    "stride 1": lambda a: a[2] == 1,
-    "stride below the kernel": lambda a: 1 < a[2] < a[1],
-    "stride of the kernel": lambda a: a[2] == a[1] > 1,
-    "stride above the kernel": lambda a: a[2] > a[1],
-    "large kernel": lambda a: a[1] >= 6,
-    "kernel of 1 with a stride": lambda a: a[1] == 1 < a[2],
-    "no padding": lambda a: a[3] == 0,
-    "padding below the kernel": lambda a: 0 < a[3] < a[1],
-    "no remainder": lambda a: room(a) % a[2] == 0,
-    "remainder": lambda a: room(a) % a[2] > 0,
-    "output of 1": lambda a: room(a) // a[2] == 0,
-    "output of 2": lambda a: room(a) // a[2] == 1,
-    "output of a whole block": lambda a: room(a) // a[2] + 1 in {8, 16},
-    "output of more": lambda a: room(a) // a[2] > 1,
-    "output past a block": lambda a: room(a) // a[2] + 1 in {9, 17, 33, 65},
-    "input below the kernel": lambda a: a[0] < span(a[1], a[4]),
-    "input of the kernel": lambda a: a[0] == span(a[1], a[4]),
-    "input above the kernel": lambda a: a[0] > span(a[1], a[4]),
+    "kernel of 1": lambda a: a.kernel_size == 1,
+    "even kernel": lambda a: a.kernel_size % 2 == 0,
+    "odd kernel": lambda a: a.kernel_size > 1 and a.kernel_size % 2 == 1,
+    "stride 1": lambda a: a.stride == 1,
+    "stride below the kernel": lambda a: 1 < a.stride < a.kernel_size,
+    "stride of the kernel": lambda a: a.stride == a.kernel_size > 1,
+    "stride above the kernel": lambda a: a.stride > a.kernel_size,
+    "large kernel": lambda a: a.kernel_size >= 6,
+    "kernel of 1 with a stride": lambda a: a.kernel_size == 1 < a.stride,
+    "no padding": lambda a: a.padding == 0,
+    "padding below the kernel": lambda a: 0 < a.padding < a.kernel_size,
+    "no remainder": lambda a: room(a) % a.stride == 0,
+    "remainder": lambda a: room(a) % a.stride > 0,
+    "output of 1": lambda a: room(a) // a.stride == 0,
+    "output of 2": lambda a: room(a) // a.stride == 1,
+    "output of a whole block": lambda a: room(a) // a.stride + 1 in {8, 16},
+    "output of more": lambda a: room(a) // a.stride > 1,
+    "output past a block": lambda a: room(a) // a.stride + 1 in {9, 17, 33, 65},
+    "input below the kernel": lambda a: a.size < a.span,
+    "input of the kernel": lambda a: a.size == a.span,
+    "input above the kernel": lambda a: a.size > a.span,
 }
 OF_A_CONVOLUTIONS_AXIS: dict[str, Callable[[Axis], bool]] = {
-    "padding of the kernel or more": lambda a: a[3] >= a[1],
-    "padding with a kernel of 1": lambda a: a[3] > 0 and a[1] == 1,
+    "padding of the kernel or more": lambda a: a.padding >= a.kernel_size,
+    "padding with a kernel of 1": lambda a: a.padding > 0 and a.kernel_size == 1,
 }
 OF_A_DILATED_AXIS: dict[str, Callable[[Axis], bool]] = {
-    "dilation": lambda a: a[4] > 1 and a[1] > 1,
-    "dilation with a stride": lambda a: a[4] > 1 and a[1] > 1 and a[2] > 1,
+    "dilation": lambda a: a.dilation > 1 and a.kernel_size > 1,
+    "dilation with a stride": lambda a: a.dilation > 1 and a.kernel_size > 1 and a.stride > 1,
     "a window wholly in padding": lambda a: any(
-        not definition.taps(place, *a[:4], dilation=a[4]) for place in range(room(a) // a[2] + 1)
+        not definition.taps(place, a.size, a.kernel_size, a.stride, a.padding, dilation=a.dilation)
+        for place in range(room(a) // a.stride + 1)
     ),
 }
 
 
 def of_any_axis(condition: Callable[[Axis], bool]) -> Callable[[Problem], bool]:
     """Whether a condition holds on one of the axes."""
-    return lambda problem: any(condition(axis) for axis in axes(problem))
+    return lambda problem: any(condition(axis) for axis in problem.axes)
 
 
 def drops_a_window(problem: Problem) -> bool:
     """Whether ceil_mode drops a window that would start in the right padding or beyond."""
     return problem.ceil_mode and any(
-        -(-room(axis) // axis[2]) + 1 > places for axis, places in zip(axes(problem), problem.output_size, strict=True)
+        -(-room(axis) // axis.stride) + 1 > places
+        for axis, places in zip(problem.axes, problem.output_size, strict=True)
     )
 
 
@@ -171,7 +165,7 @@ OF_A_PROBLEM: dict[str, Callable[[Problem], bool]] = {
         f"{name} not equal": lambda p, name=name: getattr(p, name)[0] != getattr(p, name)[1]  # type: ignore[misc]
         for name in ("size", "kernel_size", "stride", "padding")
     },
-    "square in all": lambda p: all(getattr(p, name)[0] == getattr(p, name)[1] for name in PAIRS),
+    "square in all": lambda p: len(set(p.axes)) == 1,
 }
 OF_CHANNELS: dict[str, Callable[[Problem], bool]] = {
     "one channel": lambda p: p.channels == p.groups,
@@ -180,8 +174,8 @@ OF_CHANNELS: dict[str, Callable[[Problem], bool]] = {
     "channels past a block": lambda p: past_a_block(p.channels // p.groups),
 }
 OF_A_POOL: dict[str, Callable[[Problem], bool]] = {
-    "ceil_mode with an overhang": lambda p: p.ceil_mode and any(overhang(*axis) > 0 for axis in axes(p)),
-    "ceil_mode without an overhang": lambda p: p.ceil_mode and all(overhang(*axis) == 0 for axis in axes(p)),
+    "ceil_mode with an overhang": lambda p: p.ceil_mode and any(overhang(axis) > 0 for axis in p.axes),
+    "ceil_mode without an overhang": lambda p: p.ceil_mode and all(overhang(axis) == 0 for axis in p.axes),
     "ceil_mode with a padding": lambda p: p.ceil_mode and max(p.padding) > 0,
     "ceil_mode that drops a window": drops_a_window,
 }
@@ -228,7 +222,7 @@ def test_every_boundary_class_occurs_in_some_hundred_draws(operator: str, draws:
 
 
 RARE: dict[str, Callable[[Problem], bool]] = {
-    "only window overhangs": lambda p: p.ceil_mode and any(room(axis) < 0 for axis in axes(p)),
+    "only window overhangs": lambda p: p.ceil_mode and any(room(axis) < 0 for axis in p.axes),
     "window wholly in padding": of_any_axis(OF_A_DILATED_AXIS["a window wholly in padding"]),
 }
 
@@ -271,5 +265,10 @@ def test_every_kind_of_rule_is_broken(operator: str) -> None:
 @light
 @given(operators.flatmap(problems))
 def test_drawn_outputs_are_those_of_the_definition(problem: Problem) -> None:
-    sizes = [definition.output_size(*axis[:4], dilation=axis[4], ceil_mode=problem.ceil_mode) for axis in axes(problem)]
+    sizes = [
+        definition.output_size(
+            axis.size, axis.kernel_size, axis.stride, axis.padding, dilation=axis.dilation, ceil_mode=problem.ceil_mode
+        )
+        for axis in problem.axes
+    ]
     assert problem.output_size == tuple(sizes)

@@ -17,6 +17,7 @@ from convgate.cases.lattice import LEAST_MAGNITUDE, MOST_MET, lattice_of
 from convgate.cases.spec import parse_spec
 from convgate.cases.thinning import kept, taken_away, terms_met, to_pixels, to_places
 from convgate.judging.checks import judge
+from convgate.problems.axis import make_axes
 from convgate.problems.operators import OPERATORS, perform
 from convgate.problems.problem import Problem
 from convgate.sources.strategies import problems
@@ -170,7 +171,7 @@ def test_what_is_taken_away_changes_with_the_seed_and_with_nothing_else() -> Non
 
 
 def test_nothing_is_taken_away_where_nothing_is_crowded() -> None:
-    problem = Problem(operator="avg_pool2d", size=(6, 6), kernel_size=(4, 4))
+    problem = Problem(operator="avg_pool2d", axes=make_axes(size=(6, 6), kernel_size=(4, 4)))
     stream = np.random.PCG64(0).random_raw
     assert kept(problem, "x", (1, 1, 6, 6), 16, stream) is None
     mask = np.ones((1, 1, 1, 6, 6), bool)
@@ -183,7 +184,7 @@ def test_taking_away_ends_with_no_window_too_full_and_not_with_nothing(
     size: int, kernel: int, most: int, seed: int
 ) -> None:
     assume(kernel <= size)
-    problem = Problem(operator="avg_pool2d", size=(size, size), kernel_size=(kernel, kernel))
+    problem = Problem(operator="avg_pool2d", axes=make_axes(size=(size, size), kernel_size=(kernel, kernel)))
     sees = [axis.T for axis in windows(problem)]
     stream = np.random.PCG64(seed).random_raw
     mask = taken_away(np.ones((2, 3, 1, size, size), bool), to_places(problem), to_pixels(problem), most, stream)

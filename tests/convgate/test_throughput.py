@@ -20,8 +20,9 @@ import impl
 from convgate.cases.case import Case
 from convgate.cases.spec import format_spec, parse_spec
 from convgate.judging.checks import CHECKS, judge
+from convgate.problems.axis import make_axes
 from convgate.problems.operators import OPERATORS
-from convgate.problems.problem import Problem
+from convgate.problems.problem import Problem, with_axes
 from convgate.run.shards import Shard
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +30,9 @@ DOCS = ROOT / "docs"
 FIGURES: dict[str, Any] = json.loads((DOCS / "throughput.json").read_text(encoding="utf-8"))
 
 SMALL = {
-    name: Case(problem=Problem(operator=name, channels=2, size=(4, 3), kernel_size=(2, 2), stride=(2, 1)))
+    name: Case(
+        problem=Problem(operator=name, channels=2, axes=make_axes(size=(4, 3), kernel_size=(2, 2), stride=(2, 1)))
+    )
     for name in OPERATORS
 }
 TRANSPOSED = {"im2col": "col2im", "col2im": "im2col"}
@@ -69,8 +72,8 @@ def test_only_problems_on_which_all_ways_have_an_opinion_are_compared() -> None:
     assert rates.fits_all(case)
     assert not rates.fits_all(replace(case, fill="special"))
     assert not rates.fits_all(replace(case, problem=replace(case.problem, batch=0)))
-    assert not rates.fits_all(replace(case, problem=replace(case.problem, padding=(2, 2))))
-    alone = replace(case.problem, size=(1, 1), kernel_size=(2, 2), padding=(1, 1), dilation=(2, 2))
+    assert not rates.fits_all(replace(case, problem=with_axes(case.problem, padding=(2, 2))))
+    alone = with_axes(case.problem, size=(1, 1), kernel_size=(2, 2), padding=(1, 1), dilation=(2, 2))
     assert not rates.fits_all(replace(case, problem=alone))  # its window sees padding alone
 
 

@@ -28,7 +28,7 @@ from convgate.judging.compare import Bound, compare
 from convgate.judging.determined import undetermined
 from convgate.judging.trial import RAISED
 from convgate.problems.operators import Array, Arrays, Call, perform
-from convgate.problems.problem import with_axis
+from convgate.problems.problem import replace_axis
 from convgate.selftest import faults
 from convgate.selftest.faults import CATALOGUE, Fault, subject_of
 from convgate.selftest.qualify import functions_of, with_named_data
@@ -167,11 +167,13 @@ def told(fault: Fault) -> tuple[list[Case], Array]:
 def neighbours(case: Case) -> Iterator[Case]:
     """Cases that differ in the data, or in a size and an option: what is kept of one may be taken for the other's."""
     yield replace(case, seed=case.seed + 1)
-    for size, axis in product((-1, 0, 1), (0, 1)):
-        problem = with_axis(case.problem, axis, size=case.problem.size[axis] + size)
+    for more, side in product((-1, 0, 1), range(len(case.problem.axes))):
+        axis = case.problem.axes[side]
+        resized = replace(axis, size=axis.size + more)
+        problem = replace_axis(case.problem, side, resized)
         for other in (
             problem,
-            with_axis(problem, axis, dilation=problem.dilation[axis] + 1),
+            replace_axis(problem, side, replace(resized, dilation=axis.dilation + 1)),
             replace(problem, ceil_mode=not problem.ceil_mode),
             replace(problem, count_include_pad=not problem.count_include_pad),
         ):

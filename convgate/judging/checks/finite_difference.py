@@ -36,11 +36,10 @@ def judge_finite_difference(trial: Trial) -> Result | None:
     if not trial.on_integers or trial.operator.backward is None:
         return None
     if trial.operator.chooses and not trial.lacks(trial.operator.backward(trial.problem)):
-        options: dict[str, Any] = dict(trial.operator.forward(trial.problem).options)
+        options: dict[str, Any] = {"kernel_size": trial.problem.kernel_size}
+        options |= trial.operator.forward(trial.problem).options
         try:
-            finite_difference.require_max_differentiable(
-                trial.values["x"], trial.problem.kernel_size, **options, step=1
-            )
+            finite_difference.require_max_differentiable(trial.values["x"], **options, step=1)
         except finite_difference.NotDifferentiableError as refusal:
             return Result("finite_difference", "vacuous", message=str(refusal))
         if has_empty_windows(trial):

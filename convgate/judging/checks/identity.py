@@ -9,10 +9,13 @@ from convgate.judging.checks.check import IDENTITIES, Check
 from convgate.judging.checks.relational import judge_relations
 from convgate.judging.relations import Data, Function, Relation, Relations, turn
 from convgate.oracle_list import identities
+from convgate.problems.axis import padding_as_pixels
 from convgate.problems.operators import OPERATORS, Call
-from convgate.problems.problem import Problem, with_axis
+from convgate.problems.problem import Problem, replace_axis
 
 __all__ = ["IDENTITY", "identity", "one_identity"]
+
+SIDES = ("height", "width")
 
 
 def identity(case: Case) -> Iterator[Relation]:
@@ -65,13 +68,14 @@ def of_images(case: Case, forward: Call) -> Iterator[Relation]:
                 given=(backward, image, Data("grad_output"), Data("x")),
                 also=alone,
             )
-    for axis in (0, 1):
-        if problem.padding[axis] == 0 and problem.output_size[axis] > 1 and problem.batch:
+    for side, axis in enumerate(problem.axes):
+        if axis.padded_size == axis.size and problem.output_size[side] > 1 and problem.batch:
+            shorter = replace(axis, size=axis.size - axis.stride)
             yield Relation(
-                name=f"shifting x by one stride along {('height', 'width')[axis]} shifts y by one place",
+                name=f"shifting x by one stride along {SIDES[side]} shifts y by one place",
                 helper=identities.shift,
-                given=(Function(forward, ("x",), "y"), Data("x"), axis + 2, problem.stride[axis]),
-                also=(with_axis(problem, axis, size=problem.size[axis] - problem.stride[axis]),),
+                given=(Function(forward, ("x",), "y"), Data("x"), side + 2, axis.stride),
+                also=(replace_axis(problem, side, shorter),),
             )
 
 
@@ -79,7 +83,7 @@ def of_convolution(case: Case, forward: Call) -> Iterator[Relation]:
     """A 1x1 kernel is a matrix product; groups are a split."""
     problem = case.problem
     bias = Data("bias") if problem.bias else None
-    if problem.kernel_size == (1, 1) and problem.padding == (0, 0):
+    if problem.taps == 1 and not any(problem.padding):
         yield Relation(
             name="a 1x1 convolution is a matrix product",
             helper=identities.pointwise,
@@ -113,9 +117,9 @@ def of_pools(problem: Problem, forward: Call) -> Iterator[Relation]:
             helper=identities.max_translation,
             given=(function, Data("x"), 8),
         )
-        constant = problem.padding == (0, 0) or problem.dilation == (1, 1)
+        constant = not any(problem.padding) or max(problem.dilation) == 1
     else:
-        real = problem.padding == (0, 0) or not problem.count_include_pad
+        real = not any(problem.padding) or not problem.count_include_pad
         constant = real and problem.divisor_override is None
     if constant and problem.batch:
         yield Relation(
@@ -128,9 +132,8 @@ def of_pools(problem: Problem, forward: Call) -> Iterator[Relation]:
 def padding_by_hand(case: Case) -> Iterator[Relation]:
     """Padding is zeros around the image."""
     problem, forward = case.problem, case.operator.forward
-    if problem.padding != (0, 0):
-        height, width = (n + 2 * p for n, p in zip(problem.size, problem.padding, strict=True))
-        bare = replace(problem, size=(height, width), padding=(0, 0))
+    if any(problem.padding):
+        bare = replace(problem, axes=tuple(map(padding_as_pixels, problem.axes)))
         yield Relation(
             name="padding is zeros around x",
             helper=identities.padding_is_zeros,

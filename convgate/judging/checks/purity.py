@@ -10,8 +10,9 @@ from convgate.judging.checks.check import IDENTITIES, Check, is_large
 from convgate.judging.checks.relational import judge_relation, judge_relations
 from convgate.judging.relations import Data, Function, Relation, Relations, arrays_of, turn
 from convgate.judging.trial import Trial
+from convgate.problems.axis import padding_as_pixels
 from convgate.problems.operators import Call, Operator, Shape
-from convgate.problems.problem import Problem
+from convgate.problems.problem import Problem, with_axes
 from convgate.results.verdicts import Result
 
 __all__ = ["PURITY", "kept_alone", "one_purity_relation", "other_problems", "purity_relations"]
@@ -94,26 +95,30 @@ def other_problems(case: Case) -> dict[str, Callable[[], tuple[Problem, ...]]]:
     and found by its sizes, is this case's until then.
     """
     problem = case.problem
-    (height, width), (down, across), (above, left) = problem.size, problem.stride, problem.padding
 
     def images() -> Problem:
-        return replace(problem, batch=problem.batch + 1, size=(height + 2, width + 1))
+        sizes = [size + (1 if side else 2) for side, size in enumerate(problem.size)]
+        return with_axes(replace(problem, batch=problem.batch + 1), size=sizes)
 
     def longer() -> Problem:
-        return replace(problem, stride=(down + 1, across + 1))
+        return with_axes(problem, stride=[stride + 1 for stride in problem.stride])
 
     def larger() -> Problem:
-        (rows, columns), (apart, aside) = problem.kernel_size, problem.dilation
-        return replace(problem, size=(height + apart, width + aside), kernel_size=(rows + 1, columns + 1))
+        axes = problem.axes
+        return with_axes(
+            problem,
+            size=[axis.size + axis.dilation for axis in axes],
+            kernel_size=[axis.kernel_size + 1 for axis in axes],
+        )
 
     found: dict[str, Callable[[], tuple[Problem, ...]]] = {
         "more and larger images": lambda: (images(),),
         "a larger stride": lambda: (images(), longer()),
         "a larger kernel": lambda: (larger(),),
     }
-    if above or left:
-        padded = (height + 2 * above, width + 2 * left)
-        found["pixels in place of padding"] = lambda: (replace(problem, size=padded, padding=(0, 0)),)
+    if any(problem.padding):
+        filled = replace(problem, axes=tuple(map(padding_as_pixels, problem.axes)))
+        found["pixels in place of padding"] = lambda: (filled,)
     return found
 
 

@@ -19,7 +19,7 @@ from convgate.judging.subjects.host import Host, HostDiedError
 from convgate.judging.subjects.python_host import MOST_HELD, memory_of, pack, unpack
 from convgate.judging.subjects.wire import ProtocolError
 from convgate.problems.operators import FUNCTIONS, Arrays, Call
-from convgate.problems.problem import Problem
+from convgate.problems.problem import Problem, as_options
 
 __all__ = ["PREFIXES", "RemoteError", "RemoteSubject", "allow", "command_of", "holding", "hurried", "make_ahead"]
 
@@ -30,25 +30,6 @@ PREFIXES = ("exec:", "lib:", "python:")
 SECONDS_A_TERM = 2e-5
 # Exceptions that mean something to the judge; of others the name is kept.
 KNOWN = {each.__name__: each for each in (ValueError, TypeError, NotImplementedError)}
-# The fields of a problem that a subject is told, with the shape of its output.
-FIELDS = (
-    "operator",
-    "batch",
-    "channels",
-    "size",
-    "out_channels",
-    "kernel_size",
-    "stride",
-    "padding",
-    "dilation",
-    "groups",
-    "bias",
-    "ceil_mode",
-    "count_include_pad",
-    "divisor_override",
-    "output_size",
-)
-
 Array = NDArray[Any]
 
 
@@ -87,11 +68,6 @@ def python_command(python: str, subject: str, path: Sequence[str] | None) -> lis
     """The command of the host of a Python subject, with the folders to import it from if not that Python's own."""
     configuration = {"subject": subject, "path": path, "functions": FUNCTIONS}
     return [python, str(Path(python_host.__file__)), json.dumps(configuration)]
-
-
-def problem_fields(problem: Problem) -> dict[str, Any]:
-    """A problem as a subject is told of it."""
-    return {name: getattr(problem, name) for name in FIELDS}
 
 
 class RemoteSubject:
@@ -133,7 +109,7 @@ class RemoteSubject:
             self.error_factor: Callable[[Problem], Any] = partial(self._declared, "error_factor")
 
     def _declared(self, question: str, problem: Problem) -> Any:
-        reply, _ = self.host.ask({question: problem_fields(problem), "arrays": []})
+        reply, _ = self.host.ask({question: {**as_options(problem), "output_size": problem.output_size}, "arrays": []})
         if "error" in reply:
             raise exception_of(reply)
         return reply.get(question)

@@ -2,13 +2,14 @@
 
 from fractions import Fraction
 from itertools import product
-from math import lcm
+from math import lcm, prod
 
+from convgate.problems.axis import clipped_window
 from convgate.problems.operators.base import Array, Arrays, Call, Operator
 from convgate.problems.operators.ceilings import largest, of_fourier, of_running_sums
 from convgate.problems.operators.classes import BATCH, CEIL_AXES, CHANNELS, Block, Feature, flag
 from convgate.problems.operators.pooling import pool_rule, pool_shapes, pool_work
-from convgate.problems.problem import Problem, clipped_window
+from convgate.problems.problem import Problem
 
 __all__ = ["AVG_POOL2D"]
 
@@ -55,15 +56,10 @@ def divisors(problem: Problem) -> set[int]:
     if problem.divisor_override is not None:
         return {abs(problem.divisor_override)}
     extents = [
-        {
-            clipped_window(place, size, kernel, stride, padding, real=not problem.count_include_pad)
-            for place in range(places)
-        }
-        for places, size, kernel, stride, padding in zip(
-            problem.output_size, problem.size, problem.kernel_size, problem.stride, problem.padding, strict=True
-        )
+        {clipped_window(axis, place, real=not problem.count_include_pad) for place in range(places)}
+        for axis, places in zip(problem.axes, problem.output_size, strict=True)
     ]
-    return {height * width for height, width in product(*extents)}
+    return {prod(extent) for extent in product(*extents)}
 
 
 def quantum(problem: Problem) -> int:

@@ -1,14 +1,14 @@
 """What the engine needs to know of an operator."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
 from convgate.problems.operators.classes import AxisFeature, Block
 from convgate.problems.plain import several, type_name
-from convgate.problems.problem import Problem
+from convgate.problems.problem import Problem, as_options
 
 __all__ = [
     "Array",
@@ -28,7 +28,7 @@ Shape = tuple[int, ...]
 Argument = str | tuple[int, ...] | None
 
 # What options are where an operator does not have them, and the least that those of all operators may be.
-DEFAULTS = {field.name: field.default for field in fields(Problem) if field.default is not MISSING}
+DEFAULTS = {name: value for name, value in as_options(Problem(operator="")).items() if name != "operator"}
 LEAST = {"batch": 0, "channels": 1, "size": 1, "kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}
 
 
@@ -63,7 +63,7 @@ class Operator:
     name : str
         As in the subject protocol.
     options : frozenset of str
-        The fields of `Problem` that mean something to it.
+        The options of `Problem` that mean something to it.
     shapes : callable
         Problem to the shapes of its arrays by name, the data first, then grad_output.
     broken_rule : callable
@@ -205,9 +205,10 @@ def source_of(call: Call, output: str | None = None, *, arrays: Mapping[str, str
 def common_rule(problem: Problem, options: frozenset[str]) -> str | None:
     """The first rule of all operators that a problem breaks, in words, or None."""
     for name, default in DEFAULTS.items():
-        value = getattr(problem, name)
-        if value != default and name not in options:
-            return f"{problem.operator} has no {name}, got {value}"
+        if name not in options:
+            value = getattr(problem, name)
+            if value != default and set(numbers(value)) != set(numbers(default)):
+                return f"{problem.operator} has no {name}, got {value}"
     for name, minimum in LEAST.items():
         value = getattr(problem, name)
         if (min(value) if isinstance(value, tuple) else value) < minimum:
@@ -218,3 +219,8 @@ def common_rule(problem: Problem, options: frozenset[str]) -> str | None:
             f"size {problem.size} with padding {problem.padding}"
         )
     return None
+
+
+def numbers(value: Any) -> tuple[Any, ...]:
+    """The numbers of an option: one for each axis, or a single one."""
+    return value if isinstance(value, tuple) else (value,)

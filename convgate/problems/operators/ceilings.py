@@ -4,7 +4,7 @@ docs/normwise.md derives the bounds and says why they stop where they do.
 """
 
 from collections.abc import Iterable
-from math import ceil, sqrt
+from math import ceil, prod, sqrt
 
 from convgate.problems.problem import Problem
 
@@ -23,8 +23,7 @@ def of_fourier(problem: Problem, terms: int) -> float:
     12 a doubling of the length in three transforms, and 4 for the product and the bias: 12 t + 4 + terms for a power of
     two that holds the padded image and the kernel.
     """
-    spans = ((k - 1) * d for k, d in zip(problem.kernel_size, problem.dilation, strict=True))
-    lengths = (n + 2 * p + s for n, p, s in zip(problem.size, problem.padding, spans, strict=True))
+    lengths = (axis.padded_size + axis.span - 1 for axis in problem.axes)
     return SECOND * (THREE_FOR_ONE * (12 * doublings(lengths) + 4) + terms)
 
 
@@ -39,7 +38,8 @@ def of_winograd(problem: Problem, terms: int) -> float:
     8 times the roundings on the way: 9 an axis for the three small products, constants included, one for the product
     and one for each addition of channels and for the bias.
     """
-    apply = problem.stride == problem.dilation == (1, 1) and 1 < max(problem.kernel_size) <= 3
+    plain = all(axis.stride == axis.dilation == 1 for axis in problem.axes)
+    apply = plain and 1 < max(problem.kernel_size) <= 3
     return SECOND * 8 * (2 * 9 + 1 + terms) if apply else 0.0
 
 
@@ -50,7 +50,7 @@ def of_running_sums(problem: Problem) -> float:
     square root of the number of pixels times the norm. Four entries make a window; in the gradient the shares of up to
     as many windows as a kernel has taps meet in a corner.
     """
-    pixels = max(problem.size[0] * problem.size[1], problem.places)
+    pixels = max(prod(problem.size), problem.places)
     roundings = 4 * (sum(problem.size) + 4 * problem.taps) + 12
     return SECOND * roundings * sqrt(pixels) / problem.taps
 

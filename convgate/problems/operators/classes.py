@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
+from convgate.problems.axis import Axis, output_size
 from convgate.problems.block_sizes import FEW, LEAST_BLOCK, is_past_block, is_whole
-from convgate.problems.problem import PAIRS, Problem, output_size, span
+from convgate.problems.problem import Problem
 
 __all__ = [
     "AXIS_NAMES",
@@ -18,34 +19,19 @@ __all__ = [
     "EMPTY_WINDOW",
     "LARGE_KERNEL",
     "PLAIN_AXES",
-    "Axis",
     "AxisFeature",
     "Block",
     "Feature",
-    "axis_of",
     "count_class",
     "count_classes",
     "flag",
     "padding_windows",
-    "places_of",
-    "span_of",
 ]
 
 # Suffixes of the names of height and width.
 AXIS_NAMES = ("h", "w")
 # From this on kernels are large: fast ones are written for up to 5 x 5, and 7 x 7 with a stride.
 LARGE_KERNEL = 6
-
-
-class Axis(NamedTuple):
-    """The options of one axis, in the order of `PAIRS`, and ceil_mode."""
-
-    size: int
-    kernel_size: int
-    stride: int
-    padding: int
-    dilation: int
-    ceil_mode: bool
 
 
 @dataclass(frozen=True)
@@ -59,12 +45,12 @@ class AxisFeature:
     classes : tuple of str
         The classes in words, with ``{a}`` where h or w is to stand: ``stride_{a} > kernel_{a}``.
     of : callable
-        The options of an axis to the number of its class.
+        An axis, and whether ceil_mode is on, to the number of its class.
     """
 
     name: str
     classes: tuple[str, ...]
-    of: Callable[[Axis], int]
+    of: Callable[[Axis, bool], int]
 
 
 @dataclass(frozen=True)
@@ -102,36 +88,19 @@ class Block:
     choices: tuple[Mapping[str, Any], ...]
 
 
-def axis_of(problem: Problem, axis: int) -> Axis:
-    """The options of the height (0) or the width (1)."""
-    size, kernel, stride, padding, dilation = (getattr(problem, name)[axis] for name in PAIRS)
-    return Axis(size, kernel, stride, padding, dilation, problem.ceil_mode)
-
-
-def places_of(axis: Axis) -> int:
-    """Number of places of the kernel on one axis."""
-    size, kernel, stride, padding, dilation, ceil_mode = axis
-    return output_size(size, kernel, stride, padding, dilation, ceil_mode=ceil_mode)
-
-
-def span_of(axis: Axis) -> int:
-    """Pixels from the first tap to the last, both counted."""
-    return span(axis.kernel_size, axis.dilation)
-
-
-def kernel_class(axis: Axis) -> int:
+def kernel_class(axis: Axis, _: bool) -> int:
     """1, even or odd."""
     return 0 if axis.kernel_size == 1 else 1 + axis.kernel_size % 2
 
 
-def stride_class(axis: Axis) -> int:
+def stride_class(axis: Axis, _: bool) -> int:
     """1, less than the kernel, the same, or more."""
     if axis.stride == 1:
         return 0
     return 1 + compared(axis.stride, axis.kernel_size)
 
 
-def padding_class(axis: Axis) -> int:
+def padding_class(axis: Axis, _: bool) -> int:
     """None, less than the kernel, or as much and more."""
     return 0 if axis.padding == 0 else 1 + (axis.padding >= axis.kernel_size)
 
@@ -141,40 +110,40 @@ def compared(left: int, right: int) -> int:
     return 1 + (left > right) - (left < right)
 
 
-def remainder_class(axis: Axis) -> int:
+def remainder_class(axis: Axis, _: bool) -> int:
     """Whether the stride divides the room that the kernel has."""
-    return int((axis.size + 2 * axis.padding - span_of(axis)) % axis.stride > 0)
+    return int((axis.padded_size - axis.span) % axis.stride > 0)
 
 
-def overhang_class(axis: Axis) -> int:
+def overhang_class(axis: Axis, ceil_mode: bool) -> int:
     """What ceil_mode does here: nothing, one more place that overhangs, or none as it would start beyond the input."""
-    if not axis.ceil_mode or not remainder_class(axis):
+    if not ceil_mode or not remainder_class(axis, ceil_mode):
         return 0
-    return 1 if places_of(axis) > places_of(axis._replace(ceil_mode=False)) else 2
+    return 1 if output_size(axis, ceil_mode=True) > output_size(axis) else 2
 
 
 @cache
-def padding_windows(axis: Axis) -> tuple[int, int]:
+def padding_windows(axis: Axis, ceil_mode: bool) -> tuple[int, int]:
     """Number of windows with no tap in the input, and of all windows."""
-    taps = range(0, span_of(axis), axis.dilation)
-    starts = [place * axis.stride - axis.padding for place in range(places_of(axis))]
+    taps = range(0, axis.span, axis.dilation)
+    starts = [place * axis.stride - axis.padding_before for place in range(output_size(axis, ceil_mode=ceil_mode))]
     empty = sum(not any(0 <= start + tap < axis.size for tap in taps) for start in starts)
     return empty, len(starts)
 
 
-DILATION = AxisFeature("dilation", ("dilation_{a} = 1", "dilation_{a} > 1"), lambda axis: int(axis.dilation > 1))
+DILATION = AxisFeature("dilation", ("dilation_{a} = 1", "dilation_{a} > 1"), lambda axis, _: int(axis.dilation > 1))
 OVERHANG = AxisFeature("overhang", ("no overhang_{a}", "overhang_{a} kept", "overhang_{a} clipped"), overhang_class)
 EMPTY_WINDOW = AxisFeature(
     "empty_window",
     ("no window_{a} in padding alone", "a window_{a} in padding alone"),
-    lambda axis: int(padding_windows(axis)[0] > 0),
+    lambda axis, ceil_mode: int(padding_windows(axis, ceil_mode)[0] > 0),
 )
 PLAIN_AXES = (
     AxisFeature("kernel", ("kernel_{a} = 1", "kernel_{a} even", "kernel_{a} odd, > 1"), kernel_class),
     AxisFeature(
         "large_kernel",
         (f"kernel_{{a}} < {LARGE_KERNEL}", f"kernel_{{a}} >= {LARGE_KERNEL}"),
-        lambda axis: int(axis.kernel_size >= LARGE_KERNEL),
+        lambda axis, _: int(axis.kernel_size >= LARGE_KERNEL),
     ),
     AxisFeature(
         "stride",
@@ -188,12 +157,12 @@ PLAIN_AXES = (
     AxisFeature(
         "output",
         ("output_{a} = 1", "output_{a} = 2", "output_{a} > 2"),
-        lambda axis: min(places_of(axis), 3) - 1,
+        lambda axis, ceil_mode: min(output_size(axis, ceil_mode=ceil_mode), 3) - 1,
     ),
     AxisFeature(
         "input",
         ("input_{a} < span_{a}", "input_{a} = span_{a}", "input_{a} > span_{a}"),
-        lambda axis: compared(axis.size, span_of(axis)),
+        lambda axis, _: compared(axis.size, axis.span),
     ),
 )
 DILATED_AXES = (*PLAIN_AXES, DILATION, EMPTY_WINDOW)

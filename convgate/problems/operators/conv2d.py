@@ -33,8 +33,7 @@ def shapes(problem: Problem) -> dict[str, Shape]:
     }
     if problem.bias:
         found["bias"] = (problem.out_channels,)
-    height, width = problem.output_size
-    found["grad_output"] = (problem.batch, problem.out_channels, max(0, height), max(0, width))
+    found["grad_output"] = (problem.batch, problem.out_channels, *(max(0, each) for each in problem.output_size))
     return found
 
 

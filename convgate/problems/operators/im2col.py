@@ -14,8 +14,8 @@ OPTIONS = frozenset({"batch", "channels", "size", "kernel_size", "stride", "padd
 
 def columns_shape(problem: Problem) -> Shape:
     """(channels * taps) x (places * batch)."""
-    height, width = problem.output_size
-    return problem.channels * problem.taps, max(0, height) * max(0, width) * problem.batch
+    places = prod(max(0, each) for each in problem.output_size)
+    return problem.channels * problem.taps, places * problem.batch
 
 
 def image_shape(problem: Problem) -> Shape:

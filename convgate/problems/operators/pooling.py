@@ -8,17 +8,16 @@ __all__ = ["pool_rule", "pool_shapes", "pool_work"]
 
 def pool_shapes(problem: Problem) -> dict[str, Shape]:
     """Shapes of x and grad_output, which have as many channels."""
-    height, width = problem.output_size
     return {
         "x": (problem.batch, problem.channels, *problem.size),
-        "grad_output": (problem.batch, problem.channels, max(0, height), max(0, width)),
+        "grad_output": (problem.batch, problem.channels, *(max(0, each) for each in problem.output_size)),
     }
 
 
 def pool_rule(problem: Problem, options: frozenset[str]) -> str | None:
     """Rules of every operator, and PyTorch's: padding at most half of the kernel, dilated or not."""
-    for kernel, padding in zip(problem.kernel_size, problem.padding, strict=True):
-        if kernel > 0 and padding > kernel // 2:
+    for axis in problem.axes:
+        if axis.kernel_size > 0 and axis.padding > axis.kernel_size // 2:
             return f"padding {problem.padding} must be at most half of kernel_size {problem.kernel_size}"
     return common_rule(problem, options)
 
