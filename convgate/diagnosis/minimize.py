@@ -6,9 +6,11 @@ tuple of natural numbers compared from the left, so it ends; and where it ends, 
 the subject crashes or hangs `convgate.diagnosis.reduce` stops trying after a while.)
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import frexp, isfinite, isnan
+from typing import TypeVar
 
 from convgate.cases.case import POINTS, Case, case_rule
 from convgate.cases.fills import FILLS
@@ -16,7 +18,9 @@ from convgate.cases.layouts import LAYOUTS
 from convgate.diagnosis.moves import moves_of
 from convgate.problems.axis import Axis
 
-__all__ = ["Minimum", "complexity", "minimize", "simpler"]
+__all__ = ["Minimum", "complexity", "descend", "minimize", "simpler"]
+
+S = TypeVar("S", bound=Hashable)
 
 ARRAYS = ("", "x", "columns", "weight", "bias", "grad_output")
 
@@ -53,18 +57,38 @@ def minimize(case: Case, still_fails: Callable[[Case], bool], *, data: bool = Tr
     -------
     Minimum
     """
-    known: dict[Case, bool] = {}
+    return Minimum(*descend(case, partial(simpler, data=data), still_fails))
 
-    def fails(candidate: Case) -> bool:
-        if candidate not in known:
-            known[candidate] = still_fails(candidate)
-        return known[candidate]
+
+def descend(start: S, steps: Callable[[S], Iterator[S]], holds: Callable[[S], bool]) -> tuple[S, int]:
+    """Take the first step to where something still holds, and so on until no step leads there.
+
+    Parameters
+    ----------
+    start : hashable
+        Where to start: a case, or several.
+    steps : callable
+        What is one step simpler, the boldest first. No way of steps may lead back.
+    holds : callable
+        Whether it still does; asked once for each state.
+
+    Returns
+    -------
+    state, int
+        Where it ended, and how many states were tried on the way.
+    """
+    known: dict[S, bool] = {}
+
+    def still(state: S) -> bool:
+        if state not in known:
+            known[state] = holds(state)
+        return known[state]
 
     while True:
-        found = next((candidate for candidate in simpler(case, data=data) if fails(candidate)), None)
+        found = next((state for state in steps(start) if still(state)), None)
         if found is None:
-            return Minimum(case, len(known))
-        case = found
+            return start, len(known)
+        start = found
 
 
 def simpler(case: Case, *, data: bool = True) -> Iterator[Case]:

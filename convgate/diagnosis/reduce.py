@@ -164,7 +164,7 @@ def minimize_group(
             old = root in known or root in found
             if root not in known:
                 shown = picture(least, subject, result)
-                known_cases = tuple((format_spec(each), fails) for each, fails in tried.items()) if hangs else ()
+                known_cases = tuple((format_spec(each), fails) for each, fails in tried.items()) if dies else ()
                 minimal = format_spec(least)
                 each = Found(looked_at[-1], minimal, result, shown, root=root, tried=known_cases)
                 found.setdefault(root, []).append(each)

@@ -19,7 +19,7 @@ from convgate.results.verdicts import DEATHS, NOT_DETERMINISTIC, Result
 from convgate.run.chance import random_functions, without_random
 from convgate.run.state_leaks import confirmed, paired
 from convgate.run.tally import Tally
-from convgate.run.tasks import when_it_hangs, when_of
+from convgate.run.tasks import when_known, when_of
 from convgate.run.workers import Dead, Workers
 
 __all__ = ["crash_of", "distinct_failures", "ends_like", "groups_of", "is_valid_crash"]
@@ -112,7 +112,7 @@ def distinct_failures(
         confirm(workers, subject, list(new.values()))
         asked = [(each, asked_when(workers, subject, each.found, judged)) for each in new.values()]
         for each, future in asked:
-            each.when = each.found.when if future is None else answered_when(workers, future)
+            each.when = each.found.when if future is None else answered_when(workers, future, each.found, judged)
         under_way = [group for group in under_way if goes_on(group, new)]
     for each in distinct(workers, subject, sorted(told.values(), key=lambda each: simplicity(each.found)), judged):
         found = each.found
@@ -143,7 +143,7 @@ def told_random(
     for found, future in asked:
         operator = operator_of(found.minimal)
         cases = sum(number_of(operator, each) for each in groups) - sum(number_of(operator, each) for each in steady)
-        when = None if future is None else answered_when(workers, future)
+        when = None if future is None else answered_when(workers, future, found, judged)
         told[fingerprint(subject, parse_spec(found.minimal), found.result)] = Told(found, when, cases)
     return told, steady
 
@@ -276,18 +276,30 @@ def asked_when(
 ) -> Future[When | None] | None:
     """Start to find out when a subject fails; None where it does so only after other calls, as cases do not tell then.
 
-    Where it hangs, what is known already has to do.
+    Where it hangs, what is known already has to do, as each further call could take as long.
     """
     if found.carried:
         return None
     if found.result.verdict == "timed_out":
-        operator = operator_of(found.minimal)
-        known = {each.spec: each.verdict for each in judged if operator_of(each.spec) == operator}
-        return workers.submit(when_it_hangs, found, known, seconds=workers.limits.when_seconds)
+        return asked_known(workers, found, judged)
     return workers.submit(when_of, subject, found, seconds=workers.limits.when_seconds)
 
 
-def answered_when(workers: Workers, future: Future[When | None]) -> When | None:
-    """When it fails; None if that was not found out in time."""
+def asked_known(workers: Workers, found: Found, judged: Sequence[JudgedCase]) -> Future[When | None]:
+    """Start to find out when a subject crashes or hangs from what is known already."""
+    operator = operator_of(found.minimal)
+    known = {each.spec: each.verdict for each in judged if operator_of(each.spec) == operator}
+    return workers.submit(when_known, found, known, seconds=workers.limits.when_seconds)
+
+
+def answered_when(
+    workers: Workers, future: Future[When | None], found: Found, judged: Sequence[JudgedCase]
+) -> When | None:
+    """When it fails; None if that was not found out in time.
+
+    Where each crash costs a program's start, that can happen; then what is known already has to do.
+    """
     answer = workers.answer(future)
+    if isinstance(answer, Dead) and found.result.verdict in DEATHS:
+        answer = workers.answer(asked_known(workers, found, judged))
     return None if isinstance(answer, Dead) else answer

@@ -14,6 +14,7 @@ from typing import Any
 from convgate.cases.case import Case, broken_rule, case_rule
 from convgate.cases.spec import format_spec, parse_spec
 from convgate.diagnosis.explain import picture
+from convgate.diagnosis.minimize import descend
 from convgate.diagnosis.moves import LEAST
 from convgate.diagnosis.reduce import Found
 from convgate.judging.checks import CHECKS, judge_trial
@@ -36,6 +37,7 @@ OPTIONS = ("batch", "bias", "ceil_mode", "count_include_pad", "divisor_override"
 
 Shown = tuple[Result, Picture]
 Change = Callable[[Case], Case]
+Pair = tuple[Case, Case]
 
 
 @dataclass(frozen=True)
@@ -180,31 +182,30 @@ def culprit(asked: Asked, history: Sequence[str], spec: str) -> str | None:
 
 
 def small_pair(asked: Asked, earlier: Case, case: Case) -> Found | None:
-    """The failure with both cases made simpler, and then the first as like the second as it may be.
+    """The failure with both cases made simpler, and the first as like the second as it may be.
 
     So what still differs is what matters.
     """
-    best, checks = None, [asked.found.result.check]
-    for change in (unchanged, *simplifications()):
-        pair = change(earlier), change(case)
-        if best is None or (pair != (earlier, case) and all(map(usable, pair))):
-            shown = asked.shown([format_spec(pair[0])], format_spec(pair[1]), checks)
-            if shown is not None:
-                earlier, case = pair
-                best = made_by(asked.found, *pair, shown)
-    for change in likenings(case):
-        candidate = change(earlier)
-        if candidate != earlier and usable(candidate):
-            shown = asked.shown([format_spec(candidate)], format_spec(case), checks)
-            if shown is not None:
-                earlier = candidate
-                best = made_by(asked.found, earlier, case, shown)
-    return best
+    checks, seen = [asked.found.result.check], dict[Pair, Shown]()
+
+    def still_fails(pair: Pair) -> bool:
+        shown = asked.shown([format_spec(pair[0])], format_spec(pair[1]), checks)
+        if shown is not None:
+            seen[pair] = shown
+        return shown is not None
+
+    if not still_fails((earlier, case)):
+        return None
+    least, _ = descend((earlier, case), simpler_pairs, still_fails)
+    return made_by(asked.found, *least, seen[least])
 
 
-def unchanged(case: Case) -> Case:
-    """The case itself."""
-    return case
+def simpler_pairs(pair: Pair) -> Iterator[Pair]:
+    """Both cases made simpler in the same way, and the first made more like the second."""
+    earlier, case = pair
+    found = [(change(earlier), change(case)) for change in simplifications()]
+    found += [(change(earlier), case) for change in likenings(case)]
+    yield from (each for each in found if each != pair and all(map(usable, each)))
 
 
 def simplifications() -> Iterator[Change]:

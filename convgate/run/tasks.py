@@ -24,7 +24,7 @@ from convgate.run.tally import Tally
 from convgate.shapes.features import vector_of
 from convgate.sources.covering import covering_cases
 
-__all__ = ["Part", "Region", "covering_specs", "judge_shard", "prepare", "when_it_hangs", "when_of"]
+__all__ = ["Part", "Region", "covering_specs", "judge_shard", "prepare", "when_known", "when_of"]
 
 # What a case comes to if its calls come back.
 CAME_BACK = {"passed", "failed", "vacuous", "oracles_disagree"}
@@ -122,8 +122,8 @@ def when_of(subject_name: str, found: Found) -> When | None:
     return fails_when(parse_spec(found.minimal), parse_spec(found.found), load_subject(subject_name), found.result)
 
 
-def when_it_hangs(found: Found, known: Mapping[str, str]) -> When | None:
-    """When a subject hangs, as each further call could take as long: from the cases tried and those of the run.
+def when_known(found: Found, known: Mapping[str, str]) -> When | None:
+    """When a subject crashes or hangs, from the cases tried and those of the run.
 
     Parameters
     ----------
@@ -140,6 +140,7 @@ def when_it_hangs(found: Found, known: Mapping[str, str]) -> When | None:
         for spec, verdict in known.items()
         if verdict in {found.result.verdict, *CAME_BACK}
     }
-    others = [(parse_spec(spec), hangs) for spec, hangs in tried.items() if spec != found.minimal]
-    probes = [Probe((case,), fails=hangs) for case, hangs in others if vector_of(case)]
-    return describe_when([Probe((least,), fails=True), *probes], fails="hangs", passes="comes back")
+    others = [(parse_spec(spec), dies) for spec, dies in tried.items() if spec != found.minimal]
+    probes = [Probe((case,), fails=dies) for case, dies in others if vector_of(case)]
+    fails = "hangs" if found.result.verdict == "timed_out" else "crashes"
+    return describe_when([Probe((least,), fails=True), *probes], fails=fails, passes="comes back")

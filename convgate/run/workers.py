@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -81,7 +81,9 @@ def start(environment: Mapping[str, str], first: Callable[..., None] | None, arg
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     threading.Thread(target=end_with_parent, daemon=True).start()
     if first is not None:
-        first(*arguments)
+        # what fails here fails again in the first task that needs it, which can say so
+        with suppress(Exception):
+            first(*arguments)
 
 
 def end_with_parent() -> None:
