@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TypeVar
 
 __all__ = [
@@ -88,7 +89,14 @@ def make_axes(**options: Sequence[int]) -> tuple[Axis, ...]:
         Those of `AXIS_OPTIONS` that are not 1 (of padding, not 0), of one length.
     """
     fields = by_field(options)
-    return tuple(Axis(**dict(zip(fields, each, strict=True))) for each in zip(*fields.values(), strict=True))
+    names = tuple(fields)
+    return tuple([made(names, each) for each in zip(*fields.values(), strict=True)])
+
+
+@lru_cache(maxsize=2**12)
+def made(names: tuple[str, ...], numbers: tuple[int, ...]) -> Axis:
+    """The axis with some fields; kept, as few axes come in most problems."""
+    return Axis(**dict(zip(names, numbers, strict=True)))
 
 
 def by_field(options: Mapping[str, Value]) -> dict[str, Value]:
