@@ -1,5 +1,7 @@
 """The public Python interface."""
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,8 +19,30 @@ def test_everything_that_is_public_is_there_and_documented() -> None:
 
 
 def test_a_case_is_judged() -> None:
-    results = convgate.judge(convgate.parse_spec("im2col:h3w3k2"), impl)
+    case = convgate.parse_spec("im2col:h3w3k2")
+    results = convgate.judge(case, impl)
     assert {result.verdict for result in results} == {"passed"}
+    # by its name it is called in another process
+    assert convgate.judge(case, "impl") == results
+
+
+def test_the_example_of_the_page_runs_as_it_stands_there(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "python.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "mine.py").write_text("from impl import conv2d, conv2d_backward\n")
+    (tmp_path / "example.py").write_text(example)
+    root = str(Path(__file__).parents[2])
+    ended = subprocess.run(
+        [sys.executable, "example.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": root},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = ended.stdout.splitlines()
+    assert lines[0] == "forward passed "
+    assert re.match(r"conforms \d+ checks passed on \d+ cases", lines[-1])
 
 
 def test_a_subject_is_gated_and_its_record_read(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from convgate.judging.checks.layout import LAYOUT
 from convgate.judging.checks.outputs import DIRECT, SPECIAL_VALUES
 from convgate.judging.checks.purity import PURITY
 from convgate.judging.relations import Relations
+from convgate.judging.subjects.loader import load_subject
 from convgate.judging.trial import Trial
 from convgate.plugins import Table
 from convgate.results.verdicts import DEATHS, Result
@@ -52,7 +53,8 @@ def judge(case: Case, subject: Any, checks: Iterable[str] | None = None) -> tupl
     case : Case
         With an invalid problem only the check of invalid arguments applies, otherwise all others.
     subject : Any
-        A module or object with the functions of the subject protocol.
+        A module or object with the functions of the subject protocol, called in this process; or the name of one, to be
+        called in a process of its own.
     checks : iterable of str or None
         Names of checks, of which those that apply and that the case is worth are run; all if None.
 
@@ -65,12 +67,14 @@ def judge(case: Case, subject: Any, checks: Iterable[str] | None = None) -> tupl
     ------
     ValueError
         If there is no check of a name.
+    SubjectError
+        If there is no subject of a name.
     """
     asked = tuple(CHECKS if checks is None else checks)
     for name in asked:
         if name not in CHECKS:
             raise ValueError(f"{name!r} is no check; the checks are {', '.join(CHECKS)}")
-    return judge_trial(Trial(case, subject), asked)
+    return judge_trial(Trial(case, load_subject(subject) if isinstance(subject, str) else subject), asked)
 
 
 def judge_trial(trial: Trial, checks: Iterable[str] | None = None) -> tuple[Result, ...]:
