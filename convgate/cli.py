@@ -60,7 +60,7 @@ DEFAULT_REPORTS = Path("reports")
 
 
 class Jobs(click.ParamType[int]):
-    """A number of processes, or auto for one a core."""
+    """A number of processes, or auto for one per core."""
 
     name = "N|auto"
 
@@ -75,17 +75,17 @@ class Jobs(click.ParamType[int]):
 
 
 class Operators(click.ParamType[tuple[str, ...]]):
-    """Names of operators with commas between them."""
+    """Names of operators, separated by commas."""
 
     name = "A,B"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """Split and check the names."""
+        """Split and validate the names."""
         if isinstance(value, tuple):
             return value
         names = tuple(name.strip() for name in str(value).split(",") if name.strip())
         if not names:
-            self.fail(f"{value!r} names no operator; name some of {', '.join(OPERATORS)}", param, ctx)
+            self.fail(f"{value!r} names no operator; choose from {', '.join(OPERATORS)}", param, ctx)
         for name in names:
             if name not in OPERATORS:
                 self.fail(f"{name!r} is not one of {', '.join(OPERATORS)}", param, ctx)
@@ -93,12 +93,12 @@ class Operators(click.ParamType[tuple[str, ...]]):
 
 
 class Required(click.ParamType[dict[int, Fraction]]):
-    """Least coverage: strengths, each with a percentage."""
+    """Required coverage: a percentage for each strength."""
 
     name = "T-way=PERCENT,..."
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> dict[int, Fraction]:
-        """Split and check the requirements."""
+        """Split and validate the requirements."""
         if isinstance(value, dict):
             return value
         found: dict[int, Fraction] = {}
@@ -108,7 +108,7 @@ class Required(click.ParamType[dict[int, Fraction]]):
                 self.fail(f"{part.strip()!r} is not of the form 2-way=100 (1-way, 2-way or 3-way; percent)", param, ctx)
             t, percentage = int(match[1]), Fraction(match[2])
             if percentage > 100:
-                self.fail(f"{part.strip()!r} asks for more than all; 100 is the most", param, ctx)
+                self.fail(f"{part.strip()!r} exceeds 100 %", param, ctx)
             if t in found:
                 self.fail(f"{t}-way is given twice; leave one of them out", param, ctx)
             found[t] = percentage
@@ -116,7 +116,7 @@ class Required(click.ParamType[dict[int, Fraction]]):
 
 
 def in_environment(subject: str, python: str | None) -> str:
-    """The name of a Python subject that is run by another Python."""
+    """The name of a subject to run with another Python, or the subject's own name if `python` is None."""
     if python is None:
         return subject
     if subject.startswith((*PREFIXES, LOCAL)):
@@ -125,14 +125,14 @@ def in_environment(subject: str, python: str | None) -> str:
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 PYTHON = click.option(
     "--python",
     metavar="PATH",
-    help="Python to run the subject with, if it needs another environment: 3.8 or newer, with NumPy.",
+    help="Run the subject with this Python (3.8 or newer, with NumPy).",
 )
 REPORTS = click.option(
     "--reports",
@@ -146,13 +146,13 @@ REQUIRE = click.option(
     "required",
     type=Required(),
     default={},
-    help="Least coverage of every operator, such as 2-way=100,3-way=99; below it the exit code is 3.",
+    help="Required coverage of every operator, such as 2-way=100,3-way=99. Below it the exit code is 3.",
 )
 Command = TypeVar("Command", bound=Callable[..., None])
 
 
 def output_options(command: Command) -> Command:
-    """An option for each format; the command takes them as ``**files``, format to file."""
+    """Add an option for each format; the command gets them as ``**files``, format to file."""
     for name, form in reversed(list(FORMATS.items())):
         path = click.Path(path_type=Path, dir_okay=False)
         command = click.option(f"--{name}", name, type=path, metavar="FILE", help=f"Write {form.what}.")(command)
@@ -160,14 +160,14 @@ def output_options(command: Command) -> Command:
 
 
 def require_writable_files(files: Mapping[str, Path | None]) -> None:
-    """End at once, not after minutes of judging, if a file could not be written."""
+    """Exit before judging if a file cannot be written."""
     for path in files.values():
         if path is not None and not writable(path.parent):
             give_up(PermissionError(f"{path} cannot be written; choose another file"))
 
 
 def write_files(summary: Summary, files: Mapping[str, Path | None]) -> list[Path]:
-    """Write the formats that are asked for, and say which files these are."""
+    """Write the requested formats, and return the files written."""
     written = []
     try:
         for name, path in files.items():
@@ -181,7 +181,7 @@ def write_files(summary: Summary, files: Mapping[str, Path | None]) -> list[Path
 
 @contextmanager
 def without_commands() -> Iterator[None]:
-    """Under GitHub Actions, what is printed here is not read for commands: foreign text could hold some."""
+    """Disable workflow commands in the output under GitHub Actions, because foreign text could contain some."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
         yield
         return
@@ -192,7 +192,7 @@ def without_commands() -> Iterator[None]:
 
 
 def tell_github(summary: Summary) -> None:
-    """Under GitHub Actions, annotate the run and add to the summary of the step, as others of its commands may."""
+    """Under GitHub Actions, annotate the run and append to the job summary."""
     if os.environ.get("GITHUB_ACTIONS") == "true":
         click.echo(annotations.render(summary), nl=False)
     step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
@@ -200,7 +200,7 @@ def tell_github(summary: Summary) -> None:
         try:
             with Path(step_summary).open("a", encoding="utf-8") as file:
                 file.write(f"\n{markdown.render(summary)}")
-        except OSError as error:  # nobody asked for it by name, so it does not change the exit code
+        except OSError as error:  # the user did not ask for it, so it does not change the exit code
             complain(f"the summary of the step could not be written: {error}")
 
 
@@ -208,7 +208,7 @@ SUBJECT_HELP = "The code under test, imported from the current folder; or exec:C
 
 
 class Commands(click.Group):
-    """Commands that end as the README says: an exit code of 1 says that a subject fails, and nothing else."""
+    """Commands with the exit codes of the README: 1 means only that a subject fails, never an internal error."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
@@ -218,7 +218,7 @@ class Commands(click.Group):
             interrupted()
         except (click.ClickException, click.exceptions.Exit, click.Abort, PluginError):
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is no verdict
+        except Exception as error:  # noqa: BLE001 - no error is a verdict
             traceback.print_exc()
             give_up(RuntimeError(f"internal error in convgate, no verdict: {type(error).__name__}: {error}"))
 
@@ -227,7 +227,7 @@ class Commands(click.Group):
 @click.version_option(package_name="convgate")
 def main() -> None:
     """Is this convolution right? Judges convolution and pooling, forward and backward, against their definition."""
-    # the subject is looked up from where the user stands, also in worker processes
+    # subjects are imported from the current folder, also in worker processes
     if os.getcwd() not in sys.path:  # noqa: PTH109 - sys.path holds strings
         sys.path.insert(0, os.getcwd())  # noqa: PTH109
 
@@ -242,7 +242,7 @@ def main() -> None:
 )
 @PYTHON
 @click.option(
-    "--operators", type=Operators(), default=(), help="Operators to judge. Default: all that the subject implements."
+    "--operators", type=Operators(), default=(), help="Operators to judge (default: all that the subject implements)."
 )
 @click.option(
     "--profile", type=click.Choice(list(PROFILES)), default="pr", show_default=True, help="How many cases to judge."
@@ -320,7 +320,7 @@ def gate(
 
 
 def print_schema(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001 - click's signature
-    """Print the schema and end."""
+    """Print the schema and exit."""
     if value:
         click.echo(json.schema(), nl=False)
         ctx.exit()
@@ -338,10 +338,10 @@ def print_schema(ctx: click.Context, param: click.Parameter, value: bool) -> Non
     help="Print the JSON Schema of RUN.json and exit.",
 )
 def report(run: Path, **files: Path | None) -> None:
-    """Show a run again from its record, or write it in other formats.
+    """Show the results in a run record, or write them in other formats.
 
-    RUN.json is what convgate gate --json wrote. Exit code 0: done, whatever the verdict; 2: the record cannot be read
-    or a file cannot be written.
+    RUN.json is a run record, written by convgate gate --json. Exit code 0: done, with any verdict; 2: the record cannot
+    be read or a file cannot be written.
     """
     console = Console()
     require_writable_files(files)
@@ -358,7 +358,9 @@ def report(run: Path, **files: Path | None) -> None:
 @main.command("replay")
 @click.argument("what", metavar="SPEC|FOLDER|all")
 @click.option(
-    "--subject", metavar="MODULE[:ATTR]", help=f"{SUBJECT_HELP} Default: where it failed, or {DEFAULT_SUBJECT}."
+    "--subject",
+    metavar="MODULE[:ATTR]",
+    help=f"{SUBJECT_HELP} Default: the subject of the saved failure, or {DEFAULT_SUBJECT}.",
 )
 @PYTHON
 @click.option("--after", metavar="SPEC", default="", help="Spec of a case to call first.")
@@ -388,7 +390,7 @@ def replay_command(what: str, subject: str | None, python: str | None, after: st
 
 
 def show_replayed(replayed: Replayed, console: Console) -> None:
-    """One line, and for a case that fails the data, expected and actual side by side."""
+    """Show the state of a replayed case in one line, and for a failing case its picture."""
     colour = {"still failing": "bold red", "error": "bold yellow"}.get(replayed.state, "bold green")
     line = Text.assemble((replayed.state, colour), f"  {name_of(replayed.target)}: {replayed.message}")
     console.print(line, soft_wrap=True)
@@ -397,7 +399,7 @@ def show_replayed(replayed: Replayed, console: Console) -> None:
 
 
 def name_of(target: Target) -> str:
-    """What a line calls the target."""
+    """The name of a target in the output."""
     failure = target.failure
     what = target.spec if failure is None else failure.folder_name
     return f"{what} ({target.subject})"
@@ -406,7 +408,7 @@ def name_of(target: Target) -> str:
 @main.command()
 @REPORTS
 def failures(reports: Path) -> None:
-    """List the saved failures, a line each, newest first."""
+    """List the saved failures, newest first."""
     console = Console()
     saved, complaints = list_failures(reports), unreadable_failures(reports)
     for complaint in complaints:
@@ -441,10 +443,10 @@ def failures(reports: Path) -> None:
 def coverage(
     files: tuple[Path, ...], missing: int, against: Path | None, required: dict[int, Fraction], output: Path | None
 ) -> None:
-    """Merge the records of runs and show which combinations of shape classes they cover.
+    """Merge run records and show which combinations of shape classes they cover.
 
-    Exit code 0: all is well, whatever the runs' verdict; 2: a record cannot be read, or they are of different
-    subjects; 3: less is covered than required.
+    Exit code 0: done, with any verdict; 2: a record cannot be read, or the records have different subjects; 3: less is
+    covered than required.
     """
     console = Console()
     if len({file.resolve() for file in files}) < len(files):
@@ -463,7 +465,7 @@ def coverage(
     if earlier is not None:
         both = [name for name in OPERATORS if name in {*record.operators, *earlier.operators}]
         now = coverage_of(record.judged, both)
-        other = "" if earlier.subject == record.subject else f", which is of {earlier.subject}"
+        other = "" if earlier.subject == record.subject else f", a record of {earlier.subject}"
         console.print(Text(f"against {against}{other}:"), soft_wrap=True)
         show_difference(difference({name: then[name] for name in both}, now), console, missing=missing)
     lacking = shortfalls(record.coverage, required)
@@ -478,7 +480,7 @@ def coverage(
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the random cases.")
 @click.option("--jobs", type=Jobs(), default="auto", show_default=True, help="Worker processes.")
-@click.option("--quick", is_flag=True, help="Stop at the first case that shows a fault; explain nothing.")
+@click.option("--quick", is_flag=True, help="Stop at the first failing case of each fault; skip explanations.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures as JSON.")
 @click.option(
     "--markdown",
@@ -489,7 +491,7 @@ def coverage(
 @click.option(
     "--resume",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Keep judged faults in this file, and continue from it.",
+    help="Save judged faults in this file, and continue from it.",
 )
 def qualify_command(
     names: tuple[str, ...],
@@ -501,7 +503,7 @@ def qualify_command(
     markdown_file: Path | None,
     resume: Path | None,
 ) -> None:
-    """Judge the planted faults and show which check finds which.
+    """Judge the planted faults and show which check finds each.
 
     FAULT can have wildcards, as in 'conv2d_*'. All faults take about half an hour on two cores. With --resume FILE
     an interrupted run continues. A fault is judged again only if it, the options, the engine or the versions of its
@@ -520,7 +522,7 @@ def qualify_command(
         give_up(error)
     except KeyboardInterrupt:
         if resume is not None:
-            Console(stderr=True).print(f"{resume} has what is judged; the same command goes on", soft_wrap=True)
+            Console(stderr=True).print(f"saved in {resume}; run the same command to continue", soft_wrap=True)
         raise
     show_kills(found, console)
     write_all({json_file: kills_as_json(found), markdown_file: kills_as_markdown(found)}, console)
@@ -528,7 +530,7 @@ def qualify_command(
 
 
 def faults_called(names: Sequence[str]) -> list[Fault]:
-    """The faults that match one of some names, which can have wildcards; all if there are no names."""
+    """The faults that match any of the names, which can have wildcards; without names all faults."""
     for each in names:
         if not any(fnmatchcase(name, each) for name in CATALOGUE):
             like = ", ".join(get_close_matches(each, CATALOGUE)) or ", ".join(list(CATALOGUE)[:3])
@@ -537,7 +539,7 @@ def faults_called(names: Sequence[str]) -> list[Fault]:
 
 
 def write_all(texts: Mapping[Path | None, str], console: Console) -> None:
-    """Write the files that are asked for, each of them although another one cannot be written."""
+    """Write the requested files, even if one of them cannot be written."""
     unwritten = None
     for path, text in texts.items():
         if path is not None:
@@ -559,7 +561,7 @@ def write_all(texts: Mapping[Path | None, str], console: Console) -> None:
 @click.option("--jobs", type=Jobs(), default="auto", show_default=True, help="Worker processes.")
 @click.option("--everything", is_flag=True, help="Also judge the equivalent mutants (slow).")
 def mutants_command(profile: str, seed: int, jobs: int, everything: bool) -> None:
-    """Judge the mutants of impl's own source and show which survive.
+    """Judge the mutants of impl and show which survive.
 
     Exit code 0: all are found except those listed as equivalent; 1: some survive, or the list is wrong.
     """
@@ -574,19 +576,19 @@ def mutants_command(profile: str, seed: int, jobs: int, everything: bool) -> Non
 
 
 def interrupted() -> NoReturn:
-    """Say that the run was interrupted and end as a shell expects it: 128 and the number of the signal."""
+    """Report the interruption and exit with 128 plus the number of the signal, as shells expect."""
     Console(stderr=True).print("convgate: interrupted; there is no verdict", soft_wrap=True)
     sys.exit(INTERRUPTED)
 
 
 def give_up(error: Exception) -> NoReturn:
-    """Say what is wrong and end with the exit code for wrong usage."""
+    """Print the error and exit with the code for wrong usage."""
     complain(str(error))
     sys.exit(USAGE)
 
 
 def complain(message: str) -> None:
-    """Say on standard error what is wrong."""
+    """Print a message to standard error."""
     Console(stderr=True).print(Text(f"convgate: {message}", "red"), soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""Tables of rows, to which other packages add theirs through entry points."""
+"""Tables whose rows other packages can extend through entry points."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,12 +8,12 @@ from typing import Protocol, TypeVar
 
 __all__ = ["PluginError", "Table"]
 
-# A name is an option of the command, a word of a spec, or a key.
+# Names serve as command options, words of specs, and keys.
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class PluginError(Exception):
-    """What a package gives in one of our entry point groups is of no use."""
+    """An entry point of another package is invalid."""
 
 
 class Row(Protocol):
@@ -21,27 +21,27 @@ class Row(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called by."""
+        """The name of the row."""
 
 
 AnyRow = TypeVar("AnyRow", bound=Row)
 
 
 class Table(Mapping[str, AnyRow]):
-    """Rows by name: our own, then those of other packages in the order of their names.
+    """Rows by name: our own, then those of other packages in alphabetical order.
 
-    Those of others are loaded when the table is first looked at, as they may import whatever imports the table.
+    Rows of other packages are loaded on first access, because they may import modules that import the table.
 
     Parameters
     ----------
     group : str
         The entry point group, such as ``convgate.checks``.
     kind : type
-        What a row must be.
+        The type of a row.
     own : iterable
         Our own rows.
     taken : iterable of str
-        Other names that no row may have.
+        Reserved names that no row may have.
     """
 
     def __init__(self, group: str, kind: type[AnyRow], own: Iterable[AnyRow], *, taken: Iterable[str] = ()) -> None:
@@ -54,7 +54,7 @@ class Table(Mapping[str, AnyRow]):
         Raises
         ------
         PluginError
-            If an entry point is no such row, cannot be loaded, or has a name that is taken or is none.
+            If an entry point cannot be loaded, has the wrong type, or has a name that is taken or invalid.
         """
         table = {row.name: row for row in self.own}
         for entry in sorted(entry_points(group=self.group), key=lambda each: each.name):

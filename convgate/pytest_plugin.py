@@ -1,7 +1,7 @@
-"""The pytest plugin: judge cases inside of a test suite, and leave one record of them.
+"""The pytest plugin: judge cases in a test suite, and write one record of them.
 
-pytest imports this in every session of every project that has convgate installed, so all that is heavy is imported when
-a test first asks for it.
+pytest imports this module in every session of every project that has convgate installed, so heavy modules are imported
+only when a test first needs them.
 """
 
 import time
@@ -23,7 +23,7 @@ KEY = "convgate"
 
 
 class Session:
-    """What the tests of this process, and of workers that have ended, have judged."""
+    """The cases that tests judged, in this process and in finished workers."""
 
     def __init__(self, file: Path, max_unsupported: float) -> None:
         self.file = file
@@ -36,7 +36,7 @@ class Session:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take over what a worker of pytest-xdist has judged; one that crashed has nothing to hand over."""
+        """Collect the cases that a pytest-xdist worker judged; a crashed worker has none."""
         from convgate.run.in_pytest import decode  # noqa: PLC0415 - heavy
 
         output = getattr(node, "workeroutput", None)
@@ -45,7 +45,7 @@ class Session:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Hand over what was judged, in a worker; otherwise write the record."""
+        """In a worker, pass on the judged cases; otherwise write the record."""
         from convgate.run.in_pytest import encode  # noqa: PLC0415 - heavy
 
         output = getattr(session.config, "workeroutput", None)
@@ -53,7 +53,7 @@ class Session:
             output[KEY] = encode(self.judged)
             return
         if session.exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}:
-            self.message = f"{self.file} was not written, as the tests did not come to their end"
+            self.message = f"{self.file} was not written because the tests did not finish"
             return
         try:
             self.write()
@@ -81,21 +81,21 @@ class Session:
         self.message = f"{record.subject} {record.verdict}: {record.reason}; see convgate coverage {self.file}"
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Say what was written."""
+        """Report which record was written."""
         terminalreporter.write_line(f"convgate: {self.message}")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("convgate")
-    group.addoption("--convgate-record", metavar="FILE", help="write the record of all cases that tests judged to FILE")
+    group.addoption("--convgate-record", metavar="FILE", help="write a run record of all judged cases to FILE")
     group.addoption(
         "--convgate-max-unsupported",
         metavar="PERCENT",
         type=percentage,
         # convgate.results.record.MAX_UNSUPPORTED, which is heavy to import
         default=10.0,
-        help="of an operator's cases, how many the subject may refuse by NotImplementedError (default: 10)",
+        help="percentage of an operator's cases that may raise NotImplementedError (default: 10)",
     )
 
 
@@ -105,7 +105,7 @@ def percentage(text: str) -> float:
     Raises
     ------
     ValueError
-        If it is none.
+        If the text is not such a number.
     """
     found = float(text)
     if not 0 <= found <= 100:
@@ -114,7 +114,7 @@ def percentage(text: str) -> float:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Record what is judged, if that is asked for."""
+    """Record judged cases if ``--convgate-record`` is given."""
     file = config.getoption("--convgate-record")
     if file is not None:
         session = Session(config.invocation_params.dir / file, config.getoption("--convgate-max-unsupported"))
@@ -125,7 +125,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def convgate_judge(request: pytest.FixtureRequest) -> "Callable[[Case | str, Any], None]":
     """Judge a case: ``convgate_judge(case_or_spec, subject)``, the subject an object or ``"module:attribute"``.
 
-    A failing case fails the test; one of which nothing can be said, as it is unsupported or shows nothing, skips it.
+    A failing case fails the test. A case that is not verified, such as an unsupported or vacuous one, skips it.
     """
     session = request.config.pluginmanager.get_plugin("convgate-session")
 

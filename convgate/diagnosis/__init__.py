@@ -1,1 +1,1 @@
-"""What is wrong: failing cases made small, described and shown."""
+"""Diagnosis of failures: failing cases are minimised, explained and shown."""

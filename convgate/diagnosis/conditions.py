@@ -1,18 +1,18 @@
-"""Conditions on cases, and the shortest conjunction of them that tells failing cases from passing ones.
+"""Conditions on cases, and the shortest conjunction of them that separates failing cases from passing ones.
 
-A condition is one class of a shape feature, or several of them, or a statement on a quantity: its very value, a
-threshold, a whole multiple of a block, a remainder. Of an axis it is asked for the height, for the width, for either or
-for both, and two of them can be asked for on the same axis.
+A condition is one class of a shape feature, or several of them, or a statement about a quantity: a value, a threshold,
+a whole multiple of a block, a remainder. For an axis it refers to the height, the width, either or both, and two
+conditions can refer to the same axis.
 
-What is short and what is accurate is weighed by the minimum description length principle (Rissanen, Modeling by
-shortest data description, 1978): a conjunction costs the bits that name its conditions among all there are, and the
-bits that name the exceptions among the cases that it speaks of. So a condition is taken in only if it saves more
-exceptions than it costs to say, and how many exceptions are too many need not be chosen.
+The minimum description length principle weighs brevity against accuracy (Rissanen, Modeling by shortest data
+description, 1978): a conjunction costs the bits that select its conditions among all conditions, and the bits that
+select its exceptions among the cases. So a condition is added only if it saves more bits of exceptions than it costs,
+and no limit on exceptions is needed.
 
-A threshold is one of many on the same quantity, as many as the values tried can tell apart. To name it takes the bits
-that name its kind and those that name it among these: a condition that is one of m of its kind has a share of 1/m in
-the number of kinds. With K the sum of the shares, log2(K) + log2(m) bits each are the lengths of a code (the inequality
-of Kraft: the sum of 2**-bits is 1).
+A threshold is one of many for the same quantity, as many as the tried values distinguish. Selecting it takes the bits
+for its kind and those for the threshold within the kind: a condition that is one of m of its kind counts as 1/m of a
+kind. With K the sum of these, log2(K) + log2(m) bits each are the lengths of a code (Kraft's inequality: the sum of
+2**-bits is 1).
 """
 
 import re
@@ -67,16 +67,16 @@ Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
 Counts = NDArray[np.int64]
 
-# Conjunctions kept at each length, and how long they may become.
+# Number of conjunctions kept at each length, and the greatest length.
 BEAM = 40
 MOST_CONDITIONS = 6
-# What saying a condition in a less plain way costs, in bits: between equals the plainer one wins.
+# Additional bits for less plain conditions, so that of equally good ones the plainer one wins.
 UNION, VALUE, BOTH, MADE_UP = 1.0, 1.5, 1.0, 2.0
-# A description that takes so many bits more is a thousand times less likely, and no rival.
+# A description with this many more bits is a thousand times less likely, so it is not a rival.
 RIVAL = 10.0
-# Bits by which another description must be better to take the place of one.
+# Bits by which a description must be better to replace another one.
 LEAST_GAIN = 1e-6
-# Numbers next to which a threshold is at the edge of a block.
+# A threshold at or next to these numbers is at the edge of a block.
 BLOCK_EDGES = frozenset(BLOCKS)
 
 
@@ -87,15 +87,15 @@ class Condition:
     Parameters
     ----------
     text : str
-        In words.
+        The condition in words.
     met : ndarray of bool
-        By which cases.
+        Which cases meet it.
     parts : int
-        How many conditions it is made of.
+        Number of simple conditions in it.
     bits : float
-        What saying it costs beyond that.
+        Additional bits that it costs.
     among : int
-        How many conditions there are of its kind, of which it is one: thresholds of one quantity, say.
+        Number of conditions of its kind, such as thresholds of one quantity.
     """
 
     text: str
@@ -123,25 +123,25 @@ class Draft:
 
 
 def shortest(tried: Sequence[Sequence[Case]], failing: Bools, most: int = MOST_CONDITIONS) -> Conjunction:
-    """The conjunction that describes best which cases fail.
+    """The conjunction that best describes which cases fail.
 
     Parameters
     ----------
     tried : sequence of sequences of Case
-        Cases of one operator, with a class for every feature, each with all the data that it was tried with. The first
-        one is to meet all conditions.
+        Cases of one operator, with a class for every feature, each with all data with which it was tried. The first
+        one must meet all conditions.
     failing : ndarray of bool
         Which of them fail.
     most : int
-        Conditions that it may have.
+        Most conditions of the conjunction.
     """
     return ranked(tried, failing, most)[0]
 
 
 def ranked(tried: Sequence[Sequence[Case]], failing: Bools, most: int = MOST_CONDITIONS) -> list[Conjunction]:
-    """The conjunction that describes best which cases fail, and its rivals: those that do so nearly as well.
+    """The conjunction that best describes which cases fail, and its rivals, which are nearly as good.
 
-    The parameters are those of `shortest`. Of two descriptions one that takes b bits more is 2**b times less likely.
+    The parameters are those of `shortest`. A description with b more bits than another is 2**b times less likely.
     """
     found = distinct(list_conditions(tried))
     if not found:
@@ -150,17 +150,17 @@ def ranked(tried: Sequence[Sequence[Case]], failing: Bools, most: int = MOST_CON
     costs = costs_of(found)
     beam = [Draft((), np.ones(len(tried), bool), 0.0)]
     seen = [(float(exceptions(beam[0].met[None], failing)[0]), beam[0])]
-    # bits that exceptions take where there are none: how many of those inside, and of those outside
+    # bits to state that there are no exceptions, neither inside nor outside
     least = log2(len(failing) + 1)
     for _ in range(most):
-        # nothing longer is better than this
+        # no longer conjunction can be better than this
         best = min(bits for bits, _ in seen)
         beam = longer([draft for draft in beam if draft.bits + least <= best + RIVAL], met, costs, failing)
         if not beam:
             break
         seen += weighed(beam, failing)
     seen += polished(min(seen, key=lambda pair: round(pair[0], 6)), met, costs, failing)
-    # sorting is stable: between equals the shorter one wins, and of those as long the one that the beam puts first
+    # sorting is stable: of equally good ones the shorter one wins, then the one that is first in the beam
     seen.sort(key=lambda pair: round(pair[0], 6))
     return [
         Conjunction(tuple(found[number].text for number in sorted(draft.numbers)), draft.met)
@@ -170,15 +170,15 @@ def ranked(tried: Sequence[Sequence[Case]], failing: Bools, most: int = MOST_CON
 
 
 def weighed(drafts: Sequence[Draft], failing: Bools) -> list[tuple[float, Draft]]:
-    """Drafts with all the bits that they take, those of their exceptions among them."""
+    """Drafts with their total bits, including those of their exceptions."""
     left = exceptions(np.array([draft.met for draft in drafts]), failing)
     return [(draft.bits + float(bits), draft) for draft, bits in zip(drafts, left, strict=True)]
 
 
 def polished(best: tuple[float, Draft], met: Floats32, costs: Floats, failing: Bools) -> Iterator[tuple[float, Draft]]:
-    """Better and better drafts than one, each with one condition left out or in another's place.
+    """Successively better drafts, each with one condition removed or replaced.
 
-    What describes most cases by itself need not be what goes best with the others.
+    The best single condition need not be the best one together with others.
     """
     while best[1].numbers:
         numbers = best[1].numbers
@@ -191,19 +191,19 @@ def polished(best: tuple[float, Draft], met: Floats32, costs: Floats, failing: B
 
 
 def drafted(numbers: tuple[int, ...], met: Floats32, costs: Floats) -> Draft:
-    """The conjunction of some conditions."""
+    """The draft with the conditions of these numbers."""
     everyone: Bools = np.logical_and.reduce(met[list(numbers)] > 0)
     return Draft(numbers, everyone, float(costs[list(numbers)].sum()))
 
 
 def costs_of(conditions: Sequence[Condition]) -> Floats:
-    """Bits that name each of some conditions among all of them."""
+    """Bits that select each condition among all of them."""
     kinds = log2(max(1.0, sum(1 / each.among for each in conditions)))
     return np.array([each.parts * kinds + log2(each.among) + each.bits for each in conditions])
 
 
 def same_so_far(words: Sequence[str], cases: Iterable[Case]) -> list[tuple[str, ...]]:
-    """Conditions in words, each time with another statement on a quantity that cases do not tell from one of theirs."""
+    """The conditions with one statement replaced by another one that the cases do not distinguish from it."""
     quantities = quantities_of(cases)
     return [
         (*words[:number], other, *words[number + 1 :])
@@ -218,7 +218,7 @@ def longer(beam: Sequence[Draft], met: Floats32, costs: Floats, failing: Bools) 
         return []
     found: dict[frozenset[int], tuple[float, Draft]] = {}
     drafts = np.array([draft.met for draft in beam])
-    # counts as products of matrices: exact, as they stay far below 2**24
+    # counts as matrix products: exact, because they stay far below 2**24
     inside = (drafts.astype(np.float32) @ met.T).astype(np.int64)
     caught = ((drafts & failing).astype(np.float32) @ met.T).astype(np.int64)
     named = np.array([draft.bits for draft in beam])[:, None] + costs
@@ -226,47 +226,47 @@ def longer(beam: Sequence[Draft], met: Floats32, costs: Floats, failing: Bools) 
     for number, draft in enumerate(beam):
         totals[number, list(draft.numbers)] = np.inf
     totals = np.round(totals, 6)
-    # each conjunction comes up once for each of its conditions, at the most
+    # each conjunction occurs at most once for each of its conditions
     wanted = min(totals.size, BEAM * (1 + len(beam[0].numbers))) - 1
     for number, chosen in np.argwhere(totals <= np.partition(totals, wanted, axis=None)[wanted]).tolist():
         draft, numbers = beam[number], (*beam[number].numbers, chosen)
         if len(set(numbers)) == len(numbers):
             both = Draft(numbers, draft.met & (met[chosen] > 0), float(named[number, chosen]))
             found.setdefault(frozenset(numbers), (float(totals[number, chosen]), both))
-    # between equals the conditions that are listed first, whatever the order in which they were taken
+    # of equally good ones prefer conditions listed first, in whatever order they were added
     ranked = sorted(found.values(), key=lambda pair: (pair[0], sorted(pair[1].numbers)))
     return [draft for _, draft in ranked[:BEAM]]
 
 
 def exceptions(met: Bools, failing: Bools) -> Floats:
-    """Bits to name the passing cases among those that meet a conjunction, and the failing ones among the others.
+    """Bits to select the passing cases among those that meet a conjunction, and the failing ones among the others.
 
     Parameters
     ----------
     met : ndarray of bool, conjunctions x cases
-        Who meets what.
+        Which cases meet which conjunction.
     failing : ndarray of bool, cases
-        Who fails.
+        Which cases fail.
     """
     return exceptions_of(met.sum(axis=1), (met & failing).sum(axis=1), met.shape[1], int(failing.sum()))
 
 
 def exceptions_of(inside: Counts, caught: Counts, total: int, failing: int) -> Floats:
-    """The same, of how many cases meet each conjunction and how many of these fail, among so many in all."""
+    """The bits of `exceptions`, from the number of cases that meet each conjunction and of failing ones among them."""
     return choice(inside, inside - caught) + choice(total - inside, failing - caught)
 
 
 def choice(count: Counts, chosen: Counts) -> Floats:
-    """Bits to say how many of `count` things are chosen, and which."""
+    """Bits to state how many of `count` things are chosen, and which."""
     factorials = np.concatenate([[0.0], np.cumsum(np.log2(np.arange(1, count.max(initial=0) + 1)))])
     which: Floats = factorials[count] - factorials[chosen] - factorials[count - chosen]
     return which + np.log2(count + 1)
 
 
 def distinct(conditions: Iterator[Condition]) -> list[Condition]:
-    """Conditions that the first case meets and not all do; of those that the same cases meet, the shortest.
+    """Conditions that the first case meets and some case does not; of those met by the same cases, the shortest.
 
-    What is one of many of its kind, as a threshold is, comes last.
+    Conditions that are one of many of their kind, such as thresholds, are the last choice.
     """
     found: dict[bytes, Condition] = {}
     for condition in conditions:
@@ -279,26 +279,26 @@ def distinct(conditions: Iterator[Condition]) -> list[Condition]:
 
 
 def length(condition: Condition) -> tuple[int, bool, bool, int]:
-    """What makes one condition longer to say than another that the same cases meet."""
+    """A sort key by which a condition is longer than another one that the same cases meet."""
     made_up = " * " in condition.text or " + " in condition.text
     return condition.parts, condition.among > 1, made_up, len(condition.text)
 
 
 def meets(words: Iterable[str], cases: Sequence[Case]) -> Bools | None:
-    """Which cases meet all conditions, given in words; None if the words say nothing that the first case meets.
+    """Which cases meet all conditions in words; None if a condition is unknown or the first case does not meet it.
 
     Parameters
     ----------
     words : iterable of str
-        Conditions as a failure names them.
+        Conditions as in a failure.
     cases : sequence of Case
-        Of one operator, with a class for every feature.
+        Cases of one operator, with a class for every feature.
     """
     return met_by([words], cases)[0]
 
 
 def met_by(conjunctions: Iterable[Iterable[str]], cases: Sequence[Case]) -> list[Bools | None]:
-    """For each of some conjunctions, given in words, what `meets` says."""
+    """The result of `meets` for each conjunction in words."""
     asked = [tuple(words) for words in conjunctions]
     quantities = quantities_of(cases)
     evaluated = {text: evaluate(text, quantities) for text in dict.fromkeys(chain.from_iterable(asked))}
@@ -313,7 +313,7 @@ def met_by(conjunctions: Iterable[Iterable[str]], cases: Sequence[Case]) -> list
 
 
 def list_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
-    """All conditions, whoever meets them."""
+    """All conditions, regardless of which cases meet them."""
     yield from class_conditions(tried)
     yield from statements(quantities_of(each[0] for each in tried))
 
@@ -332,7 +332,7 @@ def statements(quantities: Quantities) -> Iterator[Condition]:
 
 
 def of_axes(name: str, quantities: Quantities) -> Iterator[Condition]:
-    """Statements on a quantity of the height, of the width, of either and of both."""
+    """Statements about a quantity of the height, the width, either and both."""
     height, width = sides = [quantities[f"{name}_{side}"] for side in AXIS_NAMES]
     larger, smaller = np.maximum(height, width), np.minimum(height, width)
     least = 0 if name == "padding" else 1
@@ -355,22 +355,22 @@ def of_axes(name: str, quantities: Quantities) -> Iterator[Condition]:
 
 
 def of_whole(name: str, quantities: Quantities) -> Iterator[Condition]:
-    """Statements on a quantity of a problem as a whole."""
+    """Statements about a quantity of the whole problem."""
     values = quantities[name]
     own, least = int(values[0]), 0 if name.startswith("batch") else 1
     bits = MADE_UP if " " in name else 0.0
-    # products and sums matter as how much work there is, and one value of them is as good as the next
+    # products and sums matter as amounts of work, so a single value of them is not special
     if own > 1 and not bits:
         yield statement(f"{name} = {own}", quantities, 1)
     yield from thresholds(name, "", values, values, least, bits)
     for said, _ in divisibility(own):
         condition = statement(f"{name} {said}", quantities, len(BLOCKS), bits)
-        # nobody means one remainder of a product, where kernels of one size have the same
+        # a remainder of a product costs more, because all kernels of one size share it
         yield replace(condition, parts=2) if bits and said.startswith("mod") else condition
 
 
 def of_both_counts(names: tuple[str, str], quantities: Quantities) -> Iterator[Condition]:
-    """Statements on two counts together."""
+    """Statements about two counts together."""
     text, values = f"both {' and '.join(names)}", [quantities[name] for name in names]
     yield from thresholds(text, "", np.minimum(*values), np.maximum(*values), 1, BOTH)
     for _, said in divisibility(gcd(*(int(each[0]) for each in values))):
@@ -379,12 +379,12 @@ def of_both_counts(names: tuple[str, str], quantities: Quantities) -> Iterator[C
 
 
 def statement(text: str, quantities: Quantities, among: int, bits: float = 0.0) -> Condition:
-    """A statement on a quantity as a condition."""
+    """A statement about a quantity as a condition."""
     return Condition(text, evaluated(text, quantities), bits=VALUE + bits, among=among)
 
 
 def evaluated(text: str, quantities: Quantities) -> Bools:
-    """Which cases meet a statement that is one."""
+    """Which cases meet a statement that is known to be valid."""
     met = evaluate(text, quantities)
     if met is None:
         raise ValueError(f"{text!r} is no statement on a quantity of {quantities.operator}")
@@ -392,20 +392,21 @@ def evaluated(text: str, quantities: Quantities) -> Bools:
 
 
 def thresholds(name: str, axes: str, most: Counts, fewest: Counts, least: int, bits: float) -> Iterator[Condition]:
-    """Conditions that a quantity is at least, or less than, any of the numbers that tell some cases apart.
+    """Conditions that a quantity is at least, or less than, each number that distinguishes some cases.
 
     Parameters
     ----------
     name, axes : str
-        The quantity, and of which axes it is said.
+        The quantity, and the axes to which the condition refers.
     most, fewest : ndarray of int
-        What must be at least the number, and what must be less: of two values the larger one, say, and the smaller.
+        The values that must be at least the threshold, and those that must be less; for example, the larger and the
+        smaller value of two axes.
     least : int
-        The least value that there is.
+        The least possible value.
     bits : float
-        What saying it costs beyond naming the threshold.
+        Additional bits of the condition.
     """
-    # the largest first: beside "is no multiple of 32" more than 32 are meant, not 32
+    # the largest first: together with "is no multiple of 32", "more than 32" is meant and not "at least 32"
     held = [
         (number, (values >= number) == upwards, above(number) if upwards else below(number, least))
         for values, upwards in ((most, True), (fewest, False))
@@ -419,7 +420,7 @@ def thresholds(name: str, axes: str, most: Counts, fewest: Counts, least: int, b
 
 
 def same_counts(quantities: Quantities) -> Iterator[Condition]:
-    """Conditions that two counts are the same number, which is more than one."""
+    """Conditions that two counts are equal and greater than 1."""
     for one, other in (("batch", "channels"), ("channels", "out_channels")):
         if one in quantities and other in quantities and quantities[one][0] == quantities[other][0] > 1:
             yield statement(f"{one} = {other}", quantities, 1)
@@ -434,7 +435,7 @@ def longer_sides(quantities: Quantities) -> Iterator[Condition]:
 
 
 def squares(quantities: Quantities) -> Iterator[Condition]:
-    """Conditions that several options are equal on both axes: all, all but one, or what is convolved and the kernel."""
+    """Conditions that several options are equal on both axes: all, all but one, or image and kernel."""
     names = [short_name(pair) for pair in equal_pairs(quantities.operator)]
     chosen = [names, ["input", "kernel"], *([each for each in names if each != left_out] for left_out in names)]
     for each in chosen:
@@ -443,7 +444,7 @@ def squares(quantities: Quantities) -> Iterator[Condition]:
 
 
 def class_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
-    """Conditions on classes of features, and on what has no other cases to be compared with."""
+    """Conditions on classes of features, special values and divisor_override."""
     cases = [each[0] for each in tried]
     yield from axis_conditions(cases)
     operator = cases[0].operator
@@ -473,7 +474,7 @@ SPECIAL: dict[str, Callable[[Array], Bools]] = {
 
 
 def special_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
-    """Conditions on the special values among the data: anywhere, in one array, or in one of two."""
+    """Conditions on special values in the data: anywhere, in one array, or in one of two arrays."""
     values = [[values_of(case) for case in cases] for cases in tried]
     arrays = list(values[0][0])
     for name, test in SPECIAL.items():
@@ -493,7 +494,7 @@ def special_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
 
 
 def axis_conditions(cases: Sequence[Case]) -> Iterator[Condition]:
-    """Conditions on the height, on the width, on either, on both, and two on the same axis."""
+    """Conditions on the height, the width, either and both, and pairs of conditions on the same axis."""
     axes = [[(case.problem.axes[side], case.problem.ceil_mode) for case in cases] for side in range(len(AXIS_NAMES))]
     texts, heights, widths, bits = [], [], [], []
     for text, (height, width), cost in one_axis(cases[0].problem.operator, axes):
@@ -516,7 +517,7 @@ def axis_conditions(cases: Sequence[Case]) -> Iterator[Condition]:
 def one_axis(
     operator: str, axes: Sequence[Sequence[tuple[Axis, bool]]]
 ) -> Iterator[tuple[str, tuple[Bools, Bools], float]]:
-    """Conditions on one axis, with ``{a}`` for its name: who meets them in height and in width, and the bits."""
+    """Conditions on one axis, with ``{a}`` for its name: which cases meet them in height and width, and the bits."""
     classes = [np.array([axis_classes(operator, *axis) for axis in each]) for each in axes]
     for number, feature in enumerate(OPERATORS[operator].axis_features):
         words = tuple(text.replace("_{a}", "{a}") for text in feature.classes)
@@ -547,13 +548,13 @@ def overlaps(axis: Axis, ceil_mode: bool) -> bool:
     return False
 
 
-# What the classes do not say, but faults depend on.
+# Properties of an axis that faults depend on but that are not classes.
 DERIVED: dict[str, Callable[[Axis, bool], bool]] = {
     "input{a} > 1": lambda axis, _: axis.size > 1,
     "input{a} = 1": lambda axis, _: axis.size == 1,
     "windows{a} overlap": overlaps,
 }
-# The same, of operators that have these options: what keeps an image's size under a dilated kernel of three.
+# Such properties for operators with dilation: padding that keeps the size under a dilated kernel of 3.
 OF_DILATION: dict[str, Callable[[Axis, bool], bool]] = {
     "padding{a} = dilation{a}": lambda axis, _: axis.padding == axis.dilation
 }
@@ -562,12 +563,12 @@ OF_DILATION: dict[str, Callable[[Axis, bool], bool]] = {
 def unions(
     classes: Sequence[str], numbers: NDArray[np.int64], first: int | None = None
 ) -> Iterator[tuple[str, Bools, float]]:
-    """The first case's class of a feature, alone and together with others: in words, who has it, and the bits."""
+    """The first case's class of a feature, by itself and united with others: words, which cases have it, and bits."""
     own = int(numbers[0]) if first is None else first
     others = [number for number in range(len(classes)) if number != own]
     yield classes[own], numbers == own, 0.0
     for size in range(1, len(others)):
-        # many classes (of the memory layout) are taken together only as two, or as all but one or two
+        # if there are many classes (of the memory layout), unite only two, or all but one or two
         if len(classes) > 4 and size not in {1, len(others) - 2, len(others) - 1}:
             continue
         for more in combinations(others, size):
@@ -582,12 +583,12 @@ def unions(
 
 COMPARISON = re.compile(r"([^\s<>=]+) (=|>|<|>=|!=) ([^\s<>=]+)")
 OPPOSITES = {">": "<=", "<": ">=", ">=": "<", "!=": "=", "=": "!="}
-# A word for a choice of data.
+# Conditions on a choice of layout, fill or dtype.
 CHOICE = re.compile(r"(layout|fill|dtype) \w+")
 
 
 def opposite(text: str) -> str | None:
-    """A condition that holds where another does not; None where that takes many words.
+    """The negation of a condition in words; None if that takes many words.
 
     Sizes are at least 1, and counts and paddings at least 0.
     """

@@ -1,4 +1,4 @@
-"""What broke, in words and grids that fit on one screen."""
+"""A description of a failure in words and grids that fit on one screen."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ from convgate.results.verdicts import Result
 
 __all__ = ["headline", "picture", "wrong_output"]
 
-# As many points still make a sentence.
+# The most points that a headline names.
 MOST_NAMED = 4
 
 
 def headline(case: Case, result: Result) -> str:
-    """One sentence: what data must give what, and what came instead."""
+    """One sentence with the data, the expected and the actual value; or the message of the check."""
     if result.symptom == "accepted invalid" or not result.place:
         return result.message
     named = [point for point in case.points if matters(point.array, result.output)]
@@ -31,7 +31,7 @@ def headline(case: Case, result: Result) -> str:
 
 
 def matters(array: str, output: str) -> bool:
-    """Whether an output depends on an array; a forward pass does not on grad_output, grad_weight not on weight."""
+    """Whether an output depends on an array; for example, grad_weight does not depend on weight."""
     unused = {
         "y": {"grad_output"},
         "grad_weight": {"weight", "bias"},
@@ -42,7 +42,7 @@ def matters(array: str, output: str) -> bool:
 
 
 def wrong_output(case: Case, subject: Any, result: Result) -> tuple[Array, Array] | None:
-    """Expected and actual array of the output that failed; None where there are no two arrays to show."""
+    """Expected and actual array of the output that failed; None if there are no two arrays to show."""
     if result.check not in OUTPUTS and result.check != "special_values":
         return None
     trial = Trial(case, subject)
@@ -58,13 +58,13 @@ def wrong_output(case: Case, subject: Any, result: Result) -> tuple[Array, Array
 
 
 def picture(case: Case, subject: Any, result: Result) -> Picture:
-    """The call, its data and what is expected and what came, the wrong entry marked."""
+    """The call, its data, and the expected and actual output with the wrong entry marked."""
     if result.verdict == "timed_out":
         return Picture("The call did not come back, so there is nothing to show.", [], [])
     trial = Trial(case, subject)
     inside = result.place[result.place.index("[") + 1 : -1] if result.place else ""
     marked = tuple(int(i) for i in inside.split(",")) if inside else None
-    # a promise of purity is one of a function, and concerns the arrays that it takes
+    # purity is a property of one function, and concerns only the arrays that it takes
     taken = call_in_question(case, result).arguments if result.check == "purity" else tuple(trial.values)
     names = [name for name in trial.values if matters(name, result.output) and name in taken]
     outputs = []
@@ -78,7 +78,7 @@ def picture(case: Case, subject: Any, result: Result) -> Picture:
 
 
 def setting(case: Case, result: Result) -> str:
-    """The call in question, and what is unusual about its arrays."""
+    """The failing call, and anything unusual about its arrays."""
     call = call_in_question(case, result)
     unusual = ["float32"] if case.dtype == "f32" else []
     unusual += [f"{case.layout} {case.laid_out or 'arrays'}"] if case.layout != "contiguous" else []
@@ -86,7 +86,7 @@ def setting(case: Case, result: Result) -> str:
 
 
 def call_in_question(case: Case, result: Result) -> Call:
-    """The call that returns the output that failed, or of the function that does not keep its promise, or forward."""
+    """The call that returns the failed output, or that of the function that the relation names, or the forward call."""
     operator = case.operator
     calls = [make(case.problem) for make in (operator.forward, operator.backward) if make is not None]
     if result.output:
@@ -95,5 +95,5 @@ def call_in_question(case: Case, result: Result) -> Call:
 
 
 def first_point(case: Case, name: str) -> tuple[int, ...] | None:
-    """Index of the first entry of an array that is not zero, if the case has written its entries out."""
+    """Index of the first point of an array; None if the case has no points in it."""
     return next((point.index for point in case.points if point.array == name), None)

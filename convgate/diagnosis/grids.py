@@ -1,4 +1,4 @@
-"""Arrays as small grids of words, to be shown as text or otherwise."""
+"""Arrays as small grids of words."""
 
 import numpy as np
 
@@ -13,14 +13,15 @@ MOST_COLUMNS = 12
 
 
 def grid(title: str, array: Array, marked: tuple[int, ...] | None = None) -> Grid:
-    """The plane of an array that the marked entry is in.
+    """The plane of an array with the marked entry, as a grid.
 
     Parameters
     ----------
     title : str
         Name of the array.
     array : ndarray
-        Of any rank; of more than two, the last two axes are shown, at the marked entry's (or the first) leading index.
+        An array of any rank. Of more than two axes, the last two are shown, at the leading index of the marked (or
+        first) entry.
     marked : tuple of int or None
         The entry to mark.
     """
@@ -39,5 +40,5 @@ def grid(title: str, array: Array, marked: tuple[int, ...] | None = None) -> Gri
 
 
 def first_shown(marked: int, length: int, most: int) -> int:
-    """First row or column to show, so that the marked one is among them."""
+    """First row or column to show, so that the marked one is visible."""
     return 0 if length <= most else min(max(0, marked - most // 2), length - most)

@@ -1,9 +1,9 @@
 """The minimiser: from a failing case to the smallest one that still fails in the same way.
 
 One minimiser serves failures from every source. It is greedy and deterministic: it tries the steps of `simpler`, the
-boldest first, takes the first that still fails, and starts over. Every step makes `complexity` smaller, which is a
-tuple of natural numbers compared from the left, so it ends; and where it ends, no single step fails any more. (Where
-the subject crashes or hangs `convgate.diagnosis.reduce` stops trying after a while.)
+largest first, takes the first that still fails, and starts over. Every step reduces `complexity`, a tuple of natural
+numbers in lexicographic order, so the minimiser terminates, and no single step from its result still fails. (If the
+subject crashes or hangs, `convgate.diagnosis.reduce` stops after a limited number of tries.)
 """
 
 from collections.abc import Callable, Hashable, Iterator
@@ -27,14 +27,14 @@ ARRAYS = ("", "x", "columns", "weight", "bias", "grad_output")
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where the minimiser ended.
+    """The result of the minimiser.
 
     Parameters
     ----------
     case : Case
         The smallest case found.
     tried : int
-        How many cases were tried on the way.
+        Number of cases tried.
     """
 
     case: Case
@@ -42,16 +42,16 @@ class Minimum:
 
 
 def minimize(case: Case, still_fails: Callable[[Case], bool], *, data: bool = True) -> Minimum:
-    """Find a case that fails like the given one and that no single step makes smaller.
+    """Find a case that fails like the given one, such that no simpler case one step away does.
 
     Parameters
     ----------
     case : Case
         A failing case.
     still_fails : callable
-        Whether another case fails in the same way. Must give the same answer for the same case.
+        Whether another case fails in the same way. Must be deterministic.
     data : bool
-        Whether to simplify the data too, down to single entries among zeros; of no use where only shapes matter.
+        Whether to simplify the data too, down to single non-zero entries; not useful if only shapes matter.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def descend(start: S, steps: Callable[[S], Iterator[S]], holds: Callable[[S], bo
 
 
 def simpler(case: Case, *, data: bool = True) -> Iterator[Case]:
-    """Valid cases one step simpler than the given one, the boldest first."""
+    """Valid cases one step simpler than the given one, the largest step first."""
     now = complexity(case)
     for candidate in moves_of(case, data=data):
         if case_rule(candidate) is None and complexity(candidate) < now:
@@ -100,10 +100,10 @@ def simpler(case: Case, *, data: bool = True) -> Iterator[Case]:
 
 
 def complexity(case: Case) -> tuple[int, ...]:
-    """How complicated a case is to a person: geometry first, then the way the data are made, then the data.
+    """How complicated a case is for people: by geometry, then by the kind of data, then by the data.
 
     A pixel of padding counts as three pixels of input, so that a larger input without padding is simpler, and an image
-    as two, so that one wider image is simpler than two. Of two mirror images the one with more width is simpler.
+    as two, so that one wider image is simpler than two. Between height and width, the larger one should be the width.
     """
     problem = case.problem
     override = problem.divisor_override
@@ -138,12 +138,12 @@ def distances(axis: Axis) -> tuple[int, ...]:
 
 
 def distance(value: int) -> int:
-    """A number's size, negative ones behind positive ones."""
+    """The size of a number; negative ones are larger than positive ones."""
     return value if value >= 0 else 1 - 2 * value
 
 
 def value_complexity(value: float) -> int:
-    """1 is the simplest value, then small integers, then other numbers."""
+    """How complicated a value is: 1 is the simplest, then small integers, then other numbers."""
     if value == 1:
         return 0
     if not isfinite(value):

@@ -1,4 +1,4 @@
-"""Simplifying steps: from a case to those that are a little, or a lot, simpler."""
+"""Simplifying steps: from a case to simpler ones, by small or large steps."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,17 +21,17 @@ __all__ = ["LEAST", "moves_of"]
 LEAST = Axis()
 # More entries than this are not written out one by one.
 MOST_POINTS = 600
-# With other data a simpler problem may fail where with these it happens not to.
+# Seeds to try, because a simpler problem may fail only with other data.
 SEEDS = (0, 1, 2)
 
 
 def moves_of(case: Case, *, data: bool) -> Iterator[Case]:
-    """Every step from a case, the boldest first, whether or not it leads to a valid and simpler one.
+    """Every step from a case, the largest first, including steps to invalid or more complex cases.
 
     Parameters
     ----------
     case : Case
-        Where to start.
+        The case to simplify.
     data : bool
         Whether to simplify the data as well as the problem.
     """
@@ -64,24 +64,24 @@ def simpler_problems(problem: Problem) -> Iterator[Problem]:
     """Problems one step simpler: several options at once, then one by one."""
     if problem.groups > 1:
         yield from fewer_groups(problem)
-    # whole groups where there are groups
+    # with groups, change the channels by whole groups
     unit = max(1, problem.groups)
     yield from in_blocks(problem, unit)
     yield from (replace(problem, out_channels=unit * fewer) for fewer in fewer_than(problem.out_channels // unit))
     if problem.out_channels % unit or problem.channels % unit:
-        # groups that do not divide need not be whole
+        # if groups do not divide the channels, groups need not be whole
         yield from (replace(problem, out_channels=fewer) for fewer in smaller(problem.out_channels, 1))
         yield from (replace(problem, channels=fewer) for fewer in smaller(problem.channels, 1))
     yield from (replace(problem, channels=unit * fewer) for fewer in fewer_than(problem.channels // unit))
     yield from (replace(problem, batch=fewer) for fewer in fewer_than(problem.batch))
-    # side by side in place of one after the other
+    # images side by side instead of a batch
     yield resized(replace(problem, batch=1), -1, problem.size[-1] * problem.batch)
     yield replace(problem, bias=False)
     yield replace(problem, ceil_mode=False)
     yield replace(problem, count_include_pad=True)
     if problem.divisor_override is not None:
         yield replace(problem, divisor_override=None)
-        # a divisor of 1 would hide an average, so 2 is the simplest
+        # with a divisor of 1 an average equals a sum, so 2 is the simplest
         yield from (replace(problem, divisor_override=less) for less in smaller(problem.divisor_override, 2))
     sides = range(len(problem.axes))
     yield replace(problem, axes=(LEAST,) * len(sides))
@@ -89,7 +89,7 @@ def simpler_problems(problem: Problem) -> Iterator[Problem]:
         axes = simpler_axes(problem.axes[side], ceil_mode=problem.ceil_mode)
         yield from (replace_axis(problem, side, axis) for axis in axes)
     if not OPERATORS[problem.operator].convolves and problem.kernel_size[0] == 1 < problem.size[0]:
-        # rows that no window joins are as good as channels
+        # rows that share no window can become channels
         yield resized(replace(problem, channels=problem.channels * problem.size[0]), 0, 1)
     yield from as_many_places(problem)
     square = {name: min(getattr(problem, name)) - 1 for name in ("kernel_size", "stride", "size")}
@@ -108,14 +108,14 @@ def resized(problem: Problem, side: int, size: int) -> Problem:
 
 
 def in_blocks(problem: Problem, unit: int) -> Iterator[Problem]:
-    """As many channels out as in a group, both a block: what takes both in blocks fails on no smaller one alone."""
+    """Equal numbers of output and input channels of a group, both a block, for code that needs both to be blocks."""
     if "out_channels" in OPERATORS[problem.operator].options:
         for block in BLOCKS:
             yield replace(problem, channels=unit * block, out_channels=unit * block)
 
 
 def fewer_than(count: int) -> Iterator[int]:
-    """Fewer of what is counted: the least, steps towards it, and the sizes of blocks, which are no step away."""
+    """Smaller counts: 1, steps towards it, and the sizes of blocks."""
     yield from dict.fromkeys((*smaller(count, 1), *(block for block in BLOCKS if block < count)))
 
 
@@ -125,7 +125,7 @@ def pick(options: dict[str, int], names: tuple[str, ...]) -> dict[str, int]:
 
 
 def as_many_places(problem: Problem) -> Iterator[Problem]:
-    """As many places of the kernel or a few more, in another height and width: of every two axes."""
+    """Other heights and widths of the output with the same number of positions, or a few more."""
     if min(problem.output_size) < 1:
         return
     for sides in combinations(range(len(problem.axes)), 2):
@@ -142,7 +142,7 @@ def as_many_places(problem: Problem) -> Iterator[Problem]:
 
 
 def fewer_groups(problem: Problem) -> Iterator[Problem]:
-    """Fewer groups with as many channels each; and one group with the channels of all."""
+    """Fewer groups with as many channels each, and one group with all channels."""
     per_group, multiplier = problem.channels // problem.groups, problem.out_channels // problem.groups
     for groups in fewer_than(problem.groups):
         yield replace(problem, groups=groups, channels=groups * per_group, out_channels=groups * multiplier)
@@ -150,7 +150,7 @@ def fewer_groups(problem: Problem) -> Iterator[Problem]:
 
 
 def simpler_axes(axis: Axis, *, ceil_mode: bool) -> Iterator[Axis]:
-    """The axis with simpler options: each alone, and with the size that keeps the places of the kernel."""
+    """Simplify the options of one axis: each by itself, and with a size that keeps the output size."""
     put = partial(with_options, axis)
     size, stride, kernel = axis.size, axis.stride, axis.kernel_size
     places = output_size(axis, ceil_mode=ceil_mode)
@@ -182,18 +182,18 @@ def simpler_axes(axis: Axis, *, ceil_mode: bool) -> Iterator[Axis]:
 
 
 def smaller(value: int, least: int) -> Iterator[int]:
-    """The least value, then half way towards it, and so on up to the value's neighbour."""
+    """The least value, then halfway towards it, and so on up to the value's neighbour."""
     whole = value - least
     gaps = [whole]
     while abs(gaps[-1]) > 3:
         gaps.append(int(gaps[-1] / 2))
-    # by two as well, for what depends on a number being even
+    # by two as well, for faults that depend on parity
     gaps += [gap if whole > 0 else -gap for gap in (2, 1) if gap < abs(whole)]
     yield from (value - gap for gap in dict.fromkeys(gaps) if gap)
 
 
 def cropped(case: Case, problem: Problem) -> Case:
-    """Keep the points within the arrays of a smaller problem; an index that is too large is moved in."""
+    """Keep the points within the arrays of a smaller problem; indices that are too large are reduced."""
     shapes = array_shapes(problem)
     kept: dict[tuple[str, tuple[int, ...]], Point] = {}
     for point in case.points:
@@ -205,7 +205,7 @@ def cropped(case: Case, problem: Problem) -> Case:
 
 
 def moved_up_and_left(case: Case) -> Iterator[Case]:
-    """Without the first row or column of pixels, where there are no points: the others are cropped at their ends."""
+    """Cases without the first row or column of pixels, if it has no points; other steps crop arrays at their ends."""
     for side, size in enumerate(case.problem.size):
         ours = [point for point in case.points if point.array == "x"]
         # an array that breaks the rule of its rank may have no such axis
@@ -237,7 +237,7 @@ def simpler_points(case: Case) -> Iterator[Case]:
 
 
 def nearer_to_one(value: float) -> Iterator[float]:
-    """Powers of two half way to 1 and next to a number, and half of it: a few steps from 2**500 to a threshold."""
+    """Powers of two halfway to 1 and next to a number, and half of it: few steps from 2**500 to a threshold."""
     if np.isfinite(value):
         exponent = frexp(value)[1] - 1
         yield copysign(ldexp(1.0, int(exponent / 2)), value)

@@ -1,7 +1,7 @@
-"""Cases near others: valid ones that differ in a few things, among them those that special cases of kernels are for.
+"""Valid cases near a given one that differ in a few properties, including those that trigger special code paths.
 
-Besides small values of each option these are larger kernels, strides and dilations, counts that are whole multiples of
-the blocks that vectors and tiles take, with and without a tail, and such counts of channels and of outputs together.
+Besides small values of each option these have larger kernels, strides and dilations, counts that are whole multiples of
+the blocks of vectors and tiles, with and without a tail, and such counts for channels and outputs together.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,27 +19,27 @@ from convgate.shapes.space import Stream, space_of
 
 __all__ = ["around", "varied", "whole_blocks"]
 
-# Cases around a failure: enough to name the triggers of the planted faults.
+# Number of cases around a failure: enough to find the triggers of the planted faults.
 NEAR = 500
-# Changes made at once to a case that fails.
+# Most simultaneous changes to a failing case.
 MOST_CHANGES = 3
 MOST_PLACES = 4
-# Proposals for one change, of which some are not valid.
+# Proposals for one change; some are invalid.
 TRIES = 20
-# The least and the largest value of an option: those that tell its shape classes apart, and, every so often, those up
-# to which kernels are written for one size each (13 x 13 detectors, dilations of 6 and 8, patches of 7).
+# Least and largest value of an option. The usual ones distinguish its shape classes; sometimes values are chosen up to
+# the sizes for which specialised kernels exist (13 x 13 detectors, dilations of 6 and 8, patches of 7).
 USUAL = {"size": (1, 9), "kernel_size": (1, 7), "stride": (1, 5), "padding": (0, 3), "dilation": (1, 3)}
 WIDE = {"size": (1, 16), "kernel_size": (1, 13), "stride": (1, 7), "padding": (0, 8), "dilation": (1, 8)}
 EVERY = 4
-# Counts with no tail: up to three times a block, but not much larger than the largest.
+# Largest count without a tail: up to three times a block, but not much more than the largest block.
 MOST_COUNT = 96
 WHOLE = tuple(sorted({times * block for block in BLOCKS for times in (1, 2, 3) if times * block <= MOST_COUNT}))
-# Where a count is past the few that enter no block, it is seen whether a tail matters.
+# Whole blocks, with which larger counts are compared to see whether a tail matters.
 WHOLE_BLOCKS = tuple(count for count in WHOLE if count > FEW)
 
 
 def around(known: Sequence[Case], stream: Stream, count: int = NEAR) -> Iterator[Case]:
-    """Cases that differ in a few things, by turns from the first and from any of those known to fail by then."""
+    """Cases that differ in a few properties, alternately from the first case and from any case known to fail."""
     for number in range(count):
         candidate = known[chance(stream, len(known))] if number % 2 else known[0]
         for _ in range(1 + chance(stream, MOST_CHANGES)):
@@ -48,7 +48,7 @@ def around(known: Sequence[Case], stream: Stream, count: int = NEAR) -> Iterator
 
 
 def varied(case: Case) -> Iterator[Case]:
-    """Cases that differ in one count, or in one option of one axis, each with numbers near its own and a block away."""
+    """Cases that differ in one count or in one option of one axis, with nearby numbers and numbers a block away."""
     for own, put in counts_of(case):
         yield from (put(number) for number in numbers_near(own) if number > 0)
     for side, axis in enumerate(case.problem.axes):
@@ -70,13 +70,13 @@ def with_room(axis: Axis) -> Axis:
 
 
 def numbers_near(number: int) -> list[int]:
-    """Numbers that differ by little or by a block, twice as much, and half."""
+    """Numbers that differ by a little or by a block, and twice and half the number."""
     steps = (1, *BLOCKS)
     return [*(number + step for step in steps), *(number - step for step in steps), number // 2, 2 * number]
 
 
 def changed(case: Case, stream: Stream) -> Case:
-    """A valid case that differs from one in a single thing; the case itself if chance proposes none in a few tries."""
+    """A random valid case that differs in one property; the case itself if a few tries give none."""
     for _ in range(TRIES):
         move = MOVES[chance(stream, len(MOVES))]
         candidate = replace(move(case, stream), seed=chance(stream, 2**16))
@@ -86,12 +86,12 @@ def changed(case: Case, stream: Stream) -> Case:
 
 
 def chance(stream: Stream, below: int) -> int:
-    """A number from 0 at random."""
+    """A random integer from 0 up to, but not including, `below`."""
     return int(stream.random_raw() % below)
 
 
 def value_of_an_option(case: Case, stream: Stream) -> dict[str, int]:
-    """An option of axes, and a value for it; every so often one near its own."""
+    """An option with a height and a width, and a random value for it, sometimes near its own."""
     names = equal_pairs(case.operator.name)
     name = names[chance(stream, len(names))]
     least, most = (USUAL if chance(stream, EVERY) else WIDE)[name]
@@ -106,7 +106,7 @@ def any_side(case: Case, stream: Stream) -> int:
 
 
 def near(number: int, stream: Stream) -> int:
-    """A number near one, or a block away."""
+    """A random number near the given one, or a block away."""
     others = numbers_near(number)
     return others[chance(stream, len(others))]
 
@@ -121,14 +121,14 @@ def other_pair(case: Case, stream: Stream) -> Case:
 
 
 def other_option(case: Case, stream: Stream) -> Case:
-    """Another value of one option of one axis, and every second time a size that gives the kernel a few places."""
+    """Another value of one option of one axis, half of the time with a size that gives a few output positions."""
     side = any_side(case, stream)
     axis = with_options(case.problem.axes[side], **value_of_an_option(case, stream))
     return with_axis(case, side, fitted(axis, stream) if chance(stream, 2) else axis)
 
 
 def fitted(axis: Axis, stream: Stream) -> Axis:
-    """The axis with a size that gives the kernel a few places."""
+    """The problem with a size that gives a few output positions on one axis."""
     stride = max(1, axis.stride)
     room = chance(stream, MOST_PLACES) * stride + chance(stream, stride)
     return replace(axis, size=max(1, axis.size_for(1) + room))
@@ -149,22 +149,22 @@ def next_side(case: Case, side: int) -> int:
 
 
 def count_at_a_block(stream: Stream) -> int:
-    """A whole number of blocks, or, every second time, one with a tail."""
+    """A whole number of blocks, half of the time with a tail."""
     whole = WHOLE[chance(stream, len(WHOLE))]
     return whole + chance(stream, 2) * (1 + chance(stream, FEW))
 
 
 def other_count(case: Case, stream: Stream) -> Case:
-    """Another count beside a block or near its own: of images, places of the kernel, channels, outputs or groups."""
+    """Another count of images, output positions, channels, outputs or groups, at a block or near its own."""
     counts = counts_of(case)
     own, put = counts[chance(stream, len(counts))]
     return put(count_at_a_block(stream) if chance(stream, 2) else max(1, near(own, stream)))
 
 
 def other_counts(case: Case, stream: Stream) -> Case:
-    """Other counts of channels and of outputs at once, of each group or in all: whole blocks, or all but one.
+    """Other counts of both channels and outputs, per group or in total: whole blocks, or all but one.
 
-    Where there are other groups too, a whole block in all may be none of each group.
+    With several groups, a whole block in total need not be one per group.
     """
     block = BLOCKS[1 + chance(stream, 3)]
     counts = [block * (1 + chance(stream, 2)) for _ in range(2)]
@@ -181,13 +181,13 @@ def other_counts(case: Case, stream: Stream) -> Case:
 
 
 def with_channels(case: Case, groups: int, per_group: int, outputs: int) -> Case:
-    """The case with so many groups, and channels and outputs of each."""
+    """The case with the given number of groups, and of channels and outputs per group."""
     channels, out_channels = groups * per_group, groups * outputs
     return replace(case, problem=replace(case.problem, groups=groups, channels=channels, out_channels=out_channels))
 
 
 def counts_of(case: Case) -> list[tuple[int, Callable[[int], Case]]]:
-    """What can be counted in a case, each with a function that gives the case with another count."""
+    """The counts of a case, each with a function that returns the case with another count."""
     problem = case.problem
     groups = problem.groups
     per_group, outputs = problem.channels // groups, problem.out_channels // groups
@@ -211,7 +211,7 @@ def counts_of(case: Case) -> list[tuple[int, Callable[[int], Case]]]:
 
 
 def whole_blocks(case: Case, stream: Stream) -> Iterator[Case]:
-    """For each count that is past a block others that leave no tail behind it, with this kernel and another."""
+    """For each count larger than a block, cases with counts that leave no tail, with this kernel and another one."""
     kernels = [1 + chance(stream, 3), *[2] * (len(case.problem.axes) - 1)]
     larger = replace(case, problem=with_axes(case.problem, kernel_size=kernels))
     for number, (count, _) in enumerate(counts_of(case)):
@@ -221,20 +221,20 @@ def whole_blocks(case: Case, stream: Stream) -> Iterator[Case]:
 
 
 def other_axis(case: Case, stream: Stream) -> Case:
-    """One axis in place of which another stands, of all that are small."""
+    """One axis replaced by another small one."""
     axes = space_of(case.problem.operator).axes.axes
     axis = axes[chance(stream, len(axes))]
     return with_axis(case, any_side(case, stream), axis)
 
 
 def same_axes(case: Case, stream: Stream) -> Case:
-    """One axis in place of which another stands as well."""
+    """One axis replaced by the other, so that both are equal."""
     source = any_side(case, stream)
     return with_axis(case, next_side(case, source), case.problem.axes[source])
 
 
 def swapped_axes(case: Case, stream: Stream) -> Case:
-    """The axes in reverse order; now and then of one option alone."""
+    """Height and width swapped, sometimes for one option only."""
     names = equal_pairs(case.operator.name)
     chosen = [names[chance(stream, len(names))]] if chance(stream, 2) else names
     swapped = {name: getattr(case.problem, name)[::-1] for name in chosen}

@@ -1,9 +1,9 @@
-"""Quantities that conditions compare with numbers: those of an axis, and those of a problem as a whole.
+"""Quantities that conditions compare with numbers: those of an axis, and those of a whole problem.
 
-A statement on a quantity is a comparison with a number (``kernel_h >= 6``), that it is a whole multiple of a block or
-not (``channels is a multiple of 8``, ``padding_w odd``), or its remainder (``channels mod 16 = 3``). Of an axis it is
-made for the height, for the width, for either or for both; of two counts that belong together it is made for both
-(``both channels and out_channels are multiples of 4``). Statements are written here, and read again from their words.
+A statement about a quantity is a comparison with a number (``kernel_h >= 6``), whether it is a whole multiple of a
+block (``channels is a multiple of 8``, ``padding_w odd``), or its remainder (``channels mod 16 = 3``). For an axis it
+refers to the height, the width, either or both; for two related counts it can refer to both
+(``both channels and out_channels are multiples of 4``). This module both writes statements and parses them.
 """
 
 import operator as operators
@@ -41,9 +41,9 @@ __all__ = [
 Bools = NDArray[np.bool_]
 Numbers = NDArray[np.int64]
 
-# Options whose values are too small for blocks: of them only whether they are even is asked.
+# Options whose values are too small for blocks: only their parity is considered.
 PARITY_ONLY = frozenset({"stride", "padding", "dilation"})
-# Counts that one condition speaks of together, where an operator has them.
+# Counts that one condition can refer to together, if an operator has them.
 TOGETHER = (("channels", "out_channels"), ("channels_per_group", "outputs_per_group"))
 COMPARISONS: dict[str, Callable[[Numbers, int | Numbers], Bools]] = {
     ">": operators.gt,
@@ -61,19 +61,19 @@ STATEMENT = re.compile(
     r"(?P<axes> on either axis| on both axes)?"
 )
 EQUALITY = re.compile(r"(?P<name>\w+)_h (?P<sign>=|!=|<|>) (?P=name)_w")
-# Counts of which somebody may take one for the other.
+# Counts that code may confuse.
 SAME_COUNTS = re.compile(r"(?P<one>batch|channels) = (?P<other>channels|out_channels)")
 
 
 @cache
 def axis_quantities(operator: str) -> tuple[str, ...]:
-    """The quantities of each axis: the options that have a height and a width, and the places of the kernel."""
+    """The quantities of each axis: the options with a height and a width, and the output size."""
     return (*map(short_name, equal_pairs(operator)), "output")
 
 
 @cache
 def whole_quantities(operator: str) -> Mapping[str, Callable[[Problem], int]]:
-    """The quantities of a problem as a whole: counts, areas, and the sides of the matrices that are multiplied."""
+    """The quantities of a whole problem: counts, areas, and the sides of the matrices that are multiplied."""
     found: dict[str, Callable[[Problem], int]] = {
         "batch": lambda problem: problem.batch,
         "channels": lambda problem: problem.channels,
@@ -95,23 +95,23 @@ def whole_quantities(operator: str) -> Mapping[str, Callable[[Problem], int]]:
 
 
 def per_group(problem: Problem) -> int:
-    """Channels of the input that a filter sees."""
+    """Number of input channels of a filter."""
     return problem.channels // problem.groups
 
 
 @cache
 def counts_together(operator: str) -> tuple[tuple[str, str], ...]:
-    """The pairs of counts that an operator has of those that belong together."""
+    """The pairs of related counts of an operator."""
     return TOGETHER if "groups" in OPERATORS[operator].options else ()
 
 
 class Quantities:
-    """The quantities of some cases of one operator, each computed when it is asked for.
+    """The quantities of some cases of one operator, each computed on first access.
 
     Parameters
     ----------
     cases : sequence of Case
-        Valid ones.
+        Valid cases.
     """
 
     def __init__(self, cases: Iterable[Case]) -> None:
@@ -120,7 +120,7 @@ class Quantities:
         self._known: dict[str, Numbers] = {}
 
     def __getitem__(self, name: str) -> Numbers:
-        """One number for each case."""
+        """The values of a quantity, one for each case."""
         if name not in self._known:
             self._known[name] = np.array(self._list(name), np.int64)
         return self._known[name]
@@ -149,34 +149,34 @@ def quantities_of(cases: Iterable[Case]) -> Quantities:
 
 
 def above(number: int) -> str:
-    """That a quantity is at least a number: of the number and the one before it the even one is named, 1 before 2."""
+    """Words for "at least `number`", as ">= number" or "> number - 1", whichever number is even; "> 1" for 2."""
     return f">= {number}" if number % 2 == 0 and number != 2 else f"> {number - 1}"
 
 
 def below(number: int, least: int) -> str:
-    """That a quantity, which is `least` or more, is less than a number."""
+    """Words for "less than `number`", for a quantity of at least `least`."""
     if number == least + 1:
         return f"= {least}"
     return f"< {number}" if number % 2 == 0 else f"<= {number - 1}"
 
 
 def threshold(last: int, first: int) -> int:
-    """Of the thresholds from `last + 1` to `first`, which no case tells apart, the roundest: a multiple of a block.
+    """The roundest of the thresholds from `last + 1` to `first`, which no case distinguishes: a multiple of a block.
 
-    A threshold is a round number if it or the one before it, by which it is named, has many factors of 2.
+    A threshold is round if it or the number before it, which can name it, has many factors of 2.
     """
     return max(range(last + 1, first + 1), key=lambda number: (max(twos(number), twos(number - 1)), -number))
 
 
 def twos(number: int) -> int:
-    """The largest power of 2 that divides a number; 0 of 0, which is no block."""
+    """The largest power of 2 that divides a number; 0 for 0, which is not a block."""
     return number & -number
 
 
 def divisibility(number: int, *, parity_only: bool = False) -> Iterator[tuple[str, str]]:
-    """What can be said of a number and of the blocks: of one number, and, if it can, of two together.
+    """Words about the divisibility of a number by blocks: for one number, and for two numbers together or "".
 
-    Of two numbers (``are multiples of 8``) there is something to say only where both are whole multiples.
+    For two numbers (``are multiples of 8``) there are words only if both are whole multiples.
     """
     for block in BLOCKS[:1] if parity_only else BLOCKS:
         rest = number % block
@@ -190,7 +190,7 @@ def divisibility(number: int, *, parity_only: bool = False) -> Iterator[tuple[st
 
 
 def evaluate(text: str, quantities: Quantities) -> Bools | None:
-    """Which cases meet a statement, given in words; None if it is no statement on a quantity that they have."""
+    """Which cases meet a statement in words; None if it is not a statement about one of their quantities."""
     counts = SAME_COUNTS.fullmatch(text)
     if counts is not None and counts["one"] in quantities and counts["other"] in quantities:
         return np.equal(quantities[counts["one"]], quantities[counts["other"]])
@@ -204,10 +204,10 @@ def evaluate(text: str, quantities: Quantities) -> Bools | None:
 
 
 def alternatives(text: str, quantities: Quantities) -> list[str]:
-    """What else a statement on a quantity may be, in words, as far as cases tell.
+    """Other statements about a quantity that the cases do not distinguish from the given one.
 
-    A threshold may be any number up to the next one tried, of which the least and the largest are given. A single value
-    may be a threshold or a remainder, and a remainder that of another block.
+    A threshold may be any number up to the next one tried; the least and the largest are given. A single value may be a
+    threshold or a remainder, and a remainder may be that of another block.
     """
     match = STATEMENT.fullmatch(text)
     met = evaluate(text, quantities) if match is not None else None
@@ -224,7 +224,7 @@ def alternatives(text: str, quantities: Quantities) -> list[str]:
 
 
 def other_thresholds_of(match: re.Match[str], quantities: Quantities) -> list[str]:
-    """The least and the largest number that cases do not tell from that of a threshold."""
+    """Thresholds with the least and the largest number that the cases do not distinguish from the given one."""
     sign, number = match["sign"], int(match["number"])
     upwards, own = ">" in sign, number + (sign in {">", "<="})
     largest = upwards == ("either" in (match["axes"] or ""))
@@ -248,7 +248,7 @@ def names_of(match: re.Match[str]) -> tuple[str, ...]:
 def combined(
     names: Iterable[str], holds: Callable[[Numbers], Bools], quantities: Quantities, *, either: bool
 ) -> Bools | None:
-    """Which cases have something in all of some quantities, or in any."""
+    """Which cases have a property in all of some quantities, or in any."""
     if not all(name in quantities for name in names):
         return None
     join = np.logical_or if either else np.logical_and
@@ -257,7 +257,7 @@ def combined(
 
 
 def predicate(match: re.Match[str]) -> Callable[[Numbers], Bools]:
-    """What a statement says of a number."""
+    """The predicate on numbers of a statement."""
     if match["sign"]:
         compare, number = COMPARISONS[match["sign"]], int(match["number"])
         return lambda values: compare(values, number)
@@ -272,7 +272,7 @@ def predicate(match: re.Match[str]) -> Callable[[Numbers], Bools]:
 
 
 def equalities(text: str, quantities: Quantities) -> Bools | None:
-    """Which cases meet a statement that options are equal or not on both axes, joined by "and"; None if it is none."""
+    """Which cases meet a statement about options that are equal or unequal on both axes; None if it is another one."""
     matches = [EQUALITY.fullmatch(part) for part in text.split(" and ")]
     met = np.ones(len(quantities.problems), bool)
     for match in matches:

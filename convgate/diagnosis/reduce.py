@@ -1,4 +1,4 @@
-"""From failing cases of one operator and check to the smallest ones that fail in the same ways."""
+"""Reduction of the failing cases of one operator and check to the smallest ones that fail in the same ways."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -22,18 +22,18 @@ from convgate.results.verdicts import DEATHS, Result, primary_failure
 
 __all__ = ["Explored", "Found", "minimize_group", "plainest", "smallest"]
 
-# Symptoms for which the values of the data matter, and not only the shapes.
+# Symptoms that depend on the values of the data and not only on the shapes.
 ABOUT_VALUES = {"wrong value", "inaccurate", "NaN mismatch"}
 
-# How many other seeds are tried to see directly what a relation has found.
+# Number of other seeds tried to find a case on which an oracle shows what a relation has found.
 OTHER_SEEDS = 8
 
-# To make a case small so many may crash, which costs a process each, or hang, which costs the longest time of a call.
+# Most crashes and hangs while minimising a case: each costs a process, or the time limit of a call.
 MOST_DEATHS = {"crashed": 300, "timed_out": 20}
-# Until the smallest case has shown that it hangs, a call is taken to do so after this share of the usual time.
+# While minimising a case that hangs, a call counts as hanging after this share of the usual time.
 HURRY = 0.2
 
-# A group of failing cases is explored until so many in a row bring no failure that was not known.
+# A group of failing cases is explored until this many in a row give no new failure.
 NOTHING_NEW = 3
 
 
@@ -46,19 +46,19 @@ class Found:
     found, minimal : str
         Specs of the case as found and of the smallest one.
     result : Result
-        What the check says of the smallest one.
+        The result of the check on the smallest case.
     picture : Picture
-        Its data, and what is expected and what came.
+        The picture of the smallest case.
     when : When or None
-        When it fails, if that is known already.
+        The conditions under which it fails, if they are known already.
     root : str
-        Fingerprint of what the smallest one would shrink to were its symptom allowed to change on the way.
+        Fingerprint of the smallest case if minimising may change the symptom.
     carried : bool
-        Whether the smallest one passes in a fresh process, so that it is earlier calls that make it fail.
+        Whether the smallest case passes in a fresh process, so that earlier calls make it fail.
     after : str
-        Then the spec of a case after whose calls it fails, if one is known.
+        If so, the spec of a case after whose calls it fails, if one is known.
     tried : tuple of (str, bool)
-        Specs of the cases that were tried on the way, and whether they failed too.
+        Specs of the cases tried while minimising, and whether they failed too.
     """
 
     found: str
@@ -74,25 +74,25 @@ class Found:
 
 @dataclass(frozen=True)
 class Explored:
-    """What came of a group of failing cases: the failures found, and the specs of the cases that were minimised."""
+    """The result of exploring a group of failing cases: the failures found, and the specs of the minimised cases."""
 
     found: tuple[Found, ...]
     looked_at: tuple[str, ...]
 
 
 def plain_fills(operator: str) -> list[str]:
-    """Fills of plain data that an operator has, the plainest first; of sparse data little can be seen."""
+    """The plain fills of an operator, the plainest first, without sparse data, on which little can show."""
     return [
         fill.name for fill in FILLS.values() if fill.exact and fill.name != "sparse" and fill.name in fills_of(operator)
     ]
 
 
 def plainest(case: Case, subject: Any, failure: Result) -> tuple[Case, Result]:
-    """The same problem on plainer data, if it fails there in whatever way, and how; otherwise the case itself.
+    """The same problem on plainer data and its failure, if it fails there in any way; otherwise the case itself.
 
-    A wrong index turns up as a wrong value on integers, as NaN in the wrong place on special values, as an inaccuracy
-    on real data, and on data that do not show it directly as an identity that does not hold. It is one failure, and
-    shows itself best on integers, in the checks that compare with the oracles.
+    A wrong index appears as a wrong value on integers, as a misplaced NaN on special values, as an inaccuracy on real
+    data, or as a violated identity on data that do not show it directly. These are one failure, which is clearest on
+    integers, in the checks that compare with the oracles.
     """
     plain = [replace(case, fill=fill, points=()) for fill in plain_fills(case.problem.operator)]
     rowwise = [replace(each, layout="contiguous", laid_out="") for each in plain]
@@ -105,10 +105,10 @@ def plainest(case: Case, subject: Any, failure: Result) -> tuple[Case, Result]:
 
 
 def with_direct_failure(case: Case, subject: Any, failure: Result) -> tuple[Case, Result]:
-    """A case in which an oracle shows the failure, if in this one a relation alone does.
+    """A case on which an oracle shows the failure, if only a relation shows it on this one.
 
-    A relation calls the subject on other data, and on other problems too: without padding, with a single image or
-    group. Where the fault lies there, it is best shown there.
+    A relation calls the subject on other data and on other problems too: without padding, with a single image or
+    group. If the fault lies there, it is best shown there.
     """
     relations = relations_of(failure.check)
     if relations is not None and not relations.any_step:
@@ -126,10 +126,10 @@ def with_direct_failure(case: Case, subject: Any, failure: Result) -> tuple[Case
 def minimize_group(
     subject_name: str, group: Sequence[tuple[str, Result]], known: frozenset[str] = frozenset()
 ) -> Explored:
-    """Minimise failing cases of one operator and check until nothing new turns up.
+    """Minimise failing cases of one operator and check until no new failures appear.
 
-    One fault can show itself as a wrong shape here and as a wrong value there. So minima are told apart by what they
-    would shrink to were their symptom allowed to change on the way, and of those that are one the simplest is told.
+    One fault can cause a wrong shape in one case and a wrong value in another. So minimal cases are grouped by their
+    root, the smallest case if minimising may change the symptom, and the simplest case of each group is reported.
 
     Parameters
     ----------
@@ -138,13 +138,13 @@ def minimize_group(
     group : sequence of (str, Result)
         Spec and primary failure of each case.
     known : set of str
-        Roots of failures that are known already, and not found again.
+        Roots of known failures, which are not reported again.
     """
     subject = load_subject(subject_name)
     failing = [(parse_spec(spec), result) for spec, result in group]
     by_simplicity = sorted(failing, key=lambda pair: complexity(pair[0]))
     hangs = failing[0][1].verdict == "timed_out"
-    # of each symptom the simplest case, so that none is overlooked, then all others
+    # the simplest case of each symptom, so that none is missed, then all others
     first = list({result.symptom: (case, result) for case, result in reversed(by_simplicity)}.values())
     others = [pair for pair in failing if pair not in first]
     found: dict[str, list[Found]] = {}
@@ -178,18 +178,18 @@ def minimize_group(
 def smallest(
     case: Case, failure: Result, subject: Any, *, any_symptom: bool = False, tried: dict[Case, bool] | None = None
 ) -> tuple[Case, Result]:
-    """The minimal case that fails like this one, and how it fails.
+    """The minimal case that fails like this one, and its failure.
 
     Parameters
     ----------
     case, failure : Case, Result
-        Where to start.
+        The failing case and its failure.
     subject : Any
         The code under test.
     any_symptom : bool
-        Whether another symptom of the same check will do.
+        Whether the symptom may change within the same check.
     tried : dict or None
-        Takes up the cases tried and whether they fail.
+        If given, it is filled with the cases tried and whether they fail.
     """
     deaths = Counter[str]()
     upto = list(CHECKS)[: list(CHECKS).index(failure.check) + 1]
@@ -205,7 +205,7 @@ def smallest(
         fails = (
             primary is not None
             and primary.check == failure.check
-            # an invalid problem is to stay invalid by the same rule
+            # an invalid problem must keep breaking the same rule
             and rule_of(candidate) == rule_of(case)
             and (any_symptom or primary.symptom == failure.symptom)
         )

@@ -1,7 +1,6 @@
-"""Whether repeated calls on the same data differ: what a subject leaves to chance, or to threads that race.
+"""Whether repeated calls on the same data differ, for example because of random numbers or race conditions.
 
-What it keeps from calls on other data is another matter (`convgate.run.state_leaks`), so here it is called on nothing
-else.
+State from calls on other data is examined elsewhere (`convgate.run.state_leaks`), so all calls here use the same data.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,38 +19,38 @@ from convgate.results.verdicts import Result
 
 __all__ = ["CALLS", "MORE_CALLS", "REPEATABLE", "differing_calls", "repeatable", "repeated_calls"]
 
-# What differs in one call of 20 is missed by 100 calls in 0.6 % of the cases (0.95**100).
+# 100 calls miss a difference that occurs in one call of 20 with a probability of 0.6 % (0.95**100).
 CALLS = 100
-# Where a failure does not come back it may be rarer: one call in 300 is missed by 1,000 in 4 %.
+# For a failure that does not recur: 1,000 calls miss a difference in one call of 300 with a probability of 4 %.
 MORE_CALLS = 1_000
 SECONDS = 2.0
-# What must hold, after the name of a function.
+# The relation, after the name of a function.
 REPEATABLE = "gives the same result whenever it is called"
 
 
 def differing_calls(
     function: Callable[..., Any], calls: int, seconds: float, **arrays: NDArray[Any]
 ) -> tuple[str, str]:
-    """Call a function on the same data again and again, until a result differs from the one before.
+    """Call a function on the same data repeatedly, until a result differs from the one before.
 
-    The first result is left out, as what was kept from calls on other data may have made it. It stands on its own, as
-    its source is copied into scripts that reproduce a failure.
+    The first result is ignored, because state from calls on other data may affect it. This function is self-contained,
+    because its source is copied into scripts that reproduce a failure.
 
     Parameters
     ----------
     function : callable
         Takes the arrays.
     calls : int
-        How many at the most.
+        Most calls to make.
     seconds : float
-        After which no more calls are made.
+        Time after which no more calls are made.
     **arrays : ndarray
-        By name; what the function writes into them is undone.
+        Arguments by name; changes that the function makes to them are undone.
 
     Returns
     -------
     (str, str)
-        What is and what must be: the symptom and its details, or twice that nothing is wrong.
+        The actual and the expected outcome: the symptom with its details, or "nothing wrong".
     """
     import time  # noqa: PLC0415 - scripts that hold this function import nothing for it
 
@@ -86,7 +85,7 @@ def differing_calls(
 
 
 def repeatable(case: Case, calls: int) -> Iterator[Relation]:
-    """For each function of a case's operator, that it gives the same result whenever it is called on the same data."""
+    """For each function of a case's operator the relation that repeated calls on the same data give the same result."""
     for make in (case.operator.forward, case.operator.backward):
         if make is not None:
             call = make(case.problem)
@@ -104,25 +103,25 @@ def repeatable(case: Case, calls: int) -> Iterator[Relation]:
 def repeated_calls(case: Case, subject: Any, relation: str, calls: int = CALLS) -> Result | None:
     """Judge whether a function gives the same result whenever it is called on the data of a case.
 
-    On the lattice, as there all sums are exact: elsewhere the last bits may depend on where arrays lie in memory. And
-    on the plain one, as what a function keeps from earlier calls may be too large for tiny data to show beside it.
+    The data are on the lattice, where all sums are exact; elsewhere the last bits may depend on memory addresses. They
+    are not scaled, because state from earlier calls may be so large that tiny data have no effect.
 
     Parameters
     ----------
     case : Case
-        A valid one.
+        A valid case.
     subject : Any
         The code under test.
     relation : str
         Name of the function, and `REPEATABLE`.
     calls : int
-        How many, at the most.
+        Most calls to make.
 
     Returns
     -------
     Result or None
-        Of the check of purity; None if the relation is none of these, if the data cannot be on the lattice, or if all
-        results must be zero, so that there is nothing to see.
+        A result of the check purity; None if the relation is another one, if the data cannot be on the lattice, or if
+        all results must be zero, so that nothing can show.
     """
     found = next((each for each in repeatable(case, calls) if each.name == relation), None)
     trial = Trial(case, subject)

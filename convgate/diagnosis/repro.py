@@ -1,6 +1,6 @@
-"""A script that repeats one failure with nothing but NumPy and the subject.
+"""Scripts that reproduce one failure with only NumPy and the subject.
 
-Helper functions are copied into the script from their own source, so that they are tested where they stand.
+Helper functions are copied into the script from their source, so the tested code is the code that runs.
 """
 
 import inspect
@@ -86,7 +86,7 @@ if __name__ == "__main__":
 
 
 def require(actual: Any, expected: NDArray[Any], dtype: str, tolerance: Any) -> None:
-    """Assert that an array has the shape, the dtype and, nearly, the values that it must have."""
+    """Assert that an array has the expected shape and dtype, and the expected values within the tolerance."""
     assert type(actual) is np.ndarray, f"must be numpy.ndarray itself, got {type(actual).__name__}"  # noqa: S101 - for pytest
     assert actual.shape == expected.shape, f"must have the shape {expected.shape}, got {actual.shape}"  # noqa: S101
     assert actual.dtype == dtype, f"must be of dtype {dtype}, got {actual.dtype}"  # noqa: S101
@@ -153,13 +153,13 @@ def repro_source(
     case : Case
         The minimal case.
     result : Result
-        What its check says.
+        The result of its check.
     headline, spec : str
-        For the comment on top.
+        Text of the comment at the top.
     seconds : float
-        After which a subject that hangs is given up.
+        Time limit for a subject that hangs.
     earlier : Case or None
-        A case whose calls must come first, if one must.
+        A case whose calls must come first, if there is one.
 
     Returns
     -------
@@ -194,7 +194,7 @@ def repro_source(
 
 
 def earlier_source(case: Case) -> str:
-    """A function that makes the calls of a case on its own arrays."""
+    """Source of a function that makes the calls of another case on its own arrays."""
     arrays = [*array_lines(case), *(layout_lines(case) if case.layout != "contiguous" else [])]
     makes = (case.operator.forward, case.operator.backward)
     calls = [f"        lambda: {source_of(make(case.problem))}," for make in makes if make is not None]
@@ -202,14 +202,14 @@ def earlier_source(case: Case) -> str:
 
 
 def layout_lines(case: Case) -> Iterator[str]:
-    """Assignments that lay the case's arrays out as it says."""
+    """Assignments that give the arrays the memory layout of the case."""
     function = LAYOUTS[case.layout].__name__
     names = [case.laid_out] if case.laid_out else list(Trial(case, None).values)
     yield from (f"{name} = {function}({name})" for name in names)
 
 
 def body_of(case: Case, result: Result, *, dead: bool) -> tuple[list[str], list[Callable[..., Any]]]:
-    """Lines of the test, and the functions that they need."""
+    """Lines of the test, and the helper functions that they need."""
     trial = Trial(case, None)
     forward = trial.operator.forward(case.problem)
     if result.check == "invalid_arguments" and not dead:
@@ -231,7 +231,7 @@ def body_of(case: Case, result: Result, *, dead: bool) -> tuple[list[str], list[
 
 
 def value_body(trial: Trial, result: Result) -> tuple[list[str], list[Callable[..., Any]]]:
-    """Lines that assert the values of one output, and the function that they need."""
+    """Lines that assert the values of one output, and the helper functions that they need."""
     call = trial.call_producing(result.output or OUTPUTS["forward"])
     if call is None:
         raise ValueError(f"{trial.operator.name} has no output {result.output!r}")
@@ -281,7 +281,7 @@ def bounds_of(bound: Bound, expected: Certified | Array) -> Array:
 
 
 def relation_body(case: Case, result: Result, asked: relations.Relations) -> tuple[list[str], list[Callable[..., Any]]]:
-    """Lines that assert one relation, or all of its check if it is not known which."""
+    """Lines that assert one relation, or all relations of its check if the relation is unknown."""
     lines: list[str] = [f"plain = Plain(subject, {SEVERAL})"]
     helpers: list[Callable[..., Any]] = [NotPlainError, Plain, relations.agree]
     listed = {relation.name: relation for make in (asked.each, asked.together) for relation in make(case)}
@@ -327,13 +327,13 @@ def nested(values: Any) -> str:
 
 
 def number(value: float) -> str:
-    """Source of a number; integers without a point."""
+    """Source of a number; integers without a decimal point."""
     if not np.isfinite(value):
         return f"float('{value}')"
     return str(int(value)) if value == int(value) and abs(value) < 2**53 and str(value) != "-0.0" else repr(value)
 
 
 def unique_sources(functions: Iterable[Callable[..., Any]]) -> list[str]:
-    """Sources of functions, each once, without remarks to our linter."""
+    """Sources of functions, each once, without lint comments."""
     sources = (inspect.getsource(function) + "\n" for function in dict.fromkeys(functions))
     return [re.sub(r"  # noqa:.*", "", source) for source in sources]

@@ -1,4 +1,4 @@
-"""Failures: saved, loaded, listed."""
+"""Saving, loading and listing failures."""
 
 import hashlib
 from contextlib import suppress
@@ -38,7 +38,7 @@ class FailureFileError(Exception):
 
 
 def fingerprint(subject_name: str, case: Case, result: Result) -> str:
-    """Eight hexadecimal digits for what failed and on which problem, whatever the data."""
+    """Eight hexadecimal digits that identify a failure by subject, check, symptom and problem, without the data."""
     problem = format_spec(replace(case, fill="lattice", points=(), seed=0))
     text = f"{subject_name} {result.check} {result.symptom} {problem}"
     return hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -56,7 +56,7 @@ def make_failure(
     carried: bool = False,
     after: str = "",
 ) -> Failure:
-    """A failure of today."""
+    """Make a failure with the current time."""
     return Failure(
         fingerprint=fingerprint(subject_name, case, result),
         subject=subject_name,
@@ -79,14 +79,14 @@ def make_failure(
 
 
 def save_failure(reports: Path, failure: Failure, repro: str) -> Path:
-    """Write a failure's folder, whole or not at all.
+    """Write the folder of a failure atomically.
 
     Parameters
     ----------
     reports : Path
         The reports folder.
     failure : Failure
-        What goes into failure.json and, in words, into README.md.
+        The failure, which is written as failure.json and README.md.
     repro : str
         Source of repro.py.
 
@@ -102,7 +102,7 @@ def save_failure(reports: Path, failure: Failure, repro: str) -> Path:
 
 
 def readme(failure: Failure) -> str:
-    """What broke, in one screen."""
+    """The text of README.md: the failure on one screen."""
     said = told_when(failure)
     when = f"It {said}.\n\n" if said else ""
     return f"""# {failure.operator}: {failure.symptom} in {failure.check}
@@ -131,7 +131,7 @@ def load_failure(folder: Path) -> Failure:
     Raises
     ------
     FailureFileError
-        If the file is not there, is not of a known version, or does not have the form.
+        If the file is missing, has an unknown version, or is invalid.
     """
     path = folder / FILE
     try:
@@ -152,7 +152,7 @@ def load_failure(folder: Path) -> Failure:
 
 
 def list_failures(reports: Path) -> list[tuple[Path, Failure]]:
-    """All saved failures that can be read, newest first, each with its folder."""
+    """All readable saved failures with their folders, newest first."""
     found = []
     for folder in failure_folders(reports):
         with suppress(FailureFileError):
@@ -161,7 +161,7 @@ def list_failures(reports: Path) -> list[tuple[Path, Failure]]:
 
 
 def unreadable_failures(reports: Path) -> list[str]:
-    """Why the saved failures that cannot be read cannot."""
+    """The error messages of the saved failures that cannot be read."""
     found = []
     for folder in failure_folders(reports):
         try:

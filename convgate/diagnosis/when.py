@@ -1,8 +1,8 @@
-"""When a case fails: what the failing cases around it have in common and the passing ones have not.
+"""The conditions under which a case fails: those that the failing cases around it meet and the passing ones do not.
 
-The cases around it are made from it and from those that turn out to fail, by changing one to three things at a time, so
-that about half of them fail; and some are drawn at random, so that the conditions hold far away too. Where several
-descriptions fit, cases are judged on which they differ.
+The cases around it are made from it and from others that fail, by one to three changes, so that about half of them
+fail. Others are random, so that the conditions hold for distant cases too. If several descriptions fit, cases are
+judged on which they differ.
 """
 
 import re
@@ -34,29 +34,28 @@ from convgate.sources.fuzz import draw_cases, draw_invalid
 
 __all__ = ["Probe", "around", "describe_when", "explained", "fails_when", "probe", "rule_of", "rules_met"]
 
-# Cases tried beside those around a failure: drawn anywhere, and invalid ones.
+# Number of cases tried in addition to those around a failure: random valid ones, and random invalid ones.
 DRAWN = 150
 INVALID = 150
-# Where others describe it nearly as well, so many cases more are looked at for such as tell them apart: for each other
-# description a few, for all of them no more than that, and so often.
+# If rival descriptions are nearly as good: candidates among which to look for cases that distinguish them, cases for
+# each rival, cases in all, and rounds.
 DOUBTED, TELLING, MOST_IN_DOUBT, ROUNDS = 1500, 3, 60, 3
-# The data of so many cases that pass although they meet the description are tried on so many that fail, the smallest
-# ones.
+# Number of passing cases that meet the description whose data are tried on failing cases, and number of the latter.
 MOST_AT_ODDS, CLOSER = 4, 8
-# Data can hide a fault: a case passes only if it passes with so many seeds. On the lattice what is bilinear in the data
-# hides next to nothing (Schwartz and Zippel); a maximum can, and so can other data.
+# Data can hide a fault, so a case passes only if it passes with this many seeds. On the lattice, functions that are
+# bilinear in the data hide almost nothing (Schwartz and Zippel); a maximum and other data can.
 SEEDS, LATTICE_SEEDS = 5, 2
-# To end in another way is another failure than to be wrong.
+# Symptoms of calls without a result. They are other failures than wrong results.
 ENDINGS = frozenset({"raised", "crashed", "timed out"})
-# Products and entries of arrays in a case, at the most: enough for 32 channels in and 32 out with a 5x5 kernel at 8
-# places, or for 16 and 16 with a 13x13 kernel at 4. A larger case tells nothing more, and takes long.
+# Most products and array entries of a case: enough for 32 input and 32 output channels with a 5x5 kernel at 8 output
+# positions, or for 16 and 16 with a 13x13 kernel at 4. Larger cases take long and show no more.
 MOST_WORK = 200_000
-# So much, or so many times what the case to be explained takes, is small; of what is larger some is tried, but in all
-# no more than that: it takes about as long as all that is small.
+# Work up to the first number, or up to this many times that of the explained case, is small. The total work of larger
+# cases is limited to the last number, which takes about as long as all small cases.
 SMALL_WORK, TIMES_ORIGIN, ALL_LARGE = 10_000, 8, 4_000_000
 
 BOTH_AXES = " on both axes"
-# What differs from one problem that breaks a rule to the next.
+# The parts of a broken rule that differ between problems.
 NUMBERS = re.compile(r" \([^)]*\)|, got .*")
 
 
@@ -67,12 +66,12 @@ class Probe:
     Parameters
     ----------
     cases : tuple of Case
-        With the data that it failed with, or all the data that it passed with.
+        The case with the data with which it failed, or with all data with which it passed.
     fails : bool
         Whether it failed.
     odd : bool
-        Whether it was tried because it is like one at odds with a description: then it is not counted, as such cases
-        are more often at odds with it than others.
+        Whether it was chosen because it resembles an exception to a description. It is then not counted, because such
+        cases are exceptions more often than others.
     """
 
     cases: tuple[Case, ...]
@@ -86,16 +85,16 @@ def fails_when(case: Case, found: Case, subject: Any, failure: Result) -> When |
     Parameters
     ----------
     case, found : Case
-        The minimal case, and the one that it comes from.
+        The minimal case, and the case as found.
     subject : Any
         The code under test.
     failure : Result
-        How it fails there.
+        The failure of the minimal case.
 
     Returns
     -------
     When or None
-        None if it does not fail so with any data that have a name.
+        None if it does not fail in this way with any named fill.
     """
     if broken_rule(case) is not None:
         return rule_broken(case, subject, failure)
@@ -106,8 +105,7 @@ def fails_when(case: Case, found: Case, subject: Any, failure: Result) -> When |
     stream = np.random.PCG64(np.random.SeedSequence(list(format_spec(case).encode())))
     probes = list(list_probes(first, subject, failure, stream))
     probes += closer(probes, subject, failure)
-    # Cases are chosen on which descriptions differ, so they are also those in which it hides: they make none longer by
-    # more than one condition.
+    # Cases on which descriptions differ are also more likely to hide the failure, so they may add only one condition.
     most = len(describe_when(probes).conditions) + 1
     for _ in range(ROUNDS):
         told = list(probed(cases_in_doubt(probes, most, stream), subject, failure, of_empty=case.problem.batch == 0))
@@ -118,14 +116,14 @@ def fails_when(case: Case, found: Case, subject: Any, failure: Result) -> When |
 
 
 def explained(when: When, case: Case, found: Case, others: Sequence[Case]) -> list[bool]:
-    """Which other failing cases a failure explains: those that meet its conditions, where it has any that say when.
+    """Which other failing cases a failure explains: those that meet its conditions, if it has any.
 
     Parameters
     ----------
     when : When
-        When it fails.
+        The conditions of the failure.
     case, found : Case
-        Its minimal case, and the one that it comes from.
+        Its minimal case, and the case as found.
     others : sequence of Case
         Cases of the same operator that fail in the same check.
     """
@@ -144,9 +142,9 @@ def explained(when: When, case: Case, found: Case, others: Sequence[Case]) -> li
 
 
 def describe_when(probes: Sequence[Probe], most: int = MOST_CONDITIONS, /, **words: str) -> When:
-    """The conditions, so many at most, that tell failing cases from passing ones; the first one is to be explained.
+    """The conditions, at most `most`, that separate failing from passing cases; the first case must meet them.
 
-    `words` are those for failing and passing, if they are others.
+    `words` are other verbs for failing and passing.
     """
     failing = np.array([probe.fails for probe in probes])
     found = shortest([probe.cases for probe in probes], failing, most)
@@ -155,7 +153,7 @@ def describe_when(probes: Sequence[Probe], most: int = MOST_CONDITIONS, /, **wor
 
 
 def counted(conditions: tuple[str, ...], met: Bools, failing: Bools, **words: str) -> When:
-    """The conditions with how many cases meet them and how many of these fail."""
+    """The conditions with the number of cases that meet them, of failing ones among these, and so on."""
     return When(
         conditions=conditions,
         having=int(met.sum()),
@@ -167,7 +165,7 @@ def counted(conditions: tuple[str, ...], met: Bools, failing: Bools, **words: st
 
 
 def list_probes(first: Probe, subject: Any, failure: Result, stream: Stream) -> Iterator[Probe]:
-    """Cases around one that fails; those that show nothing are left out."""
+    """Cases around a failing one, without those that show nothing."""
     origin = first.cases[0]
     seen = {origin}
     known = [origin]
@@ -192,26 +190,25 @@ def list_probes(first: Probe, subject: Any, failure: Result, stream: Stream) -> 
 
 
 def work_of(case: Case) -> int:
-    """Products of a forward pass, and entries of the arrays."""
+    """Number of products of a forward pass, plus the number of array entries."""
     return case.operator.work(case.problem) + sum(map(prod, case.operator.shapes(case.problem).values()))
 
 
 def small_work(origin: Case) -> int:
-    """What is small beside a case to be explained."""
+    """The work up to which a case counts as small, compared with the explained case."""
     return min(MOST_WORK, max(SMALL_WORK, TIMES_ORIGIN * work_of(origin)))
 
 
 def comparable(candidates: Iterable[Case], origin: Case) -> Iterator[Case]:
-    """Those that can be described by their classes beside a case that fails, and are not too large."""
+    """The candidates that have classes, like the failing case, and are not too large."""
     small = small_work(origin)
     for each in candidates:
-        # always of the same array, so that the class of the layout says all
+        # always lay out the same array, so that the class of the layout is sufficient
         candidate = replace(each, laid_out=origin.laid_out if each.layout != "contiguous" else "")
-        # what is invalid has none, and no work either
+        # invalid cases have no classes, and no work either
         if vector_of(candidate) is None:
             continue
-        # beside huge data an error of another size is not seen, and of many numbers only those on the lattice are quick
-        # to add up exactly
+        # huge data would hide errors of other sizes, and only sums of lattice data are quick to compute exactly
         if candidate.fill == "huge" != origin.fill or work_of(candidate) > small:
             candidate = replace(candidate, fill="lattice")
         if case_rule(candidate) is None and work_of(candidate) <= MOST_WORK:
@@ -219,9 +216,9 @@ def comparable(candidates: Iterable[Case], origin: Case) -> Iterator[Case]:
 
 
 def closer(probes: Sequence[Probe], subject: Any, failure: Result) -> Iterator[Probe]:
-    """Cases that tell whether it is the data by which some pass although they meet the best description.
+    """Cases that show whether passing cases that meet the best description pass because of their data.
 
-    What sets such a case apart may be its layout, its fill or its dtype: these are tried on cases that fail.
+    The difference may be the layout, the fill or the dtype, so these are tried on failing cases.
     """
     origin = probes[0].cases[0]
     found = shortest([each.cases for each in probes], np.array([each.fails for each in probes]))
@@ -240,7 +237,7 @@ def closer(probes: Sequence[Probe], subject: Any, failure: Result) -> Iterator[P
 
 
 def probed(cases: Iterable[Case], subject: Any, failure: Result, *, of_empty: bool) -> Iterator[Probe]:
-    """Those of some cases that the subject wants and that show something."""
+    """Try cases, without those that the subject does not support or that show nothing."""
     for case in cases:
         found = probe(case, subject, failure, of_empty=of_empty) if wants(subject, case.problem, case.dtype) else None
         if found is not None:
@@ -248,7 +245,7 @@ def probed(cases: Iterable[Case], subject: Any, failure: Result, *, of_empty: bo
 
 
 def cases_in_doubt(probes: Sequence[Probe], most: int, stream: Stream) -> list[Case]:
-    """Cases on which the best description, of so many conditions at most, is at odds with others nearly as good."""
+    """Cases on which the best description, with at most `most` conditions, differs from others nearly as good."""
     cases = [each.cases for each in probes]
     best, *rivals = ranked(cases, np.array([each.fails for each in probes]), most)
     origin, tried = cases[0][0], {each[0] for each in cases}
@@ -259,7 +256,7 @@ def cases_in_doubt(probes: Sequence[Probe], most: int, stream: Stream) -> list[C
     near = dict.fromkeys(
         comparable(chain(*map(varied, known[:1] + known[-2:]), around(known, stream, DOUBTED)), origin)
     )
-    # what is small comes first, and so is taken where it tells as much
+    # small cases first, so that they are preferred
     small = small_work(origin)
     pool = sorted((each for each in near if each not in tried), key=lambda each: work_of(each) > small)
     says, *others = met_by([best.conditions, *same, *(each.conditions for each in rivals)], [origin, *pool])
@@ -272,7 +269,7 @@ def cases_in_doubt(probes: Sequence[Probe], most: int, stream: Stream) -> list[C
 
 
 def origins(case: Case, found: Case) -> Iterator[Case]:
-    """The minimal case; with data that have a name in place of a few points; and the case that was found."""
+    """The minimal case, the same problem with each named fill instead of points, and the case as found."""
     if case.fill != POINTS:
         yield case
     for fill in fills_of(case.problem.operator):
@@ -283,10 +280,10 @@ def origins(case: Case, found: Case) -> Iterator[Case]:
 
 
 def probe(case: Case, subject: Any, failure: Result, *, of_empty: bool = False) -> Probe | None:
-    """See whether a case fails in the same check, with whatever data; None if that check shows nothing of it.
+    """Try whether a case fails in the same check with any of several seeds; None if that check shows nothing.
 
-    To raise is another failure than to be wrong; a wrong shape here and a wrong value there can well be the same. Where
-    a failure without images is to be told (`of_empty`), those without images that do not fail do pass.
+    An exception is another failure than a wrong result, but a wrong shape and a wrong value can be the same failure.
+    For failures with an empty batch (`of_empty`), cases with an empty batch that do not fail count as passing.
     """
     passing = []
     shown = {"passed", "vacuous"} if of_empty and case.problem.batch == 0 else {"passed"}
@@ -305,12 +302,12 @@ def probe(case: Case, subject: Any, failure: Result, *, of_empty: bool = False) 
 
 
 def ending(result: Result) -> str:
-    """How a call ended that brought no result; empty if it brought one."""
+    """The symptom of a call without a result; empty if it returned one."""
     return result.symptom if result.symptom in ENDINGS else ""
 
 
 def judge_again(case: Case, subject: Any, failure: Result) -> Iterable[Result]:
-    """What the check that failed says of another case; what an oracle says of an output, also of special values."""
+    """Results of the failed check on another case; for an output those of the oracles, also with special values."""
     if failure.relation.endswith(REPEATABLE):
         again = repeated_calls(case, subject, failure.relation)
         return [] if again is None else [again]
@@ -327,12 +324,12 @@ def rule_of(case: Case) -> str:
 
 
 def by_rule(case: Case) -> str:
-    """The condition that an invalid case breaks the rule that it does."""
+    """The condition, in words, that a case breaks the same rule as the given one."""
     return f"the problem breaks the rule: {rule_of(case)}"
 
 
 def broken_on_both_axes(case: Case) -> bool:
-    """Whether an invalid problem breaks its rule with either axis alone, the other one being plain."""
+    """Whether each axis of an invalid problem by itself breaks the rule, with the simplest options on the other one."""
     axes = case.problem.axes
     plain = replace(case.problem, axes=(LEAST,) * len(axes))
     alone = (replace_axis(plain, side, axis) for side, axis in enumerate(axes))
@@ -341,19 +338,19 @@ def broken_on_both_axes(case: Case) -> bool:
 
 
 def rules_met(case: Case) -> tuple[str, ...]:
-    """The conditions that an invalid case meets: that it breaks its rule, and that it does so on both axes."""
+    """The conditions that an invalid case meets: it breaks its rule, and possibly does so on both axes."""
     return (by_rule(case), by_rule(case) + BOTH_AXES)[: 1 + broken_on_both_axes(case)]
 
 
 def rule_broken(case: Case, subject: Any, failure: Result) -> When:
-    """An invalid problem fails by the rule that it breaks, so the others tried are invalid problems too."""
+    """The conditions for an invalid case: it fails by the rule that it breaks, so the other cases are invalid too."""
     drawn = [
         each for each in draw_invalid(case.problem.operator, 0, INVALID) if wants(subject, each.problem, each.dtype)
     ]
     probes = [found for each in [case, *drawn] if (found := probe(each, subject, failure)) is not None]
     rules = [rules_met(each.cases[0]) for each in probes]
     failing = np.array([each.fails for each in probes])
-    # what names no rule costs nothing to say, and on both axes a bit more than the rule alone
+    # no condition costs nothing, and "on both axes" costs one bit more than the rule
     words = [(), *((text,) for text in rules_met(case))]
     met = np.array([[set(each) <= set(known) for known in rules] for each in words])
     bits = exceptions(met, failing) + np.array([0.0, log2(len(set(rules))), log2(len(set(rules))) + 1])[: len(words)]

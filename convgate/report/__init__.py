@@ -1,1 +1,1 @@
-"""Reporters: each reads a run's events or its record and shows them in one way."""
+"""Reporters: each shows a run's events or its record in one format."""

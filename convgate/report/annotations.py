@@ -1,6 +1,6 @@
 """Annotations: workflow commands that GitHub Actions reads from standard output and shows with the run.
 
-There is no SARIF beside them: it wants a place in a source file, and a subject is judged from outside.
+There is no SARIF output: it requires locations in source files, and a subject is judged from outside.
 """
 
 from convgate.report.words import fails_when, title_of
@@ -10,7 +10,7 @@ from convgate.results.summary import Summary
 
 __all__ = ["render"]
 
-# GitHub shows no more of one step.
+# GitHub shows no more annotations for one step.
 MOST = 10
 MOST_CHARACTERS = 2_000
 
@@ -42,5 +42,5 @@ def escaped(text: str) -> str:
 
 
 def escaped_property(text: str) -> str:
-    """The same where colons and commas end a value."""
+    """Text on one line, for a property: there colons and commas end a value."""
     return escaped(text).replace(":", "%3A").replace(",", "%2C")

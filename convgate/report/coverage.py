@@ -1,4 +1,4 @@
-"""Coverage on a terminal: how much of what is feasible is covered, what is missing, and what was lost and gained."""
+"""Coverage on a terminal: covered, missing, lost and gained combinations of shape classes."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -19,9 +19,9 @@ def show_coverage(record: RunRecord, gaps: Iterator[Gap], console: Console, *, m
     Parameters
     ----------
     record : RunRecord
-        Of one run or merged.
+        The record of one run, or a merged one.
     gaps : iterator of Gap
-        What is missing, of all operators.
+        The missing combinations of all operators.
     console : Console
         Where to show it.
     missing : int
@@ -45,12 +45,12 @@ def show_coverage(record: RunRecord, gaps: Iterator[Gap], console: Console, *, m
 
 
 def show_difference(difference: Difference, console: Console, *, missing: int) -> None:
-    """Show what was covered earlier and is not now, and the other way round, by operator and strength.
+    """Show the combinations lost and gained since an earlier run, by operator and strength.
 
     Parameters
     ----------
     difference : Difference
-        Between two runs.
+        The difference between two runs.
     console : Console
         Where to show it.
     missing : int
@@ -67,7 +67,7 @@ def show_difference(difference: Difference, console: Console, *, missing: int) -
 
 
 def show_gaps(words: str, total: int, gaps: Iterator[Gap], console: Console, *, most: int) -> None:
-    """Show how many gaps there are and the first of them, each with the spec that would cover it."""
+    """Show the number of gaps and the first ones, each with a spec that would cover it."""
     shown = list(islice(gaps, most)) if total else []
     console.print(Text(words + ("" if not shown else ":" if len(shown) == total else f"; the first {len(shown)}:")))
     for gap in shown:
@@ -75,13 +75,13 @@ def show_gaps(words: str, total: int, gaps: Iterator[Gap], console: Console, *, 
 
 
 def show_shortfalls(complaints: Iterable[str], console: Console) -> None:
-    """Show what is below the required coverage, a line each."""
+    """Show each shortfall from the required coverage on a line."""
     for complaint in complaints:
         console.print(Text(f"too little covered: {complaint}", "bold yellow"), soft_wrap=True)
 
 
 def headed(first: str, *others: str) -> Table:
-    """A plain table of numbers with the operators on the left."""
+    """A plain table of numbers with operators in the first column."""
     table = Table(title=None, box=None, pad_edge=False)
     table.add_column(first)
     for name in others:

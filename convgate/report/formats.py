@@ -1,7 +1,7 @@
-"""The formats that a run can be written in.
+"""The output formats of a run.
 
-Each is an option of gate and of report: ``--json FILE`` and so on. A further one is a file here and one line below, or
-an entry point of another package in the group ``convgate.formats``.
+Each is an option of gate and of report: ``--json FILE`` and so on. To add one, add a file here and a line below, or an
+entry point of another package in the group ``convgate.formats``.
 """
 
 from collections.abc import Callable
@@ -16,14 +16,14 @@ __all__ = ["FORMATS", "Format"]
 
 @dataclass(frozen=True)
 class Format:
-    """One format: its option, what it is, and the function from a run's summary to the text of a file."""
+    """A format: its option, a description for the help, and the function that renders a run's summary as text."""
 
     name: str
     what: str
     render: Callable[[Summary], str]
 
 
-# Names of the other options and arguments of these commands.
+# Names of the other options and arguments of gate and report.
 OPTIONS = (
     "case_seconds",
     "help",

@@ -1,4 +1,4 @@
-"""The run as one HTML page that needs nothing else: no network, and its script only for comfort."""
+"""The run as one self-contained HTML page, which also works without its script."""
 
 import base64
 import hashlib
@@ -22,27 +22,27 @@ from convgate.results.verdicts import FAILING, VERDICTS
 __all__ = ["render"]
 
 SLOWEST = 10
-# Cases on which the oracles disagree: more would make a page that nobody reads, and the record has them all.
+# Most cases with disagreeing oracles that the page lists. The record has all of them.
 OPEN_SHOWN = 1_000
 
-# Checks of a plugin that is not installed where the record is shown.
+# Checks of a plugin that is not installed here.
 OTHERS = "Other checks"
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How many results there are of each verdict that occurs."""
+    """Number of results by verdict."""
 
     by_verdict: Counter[str]
 
     @property
     def passed(self) -> int:
-        """How many passed."""
+        """Number of passed results."""
         return self.by_verdict["passed"]
 
     @property
     def others(self) -> list[tuple[str, int, bool]]:
-        """Of each other verdict its words, its number, and whether it is a failure."""
+        """The other verdicts: words, number of results, and whether the verdict is a failure."""
         return [
             (verdict.replace("_", " "), number, verdict in FAILING)
             for verdict in VERDICTS
@@ -105,28 +105,28 @@ def render(summary: Summary) -> str:
 
 
 def shown(value: object) -> object:
-    """What stands in an expression of a template, foreign text with what cannot be seen written out."""
+    """The value of a template expression, with invisible characters of text escaped."""
     return visible(value) if type(value) is str else value
 
 
 def part(name: str) -> str:
-    """A file that stands in the page as it is."""
+    """The text of a file that the page includes unchanged."""
     return (files("convgate.report") / "templates" / name).read_text(encoding="utf-8")
 
 
 def content_hash(text: str) -> str:
-    """What a content security policy calls an inline script or style: nothing but this one runs."""
+    """The source expression that allows this inline script or style in a content security policy."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def total(maps: Iterable[CoverageMap], t: int) -> tuple[int, int]:
-    """Covered and feasible combinations of `t` features of all operators."""
+    """Number of covered and of feasible combinations of `t` features, over all operators."""
     counts = [count for each in maps for count in each.counts if count.t == t]
     return sum(count.covered for count in counts), sum(count.feasible for count in counts)
 
 
 def coverage_in_words(maps: Sequence[CoverageMap]) -> str:
-    """One sentence on pairs and triples."""
+    """One sentence about the coverage of pairs and triples."""
     words = []
     for t, name in ((2, "feasible pairs of shape classes"), (3, "triples")):
         covered, feasible = total(maps, t)
@@ -135,26 +135,26 @@ def coverage_in_words(maps: Sequence[CoverageMap]) -> str:
 
 
 def reason_in_words(record: RunRecord) -> str:
-    """The reason as the beginning of a sentence, its numbers grouped; the name of an operator stays small."""
+    """The reason as the start of a sentence, with digits grouped; operator names keep their lower case."""
     text = re.sub(r"\b\d{4,}\b", lambda found: f"{int(found[0]):,}", record.reason)
     return text if text.startswith(tuple(record.operators)) else text[:1].upper() + text[1:]
 
 
 def judged_in_words(summary: Summary) -> str:
-    """What was held against what, as one sentence."""
+    """One sentence that names the operators, oracles and profile."""
     record = summary.record
     checks = {row.check for row in record.checks}
     against = [name[0].lower() + name[1:] for name, asked in summary.oracles.items() if checks & asked.keys()]
-    return f"{listed(record.operators)}, held against {listed(against)}, in profile {record.profile}."
+    return f"{listed(record.operators)}, compared with {listed(against)}, in profile {record.profile}."
 
 
 def listed(words: Sequence[str]) -> str:
-    """Words as a sentence lists them."""
+    """Words joined by commas and "and"."""
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words) or "nothing"
 
 
 def counts_of(summary: Summary) -> dict[tuple[str, str], Counts]:
-    """Verdicts by operator and check, by operator and oracle's name, and the same of all operators under ""."""
+    """Verdicts by operator and check; under "" those of all operators, by check and by the oracle's name."""
     oracle_of = {check: name for name, asked in summary.oracles.items() for check in asked}
     found: dict[tuple[str, str], Counts] = {}
     for row in summary.record.checks:
@@ -164,13 +164,13 @@ def counts_of(summary: Summary) -> dict[tuple[str, str], Counts]:
 
 
 def others_of(summary: Summary) -> dict[str, str]:
-    """Checks of the record that nothing is known of."""
+    """Checks of the record that are not installed here."""
     known = {check for asked in summary.oracles.values() for check in asked}
     return {row.check: "not installed here" for row in summary.record.checks if row.check not in known}
 
 
 def slowest(record: RunRecord) -> Iterator[tuple[JudgedCase, str, bool]]:
-    """The slowest cases of each operator, with it, and whether they are among the slowest of all."""
+    """The slowest cases of each operator, with the operator and whether they are among the slowest of all."""
     by_time = sorted(record.judged, key=lambda case: case.seconds, reverse=True)
     seen: Counter[str] = Counter()
     for rank, case in enumerate(by_time):

@@ -1,4 +1,4 @@
-"""The run record as JSON, and the JSON Schema that it keeps to."""
+"""The run record as JSON, and its JSON Schema."""
 
 from inspect import cleandoc
 from typing import Any
@@ -12,12 +12,12 @@ __all__ = ["render", "schema"]
 
 
 def render(summary: Summary) -> str:
-    """The whole record; `convgate.load_record` reads it."""
+    """Render the whole record; `convgate.load_record` reads it."""
     return msgspec.json.format(msgspec.json.encode(summary.record), indent=2).decode() + "\n"
 
 
 def schema() -> str:
-    """The JSON Schema (draft 2020-12) of a run record: what stands in ``docs/run-record.schema.json``."""
+    """The JSON Schema (draft 2020-12) of a run record, as in ``docs/run-record.schema.json``."""
     (of_record,), definitions = msgspec.json.schema_components([RunRecord], ref_template="#/$defs/{name}")
     for definition in definitions.values():
         definition["description"] = cleandoc(definition["description"])

@@ -1,7 +1,7 @@
 """JUnit XML: a test suite for each operator, a test case for each of its checks.
 
-A test case has one result, as some readers take no more: all failures of the check together. The record has the time
-of a case, not of a check, so the time stands at the suites.
+A test case has one result, with all failures of the check, because some readers accept no more. The record has the time
+of each case and not of each check, so only the suites have times.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ DEATHS = ("crashed", "timed_out")
 
 
 def render(summary: Summary) -> str:
-    """A run as test results, for whatever reads JUnit XML."""
+    """Render a run as JUnit XML."""
     record = summary.record
     operators = dict.fromkeys([*record.operators, *(failure.operator for failure in record.failures)])
     suites = [suite_of(record, operator) for operator in operators]
@@ -43,7 +43,7 @@ def render(summary: Summary) -> str:
 
 
 def suite_of(record: RunRecord, operator: str) -> ET.Element:
-    """The checks of one operator."""
+    """The test suite of one operator, with a test case for each check."""
     suite = new_suite(record, operator)
     seconds = sum(each.seconds for each in record.judged if operator_of(each.spec) == operator)
     suite.set("time", f"{seconds:.3f}")
@@ -62,7 +62,7 @@ def suite_of(record: RunRecord, operator: str) -> ET.Element:
 
 
 def open_cases(record: RunRecord, operator: str) -> str:
-    """The cases of an operator, or of all, on which the oracles disagree, a line each."""
+    """The cases on which the oracles disagree, one a line, for one operator or, with "", for all."""
     return "\n".join(
         f"left open, as the oracles disagree: {each.spec}: {each.check}, {each.message}"
         for each in record.oracles_disagree
@@ -71,14 +71,14 @@ def open_cases(record: RunRecord, operator: str) -> str:
 
 
 def suite_of_run(record: RunRecord) -> ET.Element:
-    """That too little was verified, which no check tells."""
+    """A suite that reports that too little was verified, which is not the result of any check."""
     suite = new_suite(record, "run")
     add(new_case(suite, record, "verified enough"), "error", record.reason, record.verdict, open_cases(record, ""))
     return suite
 
 
 def new_suite(record: RunRecord, name: str) -> ET.Element:
-    """A suite without test cases."""
+    """A test suite with properties and no test cases."""
     timestamp = datetime.fromisoformat(record.started_at).replace(tzinfo=None).isoformat()
     suite = ET.Element("testsuite", name=visible(name), timestamp=timestamp)
     properties = ET.SubElement(suite, "properties")
@@ -90,7 +90,7 @@ def new_suite(record: RunRecord, name: str) -> ET.Element:
 
 
 def caveats(row: Caveats) -> dict[str, float]:
-    """What the verdict on an operator leaves out, leaves open or takes the subject's word for, if it does."""
+    """The caveats of the verdict on an operator, as properties; only those that are not zero."""
     numbers = {
         "cases_refused": row.refused,
         "cases_left_open": row.left_open,
@@ -103,13 +103,13 @@ def caveats(row: Caveats) -> dict[str, float]:
 
 
 def new_case(suite: ET.Element, record: RunRecord, check: str) -> ET.Element:
-    """A test case without a result, which is one that passed."""
+    """A test case without a result element, which means that it passed."""
     classname = f"convgate.{visible(record.subject)}.{suite.get('name')}"
     return ET.SubElement(suite, "testcase", classname=classname, name=visible(check))
 
 
 def add_result(case: ET.Element, counts: dict[str, int], failures: Sequence[SavedFailure]) -> None:
-    """What the check came to, unless it passed."""
+    """Add the result of the check to its test case, unless it passed."""
     told = ", ".join(f"{number} {in_words(verdict)}" for verdict, number in counts.items() if number)
     if failures:
         died = any(in_words(verdict) == failure.symptom for verdict in DEATHS for failure in failures)
@@ -125,7 +125,7 @@ def add_result(case: ET.Element, counts: dict[str, int], failures: Sequence[Save
 
 
 def add(case: ET.Element, kind: str, message: str, symptom: str, text: str = "") -> None:
-    """Give a test case its result."""
+    """Add a result element to a test case."""
     found = ET.SubElement(case, kind, message=visible(message), type=visible(symptom))
     found.text = visible(text) or None
 

@@ -1,6 +1,6 @@
-"""A summary in GitHub's Markdown, a screen long: for GITHUB_STEP_SUMMARY, a pull request or a wiki.
+"""A one-screen summary in GitHub Markdown, for GITHUB_STEP_SUMMARY, a pull request or a wiki.
 
-Foreign text stands in code, where nothing in it is markup, a link or a mention.
+Foreign text is shown as code, so nothing in it becomes markup, a link or a mention.
 """
 
 import re
@@ -24,15 +24,15 @@ from convgate.results.summary import Summary
 
 __all__ = ["escaped", "render", "row"]
 
-# A step may write a mebibyte; this stays far below it.
+# A step may write up to 1 MiB; this stays far below.
 MOST_FAILURES = 10
 MOST_CHARACTERS = 2_000
-# Cases on which the oracles disagree: how many are listed, and how much is said about each.
+# Most cases with disagreeing oracles that are listed, and most characters for each.
 OPEN_SHOWN, MOST_OF_OPEN = 500, 300
 
 
 def render(summary: Summary) -> str:
-    """Verdict, counts and coverage, failures."""
+    """Render the verdict, the failures, and the counts and coverage."""
     record = summary.record
     return "\n\n".join(parts(record)) + "\n"
 
@@ -54,7 +54,7 @@ def parts(record: RunRecord) -> Iterator[str]:
         yield open_cases(record)
     if record.operators:
         yield table_of(record)
-        yield "Cases by what they came to, and how many of the feasible combinations of shape classes they cover."
+        yield "Cases by verdict, and coverage of the feasible combinations of shape classes."
 
 
 def block_of(failure: SavedFailure) -> str:
@@ -71,7 +71,7 @@ def block_of(failure: SavedFailure) -> str:
 
 
 def open_cases(record: RunRecord) -> str:
-    """The cases on which the oracles disagree, a line each."""
+    """The cases on which the oracles disagree, one a line."""
     lines = [f"{each.spec}: {each.check}, {each.message}" for each in record.oracles_disagree[:OPEN_SHOWN]]
     more = len(record.oracles_disagree) - OPEN_SHOWN
     lines += [f"and {more} more in the record"] if more > 0 else []
@@ -93,7 +93,7 @@ def table_of(record: RunRecord) -> str:
 
 
 def share_of(way: WayCount) -> str:
-    """How much is covered."""
+    """The coverage as counts and a percentage."""
     return f"{way.covered:,} of {way.feasible:,} ({percent(way.covered, way.feasible)})"
 
 
@@ -103,7 +103,7 @@ def row(cells: Sequence[str]) -> str:
 
 
 def escaped(text: str) -> str:
-    """Words of ours on one line, no character of them markup."""
+    """Text on one line with all Markdown characters escaped."""
     one_line = " ".join(visible(text).split())
     # the empty comment keeps an @ from being a mention
     return re.sub(r"([\\`*_{}\[\]<>#|~&$:])", r"\\\1", one_line).replace("@", "@<!-- -->")

@@ -1,6 +1,6 @@
-"""Observations: a line of JSON for each judged case, in the form that Hypothesis's observability has.
+"""Observations: a line of JSON for each judged case, in Hypothesis's observability format.
 
-What reads that form, the viewer Tyche among others, then shows how cases and verdicts spread over the shape classes.
+Viewers of this format, such as Tyche, show how cases and verdicts are distributed over the shape classes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,16 +16,16 @@ from convgate.results.verdicts import FAILING
 
 __all__ = ["render"]
 
-REASONS = {"vacuous": "what it should give is empty or all zero", "unsupported": "the subject does not have this"}
+REASONS = {"vacuous": "the expected result is empty or all zero", "unsupported": "the subject does not support this"}
 
 
 def render(summary: Summary) -> str:
-    """All cases in the order in which they were judged, a line each."""
+    """Render all cases in the order in which they were judged, one a line."""
     return b"".join(msgspec.json.encode(each) + b"\n" for each in observations(summary)).decode()
 
 
 def observations(summary: Summary) -> Iterator[dict[str, Any]]:
-    """The same as data.
+    """The observation of each case as data.
 
     Raises
     ------
@@ -64,14 +64,14 @@ def observations(summary: Summary) -> Iterator[dict[str, Any]]:
 
 
 def status_of(judged: JudgedCase) -> str:
-    """The verdict as the form knows it."""
+    """The status of a case in the format's terms."""
     if judged.verdict in FAILING:
         return "failed"
     return "passed" if judged.verdict == "passed" else "gave_up"
 
 
 def reason_of(judged: JudgedCase, messages: Mapping[tuple[str, str], str]) -> str:
-    """Why a case did not pass, as far as the record tells: of failing cases it has the message of some."""
+    """Why a case did not pass, as far as the record has it: it has the messages of some failing cases only."""
     if judged.verdict == "passed":
         return ""
     words = in_words(judged.verdict)

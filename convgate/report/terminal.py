@@ -1,4 +1,4 @@
-"""The run as lines on a terminal: a bar while it runs, tables and the failures at the end."""
+"""The run on a terminal: a progress bar while it runs, tables and the failures at the end."""
 
 import re
 from collections import Counter
@@ -31,29 +31,29 @@ from convgate.results.verdicts import FAILING
 __all__ = ["follow", "show_record"]
 
 COLOURS = {"conforms": "green", "fails": "red", "insufficient": "yellow"}
-# Failures shown with their data; the others have a line each.
+# Number of failures shown with their data; each of the others has one line.
 MOST_DRAWN = 5
 MOST_DISAGREEMENTS = 5
-# A marked entry of a grid as text, and its colours: of the data, of what is expected and of what came.
+# A marked entry of a grid as text, and its colours: in the data, and in the expected and the actual output.
 MARKED = re.compile(r"\[[^\]\n]*\]")
 STYLES = {"data": ("bold cyan",), "outputs": ("bold green", "bold red")}
 
 
 class CasesPerSecond(ProgressColumn):
-    """Speed of the run."""
+    """Progress column with the speed of the run."""
 
     def render(self, task: Task) -> Text:
-        """Cases a second since the start, or nothing yet."""
+        """Cases a second since the start; empty before the first case."""
         return Text(f"{task.completed / task.elapsed:.0f} cases/s" if task.completed and task.elapsed else "")
 
 
 def follow(events: Iterable[Event], console: Console, *, show_progress: bool) -> RunRecord:
-    """Show a run while it goes on.
+    """Show the progress of a run.
 
     Parameters
     ----------
     events : iterable of Event
-        The run.
+        The events of the run.
     console : Console
         Where to show it.
     show_progress : bool
@@ -62,7 +62,7 @@ def follow(events: Iterable[Event], console: Console, *, show_progress: bool) ->
     Returns
     -------
     RunRecord
-        Of the finished run.
+        The record of the finished run.
     """
     columns = (
         TextColumn("{task.description}"),
@@ -96,7 +96,7 @@ def follow(events: Iterable[Event], console: Console, *, show_progress: bool) ->
 
 
 def show_record(summary: Summary, console: Console) -> None:
-    """Show what was judged and covered, then the failures, then the verdict and what to do next."""
+    """Show the counts and coverage, then the failures, then the verdict and the next step."""
     record = summary.record
     if record.operators:
         console.print(table_of_operators(record))
@@ -106,7 +106,7 @@ def show_record(summary: Summary, console: Console) -> None:
     if any(row.counts.get(verdict) for row in record.checks for verdict in FAILING):
         console.print(table_of_checks(record))
         console.print()
-    # where they are why there is no verdict, each is named
+    # if they may be the reason why there is no verdict, list all of them
     most = len(record.oracles_disagree) if record.verdict == "insufficient" else MOST_DISAGREEMENTS
     for disagreement in record.oracles_disagree[:most]:
         line = f"oracles disagree on {disagreement.spec}: {disagreement.message}"
@@ -129,7 +129,7 @@ def show_record(summary: Summary, console: Console) -> None:
 
 
 def show_failure(failure: SavedFailure, console: Console) -> None:
-    """What failed, when, on which data, and how to see it again."""
+    """Show a failure: title, conditions, message, picture and replay command."""
     console.print(Text(title_of(failure), "bold red"), soft_wrap=True)
     words = Text(visible(failure.message))
     when = fails_when(failure)
@@ -145,9 +145,9 @@ def show_failure(failure: SavedFailure, console: Console) -> None:
 
 
 def drawn(shown: Picture, width: int) -> Iterator[Text]:
-    """The call with its options, and the grids next to each other, or each by itself where there is no room.
+    """The call with its options, and the grids side by side, or one below the other if they do not fit.
 
-    The marked entries are in brackets and in colour, the styles of their kind taken in turn.
+    Marked entries are in brackets and in colour; the styles of their kind alternate.
     """
     turns = {kind: cycle(styles) for kind, styles in STYLES.items()}
     for block in blocks_of(shown, width):
@@ -161,17 +161,17 @@ def drawn(shown: Picture, width: int) -> Iterator[Text]:
 
 
 def replay_of(failure: SavedFailure) -> Text:
-    """The line that repeats a failure where it is saved."""
+    """The command that reproduces a saved failure."""
     return Text(visible(failure.replay), "bold")
 
 
 def one_line(text: str) -> str:
-    """Foreign text without its line breaks."""
+    """Foreign text without line breaks."""
     return " ".join(visible(text).split("\n"))
 
 
 def table_of_operators(record: RunRecord) -> Table:
-    """Cases by operator and by what they came to, a line each, and how many layers of networks there are among them."""
+    """Number of cases by operator and verdict, and the number of network layers among them."""
     counts = case_counts(record)
     layers = layer_counts(record)
     verdicts = occurring(sum(counts.values(), Counter()))
@@ -185,7 +185,7 @@ def table_of_operators(record: RunRecord) -> Table:
 
 
 def table_of_coverage(record: RunRecord) -> Table:
-    """How many of the feasible combinations of shape classes are covered, alone, in pairs and in triples."""
+    """Coverage of the feasible single shape classes, pairs and triples, by operator."""
     ways = way_counts(record)
     table = new_table("shape classes covered", *(f"{t}-way" for t in STRENGTHS))
     for operator, of_operator in ways.items():
@@ -195,12 +195,12 @@ def table_of_coverage(record: RunRecord) -> Table:
 
 
 def share_of(way: WayCount) -> str:
-    """How much is covered."""
+    """The coverage as counts and a percentage."""
     return f"{way.covered:,}/{way.feasible:,} {percent(way.covered, way.feasible):>7}"
 
 
 def table_of_checks(record: RunRecord) -> Table:
-    """Results by check, of the operators on which some fail."""
+    """Results by check, for the operators with failing cases."""
     failing = {row.operator for row in record.checks if any(row.counts.get(verdict) for verdict in FAILING)}
     rows = [row for row in record.checks if row.operator in failing]
     verdicts = occurring(sum((Counter(row.counts) for row in rows), Counter()))
@@ -216,7 +216,7 @@ def table_of_checks(record: RunRecord) -> Table:
 
 
 def new_table(*columns: str, words: int = 1) -> Table:
-    """A table of numbers but for the first columns, which hold words."""
+    """A table of numbers whose first `words` columns hold text."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for place, column in enumerate(columns):
         table.add_column(column, justify="left" if place < words else "right", no_wrap=True)
@@ -224,10 +224,10 @@ def new_table(*columns: str, words: int = 1) -> Table:
 
 
 def add_row(table: Table, *cells: str, style: str) -> None:
-    """A row of plain text."""
+    """Add a row of plain text."""
     table.add_row(*(Text(visible(cell)) for cell in cells), style=style)
 
 
 def number_or_dot(number: int) -> str:
-    """A number that is easily seen not to be zero."""
+    """A number as text, with a dot for zero so that other numbers stand out."""
     return str(number or "·")

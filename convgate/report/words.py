@@ -1,4 +1,4 @@
-"""What every format says in the same words."""
+"""Wording that all formats share."""
 
 from collections import Counter
 
@@ -20,17 +20,17 @@ __all__ = [
 
 
 def title_of(failure: Failure) -> str:
-    """What failed and how, in a few words."""
+    """Operator, check and symptom of a failure."""
     return visible(f"{failure.operator} {failure.check}, {failure.symptom}")
 
 
 def fails_when(failure: Failure) -> str:
-    """When it fails, or after what, as a sentence without its subject; nothing if that is not known."""
+    """When a failure occurs, as a sentence without its subject; empty if that is not known."""
     return visible(told_when(failure))
 
 
 def in_words(verdict: str) -> str:
-    """A verdict as people write it."""
+    """A verdict in words, without underscores."""
     return verdict.replace("_", " ")
 
 
@@ -43,13 +43,13 @@ def case_counts(record: RunRecord) -> dict[str, Counter[str]]:
 
 
 def layer_counts(record: RunRecord) -> Counter[str]:
-    """Number of layers of networks by operator."""
+    """Number of network layers by operator."""
     layers = {(operator_of(each.spec), each.layer) for each in record.judged if each.layer}
     return Counter(operator for operator, _ in layers)
 
 
 def occurring(counts: Counter[str]) -> list[str]:
-    """The verdicts that a table shows: those that occur, and always passed and failed."""
+    """The verdicts that a table shows: passed and failed, and all others that occur."""
     return [verdict for verdict in VERDICTS if counts[verdict] or verdict in {"passed", "failed"}]
 
 
@@ -62,22 +62,24 @@ def way_counts(record: RunRecord) -> dict[str, dict[int, WayCount]]:
 
 
 def notes_of(record: RunRecord) -> list[str]:
-    """What the verdict leaves out, leaves open or takes the subject's word for, a sentence each without its stop."""
+    """The caveats of a verdict, one sentence each, without the full stop."""
     found = []
     for row in record.caveats:
         if row.claimed:
             most = f"up to {row.error_factor:.0f}"
             if row.claim > row.error_factor:
-                most += f" (it claims up to {row.claim:.0f}, which is more than such algorithms can need)"
-            found.append(f"{row.claimed} of {row.cases} cases of {row.operator} rest on its own error_factor, {most}")
+                most += f" (the subject claims up to {row.claim:.0f}, more than such algorithms can need)"
+            found.append(
+                f"{row.claimed} of {row.cases} cases of {row.operator} pass only by the claimed error_factor, {most}"
+            )
     for row in record.caveats:
         if row.refused:
             allowed = "" if record.max_unsupported is None else f"; at most {record.max_unsupported:g} % is allowed"
             found.append(
-                f"NotImplementedError on {refusals(row)} of {row.operator}, which supports() let through{allowed}"
+                f"NotImplementedError on {refusals(row)} of {row.operator}, which supports() accepted{allowed}"
             )
     found += [
-        f"{row.left_open} of {row.cases} cases of {row.operator} left open, as the oracles disagree"
+        f"{row.left_open} of {row.cases} cases of {row.operator} left open because the oracles disagree"
         for row in record.caveats
         if row.left_open
     ]
@@ -85,5 +87,7 @@ def notes_of(record: RunRecord) -> list[str]:
     if alone:
         by_operator = ", ".join(f"{row.operator} {row.one_oracle}" for row in alone)
         total = sum(row.one_oracle for row in alone)
-        found.append(f"{total} cases judged by the definition alone, as PyTorch has no opinion on them: {by_operator}")
+        found.append(
+            f"{total} cases judged only by the definition, because PyTorch does not define them: {by_operator}"
+        )
     return [visible(note) for note in found]

@@ -1,1 +1,1 @@
-"""What comes out of judging and running, as plain data."""
+"""Results of judging and running, as plain data."""

@@ -1,4 +1,4 @@
-"""What of the shape classes is covered, as rows."""
+"""Coverage of the shape classes, as plain data."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ __all__ = ["STATES", "STRENGTHS", "CoverageMap", "Difference", "Gap", "Row", "Sq
 
 STRENGTHS = (1, 2, 3)
 
-# What can be said of a pair of classes, the gravest first. The names are also those of the style sheet's classes.
+# The states of a pair of classes, the worst first. The style sheet uses the names too.
 STATES = {
     "broken": "every case of it fails, and not by chance",
     "failing": "some of its cases fail",
     "missing": "no judged case has it",
     "covered": "all its cases pass",
-    "infeasible": "no problem can show it",
+    "infeasible": "no problem can have it",
 }
 
 
@@ -37,7 +37,7 @@ class Gap:
 
 
 def percent(covered: int, feasible: int) -> str:
-    """A share in percent, rounded down: 100 % is said only of what is complete; of nothing there is no share."""
+    """Coverage in percent, rounded down so that 100 % means complete; "none" if nothing is feasible."""
     if not feasible:
         return "none"
     hundredths = 10_000 * covered // feasible
@@ -46,17 +46,17 @@ def percent(covered: int, feasible: int) -> str:
 
 @dataclass(frozen=True)
 class Square:
-    """What became of all pairs of classes of two features.
+    """The state of all pairs of classes of two features.
 
     Parameters
     ----------
     state : str
-        The gravest of its pairs of classes: a key of `STATES`.
+        The worst state of its pairs of classes: a key of `STATES`.
     weight : float
-        From 0 to 1: where cases fail, the rate at which those of the worst pair of classes do; otherwise how many of
-        the feasible pairs of classes have the state.
+        From 0 to 1: if cases fail, the rate of failing cases in the worst pair of classes; otherwise the share of the
+        feasible pairs of classes with this state.
     words : str
-        How many pairs of classes there are of each state.
+        The number of pairs of classes of each state, in words.
     """
 
     state: str
@@ -66,7 +66,7 @@ class Square:
 
 @dataclass(frozen=True)
 class Row:
-    """A feature, and its squares with each of the features before it."""
+    """A feature, with one square for each feature before it."""
 
     feature: str
     squares: list[Square]
@@ -74,20 +74,20 @@ class Row:
 
 @dataclass(frozen=True)
 class CoverageMap:
-    """What the page shows of one operator's coverage.
+    """The coverage of one operator, as the page shows it.
 
     Parameters
     ----------
     operator : str
-        Its name.
+        Name of the operator.
     counts : list of WayCount
-        What is covered of the classes alone, in pairs and in triples.
+        Coverage of single classes, pairs and triples.
     rows : list of Row
         The squares.
     gaps : list of Gap
         The first missing combinations, the smallest first.
     missing : int
-        How many there are.
+        Number of missing combinations.
     details : dict
         For the script: the features' classes, the state of each pair of classes, and cases for the missing ones.
     """
@@ -102,14 +102,14 @@ class CoverageMap:
 
 @dataclass(frozen=True)
 class Difference:
-    """Between the coverage of an earlier run and that of a later one.
+    """The difference in coverage between an earlier run and a later one.
 
     Parameters
     ----------
     lost, gained : dict
-        (operator, strength) to how many combinations were covered earlier and are not now, and the other way round.
+        (operator, strength) to the number of combinations that only the earlier run covers, or only the later one.
     gaps : iterator of Gap
-        Those lost.
+        The lost combinations.
     """
 
     lost: Mapping[tuple[str, int], int]

@@ -1,4 +1,4 @@
-"""What a run tells those who watch it."""
+"""Events of a run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ __all__ = ["Event", "FailureSaved", "Minimizing", "Progressed", "RunFinished", "
 
 @dataclass(frozen=True)
 class RunStarted:
-    """The subject is loaded; so many cases will be judged."""
+    """The subject is loaded, and `cases` cases will be judged."""
 
     subject: str
     operators: tuple[str, ...]
@@ -20,7 +20,7 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class ShardJudged:
-    """Some cases more are judged; so many of them fail."""
+    """A shard is judged: `cases` of `planned` cases, of which `failing` fail."""
 
     cases: int
     planned: int
@@ -29,14 +29,14 @@ class ShardJudged:
 
 @dataclass(frozen=True)
 class Minimizing:
-    """All cases are judged; so many groups of failing ones will be minimised."""
+    """All cases are judged, and `groups` groups of failing cases will be minimised."""
 
     groups: int
 
 
 @dataclass(frozen=True)
 class FailureSaved:
-    """A failure is minimised and saved in a folder."""
+    """A failure is minimised and saved in `folder`."""
 
     failure: Failure
     folder: Path
@@ -44,14 +44,14 @@ class FailureSaved:
 
 @dataclass(frozen=True)
 class RunFinished:
-    """The end, with the record."""
+    """The run is finished; this is its record."""
 
     record: RunRecord
 
 
 @dataclass(frozen=True)
 class Progressed:
-    """How far a phase of a run over many subjects has come."""
+    """Progress of a phase of a run over many subjects."""
 
     phase: str
     done: int

@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Atomic writing of files and folders."""
 
 import os
 import shutil
@@ -9,23 +9,23 @@ from pathlib import Path
 
 __all__ = ["INCOMPLETE", "sweep", "writable", "write_folder", "write_text"]
 
-# Where folders stand until they are whole. What a killed process leaves here nobody reads.
+# Folders are written here until they are complete. Nobody reads what a killed process leaves here.
 INCOMPLETE = ".incomplete"
 STALE_SECONDS = 3600.0
-# Another process may put the same folder there at the same moment.
+# Another process may move the same folder into place at the same moment.
 TRIES = 20
 
 
 def writable(folder: Path) -> bool:
-    """Whether files can be put into a folder, which need not be there yet."""
+    """Whether files can be written to a folder, which need not exist yet."""
     there = next((path for path in (folder.absolute(), *folder.absolute().parents) if path.exists()), folder)
     return there.is_dir() and os.access(there, os.W_OK)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file under another name beside it, then give it its own: readers see the old or the new, never a part.
+    """Write a file atomically: under a temporary name next to it, then renamed.
 
-    What is no regular file, such as a pipe, is written to as it is.
+    Anything but a regular file, such as a pipe, is written directly.
     """
     path = path.resolve()
     if path.exists() and not path.is_file():
@@ -44,9 +44,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_folder(folder: Path, files: Mapping[str, str]) -> None:
-    """Write a folder of text files beside the others, then move it to its place: it appears with all of them.
+    """Write a folder of text files and then move it into place, so that it appears with all of them.
 
-    If it is there already, each of the files replaces the one of its name, whole, and others stay.
+    If the folder exists already, each file atomically replaces the one of its name, and other files stay.
     """
     for attempt in range(TRIES):
         try:
@@ -59,7 +59,7 @@ def write_folder(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def move_into_place(folder: Path, files: Mapping[str, str]) -> None:
-    """Write the files where nobody looks, and move them."""
+    """Write the files to a temporary folder, and move them."""
     waiting = folder.parent / INCOMPLETE
     place = waiting / f"{folder.name}.{os.getpid()}"
     place.mkdir(parents=True, exist_ok=True)
@@ -71,12 +71,12 @@ def move_into_place(folder: Path, files: Mapping[str, str]) -> None:
         place.rmdir()
     else:
         place.rename(folder)
-    with suppress(OSError):  # it stays while others write
+    with suppress(OSError):  # it stays while other processes write
         waiting.rmdir()
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes left an hour ago or earlier."""
+    """Remove incomplete folders that killed processes left at least an hour ago."""
     waiting = folder / INCOMPLETE
     for left in waiting.glob("*"):
         if time.time() - left.stat().st_mtime > STALE_SECONDS:

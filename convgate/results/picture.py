@@ -1,4 +1,4 @@
-"""A failing case as a person looks at it: the call, and arrays as grids of words."""
+"""A failing case for people: the call, and arrays as grids of words."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ class Grid:
     Parameters
     ----------
     title : str
-        Name of the array, and which part of it is shown.
+        Name of the array, and the part of it that is shown.
     rows : list of list of str
-        The entries in words; none if the array is empty.
+        The entries as text; empty if the array is empty.
     marked : (int, int) or None
         Row and column of the entry to mark.
     """
@@ -38,7 +38,7 @@ def lines_of(shown: Grid) -> list[str]:
 
 
 def side_by_side(*grids: Grid) -> str:
-    """Grids as text next to each other."""
+    """Grids as text, side by side."""
     blocks = [lines_of(each) for each in grids]
     widths = [max(map(len, block)) for block in blocks]
     rows = zip_longest(*blocks, fillvalue="")
@@ -49,16 +49,16 @@ def side_by_side(*grids: Grid) -> str:
 
 @dataclass(frozen=True)
 class Picture:
-    """A failing case as a person looks at it.
+    """A failing case for people.
 
     Parameters
     ----------
     call : str
-        The call in question, as Python, and what is unusual about its arrays; or why there is nothing to show.
+        The call as Python, and anything unusual about its arrays; or why there is nothing to show.
     data : list of Grid
         The arrays that the wrong output depends on.
     outputs : list of Grid
-        What is expected and what came, if these are two arrays.
+        The expected and the actual output, if both are arrays.
     """
 
     call: str
@@ -67,21 +67,21 @@ class Picture:
 
 
 class Block(NamedTuple):
-    """A part of a picture as text, and which it is: "call", "data" or "outputs"."""
+    """A part of a picture as text, and its kind: "call", "data" or "outputs"."""
 
     kind: str
     text: str
 
 
 def blocks_of(shown: Picture, width: int | None = None) -> Iterator[Block]:
-    """A picture as it is shown in a terminal and in files: the call, the data, and what is expected and what came.
+    """The blocks of a picture for terminals and files: the call, the data, and the expected and actual outputs.
 
     Parameters
     ----------
     shown : Picture
         The picture.
     width : int or None
-        Columns that there are: where grids beside each other do not fit, each is a block by itself.
+        Available columns; if grids do not fit side by side, each is a separate block.
     """
     if shown.call:
         yield Block("call", shown.call)

@@ -1,4 +1,4 @@
-"""The record of a run: what was judged and what came out."""
+"""The record of a run: the judged cases and their results."""
 
 import shlex
 from collections.abc import Collection
@@ -33,10 +33,10 @@ __all__ = [
 FORMAT_VERSION = 2
 # From the best to the worst.
 RUN_VERDICTS = ("conforms", "insufficient", "fails")
-# How many percent of an operator's cases a subject may refuse, if nobody says otherwise.
+# Default percentage of an operator's cases that a subject may refuse.
 MAX_UNSUPPORTED = 10.0
 
-# Between the values of a merged record's field where the records differ; no value has it inside.
+# Separates the values of a merged record's field if the records differ; no value contains it.
 OR = " | "
 
 
@@ -48,14 +48,14 @@ class JudgedCase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     spec : str
         The case.
     verdict : str
-        One of `VERDICTS`: how it failed, if it did; that the oracles disagree, if they do; that it passed, if a check
-        of the values did; that it is vacuous, if a check was made but shows nothing; otherwise that it is unsupported.
+        One of `VERDICTS`: a failing one if a check failed; otherwise "oracles_disagree" if they do, "passed" if a check
+        of the values passed, "vacuous" if checks were made but showed nothing, or "unsupported".
     seconds : float
-        How long its checks took; where they killed or blocked the process, how long it was until that was seen.
+        How long its checks took; if they crashed or blocked the process, the time until that was noticed.
     layer : str
-        The layer of a network that it is, by its name; empty for any other case.
+        Name of the network layer; empty for any other case.
     one_oracle : bool
-        Whether the definition alone decided on an output, as PyTorch had no opinion.
+        Whether only the definition decided on an output, because PyTorch does not define it.
     """
 
     spec: str
@@ -85,25 +85,25 @@ class Disagreement:
 
 @dataclass(frozen=True, kw_only=True)
 class Caveats:
-    """What a verdict on an operator leaves out, leaves open, or takes the subject's word for.
+    """The caveats of the verdict on an operator: cases that were not judged, left open, or depend on a claim.
 
     Parameters
     ----------
     operator : str
         The operator.
     cases : int
-        Its cases, without those that must be rejected.
+        Number of cases, without invalid ones.
     refused : int
-        Those on which the subject raised NotImplementedError, although its ``supports`` let them through; data with
-        special values aside.
+        Cases on which the subject raised NotImplementedError although its ``supports`` accepted the problem; without
+        cases with special values.
     left_open : int
-        Those on which the oracles disagree.
+        Cases on which the oracles disagree.
     one_oracle : int
-        Those on which PyTorch has no opinion on an output, so that the definition alone decided.
+        Cases with an output that PyTorch does not define, so that only the definition decided.
     claimed : int
-        Those that do not fail by the subject's own ``error_factor``.
+        Cases that pass only because of the subject's own ``error_factor``.
     error_factor, claim : float
-        The largest such factor that was believed there, and the largest that was claimed; 0 if there was none.
+        The largest factor that was accepted for them, and the largest that was claimed; 0 if there was none.
     """
 
     operator: str
@@ -118,16 +118,16 @@ class Caveats:
 
 @dataclass(frozen=True, kw_only=True)
 class SavedFailure(Failure):
-    """A failure as a run record has it: what stands in its failure.json, and `folder`, where that is.
+    """A failure in a run record: the contents of its failure.json, and `folder`, where that is saved.
 
-    Tests judge cases without saving failures; then the folder is empty.
+    The folder is empty if a test judged the case, because tests do not save failures.
     """
 
     folder: str
 
     @property
     def replay(self) -> str:
-        """The command that judges it again."""
+        """The command that reproduces the failure."""
         if self.folder:
             return f"convgate replay {shlex.quote(self.folder)}"
         return replay_line(self)
@@ -135,7 +135,7 @@ class SavedFailure(Failure):
 
 @dataclass(frozen=True, kw_only=True)
 class WayCount:
-    """How many of the feasible combinations of the classes of `t` features are covered."""
+    """Number of covered and of feasible combinations of the classes of `t` features."""
 
     operator: str
     t: int
@@ -145,47 +145,47 @@ class WayCount:
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """One run of the gate, as it stands in its JSON file.
+    """The record of one run of the gate, as in its JSON file.
 
     Parameters
     ----------
     format_version : int
-        Of the file.
+        Version of the file format.
     subject, profile : str
-        What was judged, and how closely.
+        The subject, and the profile of the run.
     operators : list of str
-        The operators that were asked for and that the subject has.
+        The operators that were judged.
     seed : int
-        Of the cases.
+        Seed of the cases.
     verdict : str
         "conforms", "fails", or "insufficient" if too little was verified.
     reason : str
-        Why, in words.
+        The reason for the verdict, in words.
     cases : int
         Number of cases.
     started_at : str
         Time in UTC, ISO 8601.
     seconds : float
-        Wall clock.
+        Wall-clock time of the run.
     counts : dict
         Number of results by verdict.
     checks : list of CheckCounts
-        The same by operator and check.
+        Number of results by operator, check and verdict.
     failures : list of SavedFailure
-        Distinct failures.
+        The distinct failures.
     coverage : list of WayCount
-        Of each operator, alone, in pairs and in triples.
+        Coverage of single classes, pairs and triples, for each operator.
     judged : list of JudgedCase
-        Every case.
+        All judged cases.
     oracles_disagree : list of Disagreement
         Cases on which no subject can be judged.
     versions : dict
-        Of what took part.
+        Versions of convgate, its libraries and Python.
     caveats : list of Caveats
-        Of each operator.
+        Caveats of the verdict, for each operator.
     max_unsupported : float or None
-        How many percent of an operator's cases the subject may refuse by NotImplementedError; None if that was not
-        asked.
+        Percentage of an operator's cases that the subject may refuse with NotImplementedError; None if no limit was
+        set.
     """
 
     format_version: int = FORMAT_VERSION
@@ -245,7 +245,7 @@ def read_record(path: Path, operators: Collection[str]) -> RunRecord:
 
 
 def require_known(record: RunRecord, known_operators: Collection[str]) -> None:
-    """Raise ValueError if a record has a word that is not one of ours, or a time that is none."""
+    """Raise ValueError if a record has an unknown operator or verdict, or an invalid time."""
     datetime.fromisoformat(record.started_at)
     operators = {
         *record.operators,
@@ -266,12 +266,12 @@ def require_known(record: RunRecord, known_operators: Collection[str]) -> None:
 
 
 def refusals(row: Caveats) -> str:
-    """How many cases of an operator were refused."""
+    """The number and percentage of refused cases, in words."""
     return f"{row.refused} of {row.cases} cases ({100 * row.refused / max(1, row.cases):.1f} %)"
 
 
 def differing_versions(record: RunRecord) -> dict[str, list[str]]:
-    """What the runs of a merged record did not have in the same version, with the versions."""
+    """The libraries whose versions differ between the runs of a merged record, with these versions."""
     return {name: value.split(OR) for name, value in record.versions.items() if OR in value}
 
 

@@ -1,4 +1,4 @@
-"""What reporters get: the record of a run, and what is worked out from its cases."""
+"""The input of reporters: the record of a run, and facts derived from its cases."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ __all__ = ["CaseFacts", "Summary"]
 
 @dataclass(frozen=True)
 class CaseFacts:
-    """What a spec stands for.
+    """The case of a spec, as plain data.
 
     Parameters
     ----------
     arguments : dict
-        All fields of the case, as plain data.
+        All fields of the case.
     classes : dict
-        Its shape classes in words, by feature; none of an invalid problem.
+        Its shape classes in words, by feature; empty for an invalid problem.
     """
 
     arguments: Mapping[str, Any]
@@ -28,22 +28,22 @@ class CaseFacts:
 
 @dataclass(frozen=True)
 class Summary:
-    """A run, as every reporter gets it.
+    """A run, as passed to every reporter.
 
     Parameters
     ----------
     record : RunRecord
-        The run.
+        The record of the run.
     command : str
-        The command that makes the same run again; empty if there is none.
+        The command that repeats the run; empty if there is none.
     next_step : str
-        What to do now, in a sentence.
+        A sentence that suggests the next step.
     oracles : dict
-        What stands behind the checks, as a heading, to its checks, and each of these to what it asks, in words.
+        Heading of each oracle to its checks, and each of these to the property that it checks, in words.
     coverage_maps : callable
-        Returns the map of each operator's coverage, which takes seconds to draw up.
+        Returns the coverage map of each operator, which takes seconds to compute.
     case_facts : callable
-        Returns what a spec stands for.
+        Returns the facts of a spec.
     """
 
     record: RunRecord

@@ -1,4 +1,4 @@
-"""Verdicts: what checks, cases and runs can come to."""
+"""Verdicts of checks and cases."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ __all__ = ["DEATHS", "FAILING", "NOT_DETERMINISTIC", "VERDICTS", "Result", "prim
 
 VERDICTS = ("passed", "failed", "unsupported", "vacuous", "crashed", "timed_out", "oracles_disagree")
 
-# The subject's process ended, or did not come back; and all that fail a run.
+# Verdicts for a subject whose process ended or did not return, and all verdicts that fail a run.
 DEATHS = frozenset({"crashed", "timed_out"})
 FAILING = frozenset({"failed", *DEATHS})
 
-# The symptom of what gives one result now and another then, which purity tells.
+# The symptom of a call that gives different results at different times; the check purity reports it.
 NOT_DETERMINISTIC = "not deterministic"
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one check found.
+    """The result of one check.
 
     Parameters
     ----------
@@ -26,25 +26,25 @@ class Result:
     verdict : str
         One of `VERDICTS`.
     symptom : str
-        What kind of failure, if it is one.
+        The kind of failure, if it is one.
     message : str
-        One line for a person.
+        One line for people.
     expected, actual : str
-        What must be there and what is, at the place that the message names.
+        The expected and the actual value at the entry that the message names.
     output : str
-        The output concerned, if it is one.
+        The output concerned, if there is one.
     place : str
-        The wrong entry, such as ``y[0,0,1,1]``, if it is one.
+        The wrong entry, such as ``y[0,0,1,1]``, if there is one.
     relation : str
-        Name of the relation that does not hold, if it is one.
+        Name of the relation that does not hold, if there is one.
     factor : float or None
-        The error factor by which it was judged, if the subject claims one and is not right without it.
+        The error factor that was applied, if the subject claims one and is not right without it.
     claim : float or None
-        What the subject claims then, which can be more than is believed.
+        The factor that the subject claims in this case, which can exceed `factor`.
     refused : bool
-        Whether the subject raised NotImplementedError on what its ``supports`` let through.
+        Whether the subject raised NotImplementedError although its ``supports`` accepted the problem.
     one_oracle : bool
-        Whether PyTorch had no opinion, so that the definition alone decided.
+        Whether only the definition decided, because PyTorch does not define the result.
     """
 
     check: str
@@ -63,10 +63,10 @@ class Result:
 
 
 def primary_failure(results: Iterable[Result]) -> Result | None:
-    """The failure that a case is remembered for.
+    """The failure that represents a case.
 
-    Checks stand in the order of blame: a wrong forward pass makes finite differences and identities fail too, so the
-    first failure explains the others. But what is not deterministic explains whatever else is wrong, here and now.
+    Checks run in order of precedence: a wrong forward pass makes finite differences and identities fail too, so the
+    first failure explains the others. But nondeterminism, if found, explains all others.
     """
     failed = [result for result in results if result.verdict in FAILING]
     return next((result for result in failed if result.symptom == NOT_DETERMINISTIC), failed[0] if failed else None)

@@ -1,1 +1,1 @@
-"""Whether the gate finds what it must: planted faults, mutants and the kill matrix."""
+"""Tests of the gate itself: planted faults, mutants and the kill matrix."""

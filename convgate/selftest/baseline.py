@@ -1,4 +1,4 @@
-"""The usual test: a few shapes, random numbers and `allclose` with PyTorch. What it misses is why convgate is there."""
+"""The usual test: a few shapes, random numbers and `allclose` with PyTorch, as a baseline for the gate."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ from convgate.problems.operators import OPERATORS, perform
 
 __all__ = ["found_by_the_usual_test"]
 
-# Compared in float32, with tolerances somebody liked.
+# Compared in float32, with typical tolerances.
 RTOL, ATOL = 1e-4, 1e-5
 
 
 def found_by_the_usual_test(operator: str, subject: Any) -> bool:
-    """Whether the usual test fails on a subject: it raises, or is not close in shape or value."""
+    """Whether the usual test fails on a subject: it raises, or a shape or value is wrong."""
     cases = [parse_spec(f"{operator}:{shape}:f32") for shape in OPERATORS[operator].usual_test]
     return not all(close(case, subject, seed) for seed, case in enumerate(cases))
 

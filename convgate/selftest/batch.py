@@ -1,7 +1,7 @@
-"""Judging several subjects on the same cases, so that the oracles need to speak only once.
+"""Judging several subjects on the same cases, so that the oracles run only once.
 
-Each subject is judged as the gate judges it, by the same checks. One that kills or blocks its process takes the others
-with it; then each is judged alone.
+Each subject is judged by the same checks as in the gate. If one crashes or blocks the process, the subjects are judged
+one by one.
 """
 
 import time
@@ -23,15 +23,15 @@ __all__ = ["Asked", "CorrectFailsError", "Finding", "Part", "answered", "in_grou
 
 Member = TypeVar("Member")
 
-# Subjects that share the oracles' work: more save little, and take the others with them if one dies.
+# Number of subjects that share the oracles' work: more would save little, and one that dies stops all of them.
 TOGETHER = 32
 SHARED_SECONDS, SECONDS_EACH = 20.0, 1.0
-# Beside that, for the terms of large cases.
+# Additional time for the terms of large cases.
 SECONDS_A_TERM = 1e-6
 
 
 class CorrectFailsError(Exception):
-    """The subject that is taken for correct fails, so that nothing can be learnt from the others."""
+    """The correct subject fails, so results for the other subjects would be meaningless."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Asked:
     subject : str
         ``module:attribute``.
     functions : frozenset of str
-        The functions in which it differs from the correct subject: checks that call no other are made.
+        The functions in which it differs from the correct subject; checks that call none of them are skipped.
     quick : bool
-        Whether the first case on which it fails is enough.
+        Whether to stop at its first failing case.
     """
 
     subject: str
@@ -60,15 +60,15 @@ class Finding:
     Parameters
     ----------
     number : int
-        Of the case in its shard, from 0.
+        Index of the case in its shard.
     spec : str
-        The case.
+        Spec of the case.
     primary : Result
-        The failure that it is remembered for.
+        The failure that represents the case.
     checks : tuple of str
-        All checks that fail.
+        All failing checks.
     without_torch : tuple of str
-        Those that fail as well where PyTorch is not asked, but for those of which a finding before says so.
+        Checks that also fail without PyTorch, except those already listed in an earlier finding.
     """
 
     number: int
@@ -80,16 +80,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Part:
-    """What came of one shard.
+    """The result of one shard.
 
     Parameters
     ----------
     seconds : tuple of float
-        How long the gate takes for each of the cases, measured on the correct subject.
+        Time of the gate for each case, measured on the correct subject.
     findings : dict
         Subject to its failing cases.
     dead : frozenset of str
-        The subjects that cannot be loaded, or kill or block their process.
+        The subjects that cannot be loaded, or crash or block their process.
     """
 
     seconds: tuple[float, ...]
@@ -98,26 +98,26 @@ class Part:
 
 
 def in_groups(several: Sequence[Member]) -> list[list[Member]]:
-    """As many at a time as are judged together."""
+    """Split into groups that are judged together."""
     return [list(several[i : i + TOGETHER]) for i in range(0, len(several), TOGETHER)]
 
 
 def submit(workers: Workers, correct: str, several: Sequence[Asked], shard: Shard) -> Future[Part]:
-    """Start to judge subjects on the cases of a shard, beside a correct one."""
+    """Start to judge subjects on the cases of a shard, together with a correct one."""
     seconds = SHARED_SECONDS + (SECONDS_EACH + shard.work * SECONDS_A_TERM) * (1 + len(several))
     return workers.submit(judge_together, correct, several, shard, seconds=seconds)
 
 
 def answered(workers: Workers, future: Future[Part], correct: str, several: Sequence[Asked], shard: Shard) -> Part:
-    """Wait for what was submitted; if it does not come back, judge these subjects one by one.
+    """Wait for the submitted part; if the worker dies, judge these subjects one by one.
 
-    The machine may have stood still as well. So nobody is taken for dead before the correct subject has come back, and
-    before it has died alone, and then once more.
+    The cause may be a temporary stall of the machine. So a subject counts as dead only if the correct subject finishes
+    and the subject itself then dies twice on its own.
 
     Raises
     ------
     CorrectFailsError
-        If the correct subject fails, or does not come back.
+        If the correct subject fails or does not finish.
     """
     answer = workers.answer(future)
     if not isinstance(answer, Dead):
@@ -140,7 +140,7 @@ def answered(workers: Workers, future: Future[Part], correct: str, several: Sequ
 
 
 def judge_together(correct: str, several: Sequence[Asked], shard: Shard) -> Part:
-    """Judge several subjects on the cases of a shard: a worker's task.
+    """Judge several subjects on the cases of a shard, as a task of a worker.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def judge_together(correct: str, several: Sequence[Asked], shard: Shard) -> Part
 def judge_another(
     trial: Trial, subject: Any, functions: frozenset[str], number: int, confirmed: set[str]
 ) -> Iterator[Finding]:
-    """Judge another subject on the case of a trial: a finding if it fails."""
+    """Judge another subject on the case of a trial; yield a finding if it fails."""
     results = judge_trial(trial.before(subject), [check for check in CHECKS if concerned(trial, check, functions)])
     primary = primary_failure(results)
     if primary is not None:

@@ -1,9 +1,9 @@
-"""What has been judged of a long run, kept in a file as it goes, so that an interrupted run goes on where it stopped.
+"""Checkpoints of long runs: judged faults are saved in a file, so that an interrupted run can continue.
 
-The file is JSON Lines: a line for each fault that is judged, with a key. A line is written at once, so that a process
-that is killed leaves whole lines, and at most one torn one at the end, which is not read. The key is a digest of all
-that a judgement depends on: the fault, the run's options, the source of the engine and of the oracles, and the versions
-of what they are built on. Lines with other keys are left where they are and are not used.
+The file is JSON Lines: a line with a key for each judged fault. Each line is written in one call, so a killed process
+leaves at most one incomplete line at the end, which is ignored. The key is a digest of everything that a judgement
+depends on: the fault, the run's options, the source of the engine and of the oracles, and the versions of their
+libraries. Lines with other keys are kept but not used.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from convgate.selftest.qualification import JudgedFault
 
 __all__ = ["CheckpointError", "add_line", "key_of", "read_lines"]
 
-# What no judgement depends on: how it is shown, and the faults, each of which has its own part in its key.
+# Sources that no judgement depends on: those that only show it, and the faults, which are part of their own keys.
 NOT_JUDGING = (
     "__main__.py",
     "cli.py",
@@ -35,7 +35,7 @@ NOT_JUDGING = (
 
 
 class CheckpointError(Exception):
-    """A file that a run cannot go on from."""
+    """The checkpoint file is invalid."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -46,14 +46,14 @@ class Line(msgspec.Struct, frozen=True):
 
 
 def key_of(fault: Fault, *, profile: str, seed: int, quick: bool) -> str:
-    """Digest of all that the judgement of a fault depends on."""
+    """Digest of everything that the judgement of a fault depends on."""
     run = (repr(fault), profile, seed, quick, sources_here(), sorted(versions_here().items()))
     return hashlib.sha256(repr(run).encode()).hexdigest()[:16]
 
 
 @cache
 def sources_here() -> str:
-    """Digest of the source files of the engine and of the oracles, but for those in `NOT_JUDGING`."""
+    """Digest of the source files of the engine and of the oracles, except those in `NOT_JUDGING`."""
     found = hashlib.sha256()
     for package in ("convgate", "oracles"):
         spec = find_spec(package)
@@ -66,24 +66,24 @@ def sources_here() -> str:
 
 
 def read_lines(path: Path, keys: Mapping[str, str]) -> dict[str, JudgedFault]:
-    """The faults that a file has a judgement of.
+    """Read the judged faults in a file.
 
     Parameters
     ----------
     path : Path
-        The file; there need be none yet.
+        The file, which need not exist yet.
     keys : dict
-        The key of each fault that is asked for, by its name.
+        Name of each requested fault to its key.
 
     Returns
     -------
     dict
-        Those that are in the file with the same key, by their name.
+        Name to judged fault, for those in the file with the same key.
 
     Raises
     ------
     CheckpointError
-        If the file has a line that is none of these, but for a torn one at its end.
+        If the file has an invalid line, other than an incomplete one at its end.
     """
     if not path.exists():
         return {}
@@ -94,14 +94,14 @@ def read_lines(path: Path, keys: Mapping[str, str]) -> dict[str, JudgedFault]:
             line = msgspec.json.decode(text, type=Line)
         except msgspec.DecodeError as error:
             reason = f"{path} has no judged fault in line {number} ({error})"
-            raise CheckpointError(f"{reason}; give the file of an earlier run, or a name that is free") from error
+            raise CheckpointError(f"{reason}; give the file of an earlier run, or a new name") from error
         if keys.get(line.fault.name) == line.key:
             found[line.fault.name] = line.fault
     return found
 
 
 def add_line(path: Path, key: str, fault: JudgedFault) -> None:
-    """Put a judged fault at the end of a file, in one write; a torn line that stands there is taken away."""
+    """Append a judged fault to a file in one write, after removing an incomplete last line."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = msgspec.json.encode(Line(key, fault)) + b"\n"
     with path.open("ab+", buffering=0) as file:

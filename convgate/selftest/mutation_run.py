@@ -1,4 +1,4 @@
-"""Which mutants of our own implementation live through the gate.
+"""Judging the mutants of our own implementation with the gate.
 
 Mutants are judged together, case by case in the order of the gate, and each only until a check finds it, so that all
 of them take little longer than a few subjects.
@@ -20,16 +20,16 @@ from convgate.selftest.faults.mutants import Mutant, equivalents, functions_of_p
 
 __all__ = ["FoundBy", "Survey", "survey"]
 
-# Where mutants are found by name, and what they are made of; in the judge's own process, to share the oracles' work.
+# Subject names of the mutants and of the original. They run in the judge's process, to share the oracles' work.
 SUBJECTS = f"{LOCAL}{mutants_of.__module__}"
 ORIGINAL = f"{LOCAL}{DEFAULT_SUBJECT}"
-# The first cases find most mutants: judged one at a time, so that all but a few are judged once or twice.
+# The first cases find most mutants. They are shards of their own, so that most mutants are judged only once or twice.
 ALONE = 10
 
 
 @dataclass(frozen=True)
 class FoundBy:
-    """The case and the check that find a mutant first; without them if it cannot be loaded, or its process dies."""
+    """The first case and check that find a mutant; both are empty if it cannot be loaded or its process dies."""
 
     mutant: str
     operator: str
@@ -39,18 +39,18 @@ class FoundBy:
 
 @dataclass(frozen=True)
 class Survey:
-    """What became of the mutants.
+    """The results of judging the mutants.
 
     Parameters
     ----------
     profile, seed
-        Of the gate.
+        Profile and seed of the gate.
     mutants : dict
-        All by their id.
+        Id to mutant.
     found : dict
-        What finds each of those that do not survive, by their id.
+        Id to the first case and check, for mutants that do not survive.
     equivalents : dict
-        Reasons of those that are known to be equivalent, by their id.
+        Id to the reason, for mutants listed as equivalent.
     """
 
     profile: str
@@ -61,22 +61,22 @@ class Survey:
 
     @property
     def as_known(self) -> bool:
-        """Whether all is as it is written down: equivalent mutants survive, and no others."""
+        """Whether exactly the mutants listed as equivalent survive."""
         return not (self.survivors or self.not_equivalent or self.stale)
 
     @property
     def survivors(self) -> list[Mutant]:
-        """Mutants that no check finds, and of which nobody has said why."""
+        """Mutants that no check finds and that are not listed as equivalent."""
         return [each for each in self.mutants.values() if each.id not in self.found and each.id not in self.equivalents]
 
     @property
     def not_equivalent(self) -> list[FoundBy]:
-        """Mutants that are said to be equivalent, and are found all the same."""
+        """Mutants that are listed as equivalent although a check finds them."""
         return [found for name, found in self.found.items() if name in self.equivalents]
 
     @property
     def stale(self) -> list[str]:
-        """Ids that are said to be equivalent, and are no mutants any more."""
+        """Ids that are listed as equivalent but no longer exist."""
         return [name for name in self.equivalents if name not in self.mutants]
 
 
@@ -88,21 +88,21 @@ def survey(*, profile: str, seed: int, jobs: int, everything: bool = False) -> I
     profile : str
         A key of `convgate.sources.profiles.PROFILES`.
     seed : int
-        Of the cases.
+        Seed of the cases.
     jobs : int
-        Worker processes.
+        Number of worker processes.
     everything : bool
-        Whether to judge those too that are known to be equivalent; each takes as long as a subject that passes.
+        Whether to judge mutants listed as equivalent too; each takes as long as a passing subject.
 
     Yields
     ------
     Progressed or Survey
-        How far it is, and at the end what became of them.
+        Progress, and finally the results.
 
     Raises
     ------
     CorrectFailsError
-        If `impl` itself fails, so that nothing can be learnt from its mutants.
+        If `impl` itself fails.
     """
     mutants, known = dict(mutants_of(DEFAULT_SUBJECT)), dict(equivalents())
     judged = [each for each in mutants.values() if everything or each.id not in known]
@@ -112,7 +112,7 @@ def survey(*, profile: str, seed: int, jobs: int, everything: bool = False) -> I
         for operator in OPERATORS:
             plan = Plan(subject=ORIGINAL, operators=(operator,), profile=profile, seed=seed, jobs=jobs)
             shards.append(one_by_one(list_shards(workers, plan, (operator,))))
-        # in turn, as what operators share is found by a few cases of one, and maybe by none of another
+        # alternate between operators, because a mutant in shared code may be found with one operator and not another
         in_turn = [shard for each in zip_longest(*shards) for shard in each if shard is not None]
         for done, shard in enumerate(in_turn, 1):
             living = [each.id for each in judged if shard.operator in each.operators and each.id not in found]
@@ -122,7 +122,7 @@ def survey(*, profile: str, seed: int, jobs: int, everything: bool = False) -> I
 
 
 def one_by_one(shards: Sequence[Shard]) -> Iterator[Shard]:
-    """The first cases apart."""
+    """Split the first cases into shards of one case each."""
     first, *others = shards
     yield from (Shard(first.operator, specs=(spec,)) for spec in first.specs[:ALONE])
     yield Shard(first.operator, specs=first.specs[ALONE:])
@@ -130,7 +130,7 @@ def one_by_one(shards: Sequence[Shard]) -> Iterator[Shard]:
 
 
 def judge_mutants(workers: Workers, mutants: Sequence[str], shard: Shard) -> Iterator[FoundBy]:
-    """What finds each of some mutants first among the cases of a shard."""
+    """Judge mutants on a shard; yield the first case and check that find each of them."""
     functions = frozenset(functions_of_protocol(shard.operator))
     groups = in_groups([Asked(f"{SUBJECTS}:{mutant}", functions, quick=True) for mutant in mutants])
     futures = [submit(workers, ORIGINAL, group, shard) for group in groups]
@@ -142,5 +142,5 @@ def judge_mutants(workers: Workers, mutants: Sequence[str], shard: Shard) -> Ite
 
 
 def mutant_of(subject: str) -> str:
-    """The id of the mutant that is a subject."""
+    """The id of the mutant with a subject name."""
     return subject.rpartition(":")[2]

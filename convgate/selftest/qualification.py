@@ -1,4 +1,4 @@
-"""What came of qualifying the gate: every fault, what found it, and how well it was explained."""
+"""Results of qualifying the gate: every fault, the checks that find it, and how well the gate explains it."""
 
 import shlex
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ class Kill:
     case : int
         Its number among the cases of its operator, from 1.
     spec : str
-        The case.
+        Spec of the case.
     seconds : float
-        How long it takes on one core to judge the cases of this operator up to it. Where it kills or blocks its
-        process, with the time until that is seen.
+        Time on one core to judge the cases of this operator up to and including it. If it crashes or blocks its
+        process, this includes the time until that is noticed.
     """
 
     case: int
@@ -33,16 +33,16 @@ class Kill:
 
 @dataclass(frozen=True, kw_only=True)
 class Explained:
-    """One of the failures that the gate tells a fault by.
+    """A failure that the gate reports for a fault.
 
     Parameters
     ----------
     check, symptom, minimal : str
-        What fails, how, and the spec of the smallest case.
+        The failing check, its symptom, and the spec of the smallest case.
     conditions : tuple of str or None
-        When it fails; None if that could not be found out.
+        The conditions under which it fails; None if none were found.
     having, failing : int
-        How many of the cases that were tried meet the conditions, and how many of these fail.
+        Number of tried cases that meet the conditions, and how many of these fail.
     """
 
     check: str
@@ -55,29 +55,28 @@ class Explained:
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedFault:
-    """A fault and what the gate made of it.
+    """A fault and how the gate reports it.
 
     Parameters
     ----------
     name, bug_class, operator, stage, depth, diff, smallest, after, trigger
-        As in the catalogue: `diff` is what somebody wrote, `smallest` the spec of the smallest case that shows it,
-        `after` that of the one before it, if it takes one, `trigger` the conditions under which it shows.
+        As in the catalogue: `diff` is the change, `smallest` the spec of the smallest case that shows the fault,
+        `after` the spec of a case to run before it, if needed, `trigger` the conditions under which the fault shows.
     kills : dict
-        Check to its first failing case. Where it kills or blocks its process, only the checks that a case is
-        remembered for are known.
+        Check to its first failing case. If the fault crashes or blocks its process, only the checks that represent
+        cases are known.
     without_torch : tuple of str
-        The checks that find it where PyTorch is not asked.
+        The checks that find it without PyTorch.
     usual : bool
         Whether the usual test finds it.
     failures : tuple of Explained
-        What the gate tells of it: one failure, or several where it shows in several ways.
+        The failures that the gate reports: one, or several if the fault has several effects.
     exact : bool or None
-        Whether the failures are said to occur exactly when the fault shows: wherever it does, at least one of them;
-        elsewhere, none. So one that is said to occur too often is enough to make it false. None
-        where nothing was explained.
+        Whether the conditions of the failures match the trigger exactly: those of at least one failure hold whenever
+        the fault shows, and none hold otherwise. None if nothing was explained.
     small : bool or None
-        Whether one of the minimal cases is as simple, in its geometry and options, as the smallest that shows it. None
-        where nothing was minimised.
+        Whether one of the minimal cases is as simple, in geometry and options, as the smallest that shows the fault.
+        None if nothing was minimised.
     """
 
     name: str
@@ -98,13 +97,13 @@ class JudgedFault:
 
     @property
     def found_by(self) -> str:
-        """The check that finds it first, on equal cases the first in the order of blame; empty if none does."""
+        """The check that finds it first, by case and then by precedence; empty if none does."""
         order = list(CHECKS)
         return min(self.kills, key=lambda check: (self.kills[check].case, order.index(check)), default="")
 
     @property
     def by_gradients(self) -> bool:
-        """Whether the gradient checks alone find it."""
+        """Whether gradient checks find it without other checks."""
         return any(check.subject_alone and check.name in self.kills for check in CHECKS.values())
 
 
@@ -115,25 +114,25 @@ class Qualification:
     Parameters
     ----------
     format_version : int
-        Of the file.
+        Version of the file format.
     profile, seed : str, int
-        As in a run of the gate.
+        Profile and seed of the gate.
     names : tuple of str
-        The faults that were asked for, as patterns; none for all.
+        Patterns of the requested faults; empty for all.
     faults : tuple of JudgedFault
-        What became of them.
+        The judged faults.
     started_at : str
         Time in UTC, ISO 8601.
     seconds : float
-        How long it took.
+        Duration of the run.
     jobs : int
-        Worker processes.
+        Number of worker processes.
     explained : bool
         Whether failures were minimised and explained; if not, the faults have none.
     versions : dict
-        Of convgate, NumPy, PyTorch and Python.
+        Versions of convgate, NumPy, PyTorch and Python.
     resumed : int
-        How many of the faults an earlier, interrupted run had judged.
+        Number of faults that an earlier, interrupted run had judged.
     """
 
     format_version: int = FORMAT_VERSION
@@ -150,7 +149,7 @@ class Qualification:
 
     @property
     def command(self) -> str:
-        """The command that makes it."""
+        """The command that repeats the run."""
         quick = () if self.explained else ("--quick",)
         words = ("convgate", "qualify", *self.names, *quick, "--profile", self.profile, "--seed", str(self.seed))
         return shlex.join(words)

@@ -1,14 +1,13 @@
-"""Does the gate find what it should? The catalogue of faults is judged, and what finds each is written down.
+"""Qualifying the gate: judge the catalogue of faults, and record which checks find each fault.
 
-Faults are judged together on the cases that the gate would judge each of them on, so that the oracles speak once for
-many: up to the first case that shows a fault, and on some hundreds more, to see which checks find it and in how many
-ways it shows. What it comes to is what the gate comes to (a test compares them), but for what shows first after that.
+Faults are judged together on the cases of the gate, so that the oracles run once for many faults. Each is judged up to
+the first case that shows it and on several hundred more, to see which checks find it and what effects it has. The
+results are those of the gate (a test compares them), except for effects that first show after these cases.
 
-What is judged can be kept in a file as it goes (`convgate.selftest.checkpoint`), and a run that was interrupted goes on
-from it.
+Judged faults can be saved in a file (`convgate.selftest.checkpoint`), from which an interrupted run continues.
 
-The regression corpus is left out. It belongs to a reports folder, not to the gate, and repeats cases that broke
-something once: that known bugs are found by heart says nothing of those to come.
+The regression corpus is not used. It belongs to a reports folder and not to the gate, and repeats cases of known bugs,
+which say nothing about new ones.
 """
 
 import time
@@ -56,26 +55,26 @@ from convgate.sources.fuzz import draw_cases
 
 __all__ = ["CASES_MORE", "qualify", "says_the_same"]
 
-# In the judge's own process, as it shares the oracles' work with the faults.
+# In the judge's own process, because it shares the oracles' work with the faults.
 CORRECT = f"{LOCAL}convgate.selftest.faults:correct"
 USUAL_SECONDS = 30.0
 COMPARING_SECONDS = 120.0
-# Cases that are judged after the shard in which a fault is found, to see which other checks find it: so many that cases
-# of every source are among them.
+# Number of cases judged after the shard in which a fault is found, to see which other checks find it. It is large
+# enough to include cases of every source.
 CASES_MORE = 400
-# The trigger of a fault that accepts what it must not.
+# How the trigger of a fault that accepts invalid arguments begins.
 BREAKS = "the problem breaks the rule: "
-# Cases on which two triggers must say the same: drawn at random, and around those that meet one of them.
+# Number of cases on which two triggers are compared: random ones, and ones around those that meet one of them.
 SAMPLED, AROUND = 200, 3000
-# Where they differ on more cases than this, they say different things.
+# If triggers differ on more cases than this, they are different.
 MOST_DIFFERING = 500
-# Enough that each array has each kind of value that is not finite, beside others that have none.
+# Enough seeds that each array has each kind of non-finite value while other arrays have none.
 SPECIAL_SEEDS = 32
 
 
 @dataclass
 class Suspect:
-    """A fault while it is judged: `last` is the last shard on which it is, once that is known."""
+    """A fault while it is judged; `last` is the last shard on which to judge it, once that is known."""
 
     fault: Fault
     asked: Asked
@@ -87,11 +86,11 @@ class Suspect:
     last: int | None = None
 
     def wanted(self, shard: int) -> bool:
-        """Whether it is to be judged on a shard."""
+        """Whether to judge the fault on a shard."""
         return not self.dead and (self.last is None or shard <= self.last)
 
     def take(self, finding: Finding, before: int, seconds: float) -> None:
-        """Write down a case on which it fails."""
+        """Record a case on which the fault fails."""
         self.failing.append((finding.spec, finding.primary))
         for check in finding.checks:
             kill = Kill(case=before + finding.number + 1, spec=finding.spec, seconds=round(seconds, 3))
@@ -100,7 +99,7 @@ class Suspect:
 
 
 def functions_of(fault: Fault) -> frozenset[str]:
-    """The functions of the protocol that a fault changes: all of its operator's, if it lies in what they share."""
+    """The protocol functions that a fault changes; those of its operator if the fault is in shared code."""
     both = frozenset({fault.operator, f"{fault.operator}_backward"})
     return fault.functions & both if fault.functions <= both else both
 
@@ -120,32 +119,32 @@ def qualify(
     Parameters
     ----------
     faults : sequence of Fault
-        Of the catalogue.
+        Faults of the catalogue.
     profile : str
         A key of `convgate.sources.profiles.PROFILES`.
     seed : int
-        Of the cases.
+        Seed of the cases.
     jobs : int
-        Worker processes.
+        Number of worker processes.
     quick : bool
-        Whether to stop at the first case that shows a fault, and to minimise and explain nothing.
+        Whether to stop at the first failing case of each fault, without minimising and explaining.
     names : sequence of str
-        How the faults were asked for, if not all.
+        Patterns of the requested faults; empty for all.
     resume : Path or None
-        A file that judged faults are added to, one by one. Those that it has are not judged again, if nothing has
-        changed that a judgement depends on.
+        A file to which judged faults are appended. Faults that it has are not judged again, unless something has
+        changed that the judgement depends on.
 
     Yields
     ------
     Progressed or Qualification
-        How far it is, and at the end what it came to.
+        Progress, and finally the results.
 
     Raises
     ------
     CorrectFailsError
-        If the correct base fails, so that nothing can be learnt from the faults.
+        If the correct base fails.
     CheckpointError
-        If there is no going on from the file.
+        If the file is invalid.
     """
     started, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     keys = {fault.name: key_of(fault, profile=profile, seed=seed, quick=quick) for fault in faults}
@@ -177,7 +176,7 @@ def qualify(
 def judge_faults(
     faults: Sequence[Fault], *, profile: str, seed: int, jobs: int, quick: bool
 ) -> Iterator[Progressed | JudgedFault]:
-    """Judge faults, and conclude what the gate makes of each as soon as enough is known of it, while others go on."""
+    """Judge faults, and conclude each one as soon as it is judged, while others are still running."""
     suspects = [Suspect(fault, Asked(LOCAL + subject_name(fault), functions_of(fault), quick)) for fault in faults]
     shards: dict[str, list[Shard]] = {}
     with open_workers(jobs, prepare, CORRECT) as workers, threads_that_end(jobs + 1) as threads:
@@ -190,7 +189,7 @@ def judge_faults(
             shards[operator] = list_shards(workers, plan, (operator,))
             for event in judge_operator(workers, own, shards[operator]):
                 if isinstance(event, Suspect):
-                    diff = diff_of(event.fault)  # here, as Python's parser is not made for several threads
+                    diff = diff_of(event.fault)  # here, because Python's parser is not thread-safe
                     concluding.add(threads.submit(conclusion, workers, event, shards[operator], diff))
                 else:
                     yield event
@@ -203,7 +202,7 @@ def judge_faults(
 
 @contextmanager
 def threads_that_end(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that start nothing new once the block is left by an exception."""
+    """A thread pool that cancels pending work if an exception leaves the block."""
     threads = ThreadPoolExecutor(count)
     try:
         yield threads
@@ -216,7 +215,7 @@ def threads_that_end(count: int) -> Iterator[ThreadPoolExecutor]:
 def judge_operator(
     workers: Workers, suspects: Sequence[Suspect], shards: Sequence[Shard]
 ) -> Iterator[Progressed | Suspect]:
-    """Judge the faults of one operator on its cases, and give each once enough is known of it."""
+    """Judge the faults of one operator on its cases, and yield each one after its last shard."""
     pending = deque(enumerate(shards))
     running = deque[tuple[int, list[Suspect], Future[Part]]]()
     given: set[str] = set()
@@ -232,7 +231,7 @@ def judge_operator(
         number, group, future = running.popleft()
         if number > now and part is not None:
             now, before, seconds = number, before + len(part.seconds), seconds + sum(part.seconds)
-        # of the others enough is known: they were judged ahead of time
+        # the others are done already; this shard was submitted ahead of time
         living = [suspect for suspect in group if suspect.asked.subject not in given]
         part = answered(workers, future, CORRECT, [each.asked for each in living], shards[number])
         for suspect in living:
@@ -250,7 +249,7 @@ def judge_operator(
 
 
 def tells(suspect: Suspect, finding: Finding) -> bool:
-    """Whether a finding is what a fault is to be known by, and no invalid problem that happens to be accepted as well.
+    """Whether a finding shows the fault, rather than an invalid problem that the fault happens to accept too.
 
     Invalid problems come first.
     """
@@ -258,18 +257,18 @@ def tells(suspect: Suspect, finding: Finding) -> bool:
 
 
 def of_arguments(fault: Fault) -> bool:
-    """Whether a fault is to accept what it must not."""
+    """Whether the bug of a fault is that it accepts invalid arguments."""
     return any(text.startswith(BREAKS) for text in fault.when)
 
 
 def last_after(shards: Sequence[Shard], found: int) -> int:
-    """The last shard to be judged after one that shows a fault: `CASES_MORE` cases follow, or all that there are."""
+    """The last shard to judge after one that shows a fault: `CASES_MORE` cases follow, or all remaining ones."""
     follow = accumulate(shard.count + len(shard.specs) for shard in shards[found + 1 :])
     return min(found + sum(count < CASES_MORE for count in follow) + 1, len(shards) - 1)
 
 
 def conclusion(workers: Workers, suspect: Suspect, shards: Sequence[Shard], diff: str) -> JudgedFault:
-    """What the gate makes of a fault; if asked for, minimised and explained."""
+    """The result for a fault, with minimised and explained failures unless the run is quick."""
     fault = suspect.fault
     usual = workers.call(usual_test, fault, seconds=USUAL_SECONDS)
     if suspect.dead:
@@ -300,7 +299,7 @@ def conclusion(workers: Workers, suspect: Suspect, shards: Sequence[Shard], diff
 
 
 def told_by_the_gate(workers: Workers, suspect: Suspect) -> Iterator[Explained]:
-    """The failures that the gate makes of the failing cases of a fault."""
+    """The failures that the gate reports for the failing cases of a fault."""
     if not suspect.asked.quick:
         groups = groups_of(Tally(failing=suspect.failing))
         for failure, _ in distinct_failures(workers, suspect.asked.subject, groups, suspect.judged):
@@ -308,7 +307,7 @@ def told_by_the_gate(workers: Workers, suspect: Suspect) -> Iterator[Explained]:
 
 
 def as_explained(failure: Failure) -> Explained:
-    """What the gate tells of a failure."""
+    """The facts of a failure that qualification keeps."""
     return Explained(
         check=failure.check,
         symptom=failure.symptom,
@@ -325,9 +324,9 @@ def usual_test(fault: Fault) -> bool:
 
 
 def judge_dying(workers: Workers, suspect: Suspect, shards: Sequence[Shard]) -> None:
-    """Judge a fault that kills or blocks its process as the gate does.
+    """Judge a fault that crashes or blocks its process in the same way as the gate.
 
-    Of each failing case the gate knows the check that it is remembered for, and no others.
+    For each failing case only the check that represents it is known.
     """
     tally = Tally()
     for _, part in judge_shards(workers, suspect.asked.subject, shards):
@@ -342,20 +341,20 @@ def judge_dying(workers: Workers, suspect: Suspect, shards: Sequence[Shard]) -> 
         if case.verdict in FAILING:
             spec, result = next(failing)
             suspect.kills.setdefault(result.check, Kill(case=number, spec=spec, seconds=round(seconds, 3)))
-    # PyTorch may keep a check from failing, but makes none fail
+    # PyTorch can prevent a check from failing, but cannot make one fail
     suspect.without_torch = set(suspect.kills)
 
 
 def says_the_same(fault: Fault, told: Sequence[Explained]) -> bool:
-    """Whether the failures that a fault is told as say exactly when it shows.
+    """Whether the conditions of the failures reported for a fault match its trigger exactly.
 
-    One of their conditions, whichever, must hold wherever the true trigger of the fault does, and none anywhere else.
-    A trigger is one of valid problems, so what a fault accepts of invalid ones besides is not compared; but where it is
-    the rule that is broken, there is nothing else.
+    The conditions of at least one failure must hold whenever the true trigger holds, and none otherwise. Triggers
+    describe valid problems, so failures on invalid ones are ignored, unless the trigger is a broken rule.
 
-    They are compared on cases drawn at random, on cases around the smallest ones and on thousands around those of them
-    that meet one, not by their words: what is said in another way may well be the same. Where they differ, the fault
-    itself is asked, as a trigger that a person wrote down may leave out that nothing can show of it there.
+    Conditions are compared by the cases that meet them and not by their words, because different words can be
+    equivalent. The cases are random ones, ones around the smallest cases, and thousands around those that meet a
+    condition. If conditions and trigger differ on a case, the fault itself is run, because a trigger in the catalogue
+    may omit that the fault cannot show there.
     """
     if not of_arguments(fault):
         told = [each for each in told if broken_rule(parse_spec(each.minimal)) is None]
@@ -386,12 +385,12 @@ def says_the_same(fault: Fault, told: Sequence[Explained]) -> bool:
 
 
 def with_features(cases: Iterable[Case], *, of_empty: bool) -> list[Case]:
-    """Those that have a class for every feature; of no images, where there is nothing to see, only if that is meant."""
+    """The cases with a class for every feature; those with an empty batch only if `of_empty`."""
     return [case for case in cases if vector_of(case) is not None and (case.problem.batch > 0 or of_empty)]
 
 
 def shows(fault: Fault, told: Sequence[Explained], case: Case) -> bool | None:
-    """Whether a fault shows on a case by one of the failures that it is told as; None if nothing can be seen there."""
+    """Whether a fault shows on a case by one of its reported failures; None if nothing can show there."""
     subject = subject_of(fault)
     found = []
     for each in told:
@@ -402,23 +401,23 @@ def shows(fault: Fault, told: Sequence[Explained], case: Case) -> bool | None:
 
 
 def who_meets(words: Sequence[Sequence[str]], firsts: Sequence[Case], cases: Sequence[Case]) -> Bools:
-    """Which cases meet which conjunction, each with a case that it can be said of."""
+    """Which cases meet which conjunction; `firsts` has for each one a case that meets it."""
     return np.array([meets_trigger(each, [first, *cases]) for each, first in zip(words, firsts, strict=True)])[:, 1:]
 
 
 def meeting(conditions: Sequence[str], specs: Sequence[str]) -> Case | None:
-    """A case that conditions can be said of, with the problem of one of some specs; None if there is none.
+    """A case that meets the conditions, with the problem of one of the specs; None if there is none.
 
-    What is invalid has no features, and then the words are all there is.
+    Invalid problems have no features, so there is none for them.
     """
     cases = (case for spec in specs for case in with_named_data(parse_spec(spec)) if vector_of(case) is not None)
     return next((case for case in cases if meets_trigger(conditions, [case]) is not None), None)
 
 
 def with_named_data(case: Case) -> Iterator[Case]:
-    """The case, and the same problem with all data that have a name; what is special, with several seeds.
+    """The case, and the same problem with all named fills; special values with several seeds.
 
-    Which arrays have which values that are not finite is a matter of the seed.
+    The seed determines which arrays have which non-finite values.
     """
     if case.fill != POINTS:
         yield case

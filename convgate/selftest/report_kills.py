@@ -1,4 +1,4 @@
-"""The kill matrix: which check finds which fault, on a terminal and as Markdown."""
+"""The kill matrix: the checks that find each fault, on a terminal and as Markdown."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,10 +23,10 @@ __all__ = ["as_json", "as_markdown", "follow_kills", "show_kills"]
 
 Outcome = TypeVar("Outcome")
 
-# The classes of faults, in a few words.
+# Titles of the classes of faults.
 CLASSES = {
     1: "average counts the ceil_mode overhang",
-    2: "the same in backward alone",
+    2: "the same only in backward",
     3: "ceil_mode's clip rule",
     4: "padding on the wrong side",
     5: "divisor_override ignored",
@@ -42,8 +42,8 @@ CLASSES = {
     15: "dilation in the size, not in the indices",
     16: "height and width swapped",
     17: "memory layouts",
-    18: "padding and start of a maximum, NaN",
-    19: "dtype changed on the way",
+    18: "padding and initial value of a maximum, NaN",
+    19: "wrong intermediate dtype",
     20: "ties",
     21: "accumulator too narrow",
     22: "empty batch",
@@ -52,57 +52,58 @@ CLASSES = {
     25: "inputs changed, memory shared",
     26: "images, channels or filters left out",
     27: "state between calls",
-    28: "three to five options meet",
+    28: "three to five options coincide",
     29: "whole blocks",
     30: "layers of networks",
     31: "large options",
     32: "much work",
-    33: "weights, biases and gradients that are not finite",
-    34: "order in memory told from too little",
-    35: "options taken for equal",
+    33: "non-finite weights, biases and gradients",
+    34: "memory order inferred from too little",
+    35: "options assumed equal",
     36: "invalid on both axes at once",
-    37: "results that are no plain arrays",
-    38: "another result now and then",
+    37: "results that are not plain arrays",
+    38: "occasional wrong results",
 }
 
 
 @cache
 def short_heads() -> dict[str, str]:
-    """Check to the short head of its column."""
+    """Check to the short heading of its column."""
     return {check.name: check.short for check in CHECKS.values()}
 
 
-# What these columns show.
+# Explanations of the columns.
 WITHOUT_PYTORCH = (
-    "Found *without PyTorch* means by the definition, finite differences and identities, with PyTorch not asked. It is "
-    "as many as are found with it, as PyTorch only has a veto: where it contradicts the definition, nobody is blamed. "
-    "So it can keep a check from failing, but makes none fail. It is not there to find more, but so that a mistake in "
-    "the definition is not blamed on a subject."
+    "Found *without PyTorch* means found by the definition, finite differences and identities if PyTorch is not used. "
+    "The number is the same as with it, because PyTorch only has a veto: if it contradicts the definition, the subject "
+    "is not blamed. So it can prevent a check from failing, but cannot make one fail. Its purpose is not to find more "
+    "faults, but to keep a mistake in the definition from being blamed on a subject."
 )
 GRADIENTS_ALONE = (
-    "Found by *gradient checks alone* means by finite differences or the adjoint identity, which compare the backward "
-    "pass of a subject with its forward pass, as gradient checks in tests do. They cannot see what is wrong in both "
-    "alike (dilation that is in the output size but not in the indices), what is in no derivative (dtypes, arguments "
-    "that must be rejected, memory that is shared), or what shows only on data that have no derivative (ties, NaN)."
+    "Found by *gradient checks alone* means found by finite differences or the adjoint identity, which compare the "
+    "backward pass of a subject with its own forward pass, as gradient checks in tests do. They cannot see errors that "
+    "both passes share (dilation that affects the output size but not the indices), errors that affect no derivative "
+    "(dtypes, arguments that must be rejected, shared memory), or errors that show only on data without a derivative "
+    "(ties, NaN)."
 )
 EXPLAINED = (
-    f"Checks are asked for some {CASES_MORE} cases after the first kill. ✓ under `when` says that the conditions of "
-    "the failure are exactly those under which the fault shows: as the catalogue says and, where the two differ, as it "
-    "does when it is asked (of several failures: that one "
-    "of them is said to occur wherever it shows, and none elsewhere; what it accepts of invalid problems besides is "
-    "told apart, and not counted here, as the catalogue speaks of valid ones); below it says how many of the cases "
-    "that meet them fail, as some have data that hide it, or no output where it would be seen. ✓ under `small` says "
-    "that geometry and options of a minimal case are as simple as those of the smallest case that the catalogue has."
+    f"Checks continue for about {CASES_MORE} cases after the first kill. ✓ under `when` means that the conditions of "
+    "the failure are exactly those under which the fault shows, according to the catalogue or, on cases where the two "
+    "differ, according to a run of the fault itself. If there are several failures, one of them must occur wherever "
+    "the fault shows, and none elsewhere. Failures on invalid problems do not count, because the catalogue describes "
+    "valid ones. The sections below give the number of cases that meet the conditions and how many of these fail; the "
+    "others have data that hide the fault, or no output in which it shows. ✓ under `small` means that the geometry and "
+    "options of a minimal case are as simple as those of the smallest case in the catalogue."
 )
 
 
 def as_json(found: Qualification) -> str:
-    """The whole of it."""
+    """Render the whole result as JSON."""
     return msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"
 
 
 def survivors_first(found: Qualification) -> list[JudgedFault]:
-    """The faults that nothing finds, then the others by class."""
+    """The survivors, then the other faults by class."""
     return sorted(found.faults, key=lambda fault: (bool(fault.kills), fault.bug_class, fault.name))
 
 
@@ -115,7 +116,7 @@ def by_class(found: Qualification) -> dict[int, list[JudgedFault]]:
 
 
 def one_line(found: Qualification) -> str:
-    """What it came to, in a sentence or two."""
+    """The result in a sentence."""
     total = len(found.faults)
     killed = total - len(found.survivors)
     within = f", half of them within {found.median_case:g} cases" if killed else ""
@@ -123,7 +124,7 @@ def one_line(found: Qualification) -> str:
 
 
 def shares(found: Qualification) -> Iterator[tuple[str, int]]:
-    """In how many faults what holds."""
+    """Descriptions of results, with the number of faults for which each holds."""
     yield "found by the gate", sum(bool(fault.kills) for fault in found.faults)
     without = sum(bool(fault.without_torch) for fault in found.faults)
     yield "found without PyTorch, which only has a veto (definition, finite differences, identities)", without
@@ -144,7 +145,7 @@ def shares(found: Qualification) -> Iterator[tuple[str, int]]:
 
 
 def follow_kills(events: Iterable[Progressed | Outcome], console: Console, *, show_progress: bool) -> Outcome:
-    """Show how far it is, and give what it came to."""
+    """Show the progress of a run, and return its result."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     found = None
     with Progress(*columns, console=console, disable=not show_progress, transient=True) as progress:
@@ -154,7 +155,7 @@ def follow_kills(events: Iterable[Progressed | Outcome], console: Console, *, sh
             match event:
                 case Progressed(phase=phase, done=done, total=total):
                     if phase not in rows:
-                        # the first one takes the place of what is shown until there is one
+                        # the first one replaces the initial row
                         rows[phase] = progress.add_task(phase) if rows else loading
                     progress.update(rows[phase], description=phase, completed=done, total=total)
                 case _:
@@ -165,7 +166,7 @@ def follow_kills(events: Iterable[Progressed | Outcome], console: Console, *, sh
 
 
 def show_kills(found: Qualification, console: Console) -> None:
-    """The faults, survivors first; totals by class; and what it came to."""
+    """Show the faults, survivors first, then totals by class and the result."""
     console.print(table_of_faults(found))
     console.print()
     console.print(table_of_classes(found))
@@ -183,7 +184,7 @@ def show_kills(found: Qualification, console: Console) -> None:
 
 
 def table_of_faults(found: Qualification) -> Table:
-    """For each fault which check finds it first, after how many cases and how long, and which others do."""
+    """For each fault the check that finds it first, the number of cases and seconds until then, and other checks."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for head in ("fault", "found by"):
         table.add_column(head, no_wrap=True)
@@ -203,7 +204,7 @@ def table_of_faults(found: Qualification) -> Table:
 
 
 def table_of_classes(found: Qualification) -> Table:
-    """For each class how many faults there are, and how many are found, and by what alone."""
+    """For each class the number of faults, and how many are found by the gate and by single methods."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("class", no_wrap=True)
     for head in ("faults", "found", *alone(found)):
@@ -217,12 +218,12 @@ def table_of_classes(found: Qualification) -> Table:
 
 
 def alone(found: Qualification) -> list[str]:
-    """Heads of the columns that say what finds faults alone; a quick run does not look for what gradients find."""
+    """Headings of the columns for single methods; a quick run does not examine gradient checks."""
     return ["without PyTorch", *(["gradients alone"] if found.explained else []), "usual test"]
 
 
 def counts_of(found: Qualification, faults: Sequence[JudgedFault]) -> Iterator[int]:
-    """How many of some faults there are, are found, are found by each check, and by what `alone` names."""
+    """Number of faults, of found ones, of those found by each check, and of those found by the methods in `alone`."""
     yield len(faults)
     yield sum(bool(fault.kills) for fault in faults)
     for check in short_heads():
@@ -234,13 +235,13 @@ def counts_of(found: Qualification, faults: Sequence[JudgedFault]) -> Iterator[i
 
 
 def as_markdown(found: Qualification) -> str:
-    """A page: what it came to, totals by class, every fault."""
+    """Render a page with the result, totals by class and every fault."""
     return "\n\n".join(blocks(found)) + "\n"
 
 
 def resumed(found: Qualification) -> str:
-    """How much an earlier run had done."""
-    return f", {found.resumed} of the faults before that in a run that was interrupted" if found.resumed else ""
+    """Words about the faults that an earlier run had judged."""
+    return f", {found.resumed} of the faults in an earlier, interrupted run" if found.resumed else ""
 
 
 def blocks(found: Qualification) -> Iterator[str]:
@@ -266,7 +267,7 @@ def blocks(found: Qualification) -> Iterator[str]:
     within = (
         f"within {CASES_MORE} cases of the first that shows it" if found.explained else "on the first that shows it"
     )
-    yield f"Faults that each check finds, {within}; often several find one."
+    yield f"Number of faults that each check finds, {within}; several checks can find the same fault."
     yield f"Columns: {', '.join(f'{short} {code(check)}' for check, short in short_heads().items())}."
     heads = ["class", "faults", "found", *short_heads().values(), *alone(found)]
     yield "\n".join(
@@ -282,13 +283,14 @@ def blocks(found: Qualification) -> Iterator[str]:
     )
     yield "## By fault"
     yield (
-        "For each check the number of the case, among those of its operator, on which it first fails; `seconds` is how "
-        "long it takes on one core to judge these cases, and to see it where the process dies or hangs; then no other "
-        "checks are known, and that it is found without PyTorch is inferred, as PyTorch makes none fail."
+        "For each check the number of its first failing case, among those of the operator; `seconds` is the time on "
+        "one core to judge the cases up to the first that fails. If the process dies or hangs, this includes the time "
+        "until that is noticed, other checks are not known, and the result without PyTorch is inferred, because "
+        "PyTorch cannot make a check fail."
     )
     yield (
-        "What a subject keeps from one call to the next shows after whatever its process judged before: in class 27 "
-        "the numbers differ from run to run."
+        "Faults of class 27 keep state between calls, so their numbers depend on the cases that the process judged "
+        "before, and differ from run to run."
     )
     if found.explained:
         yield EXPLAINED
@@ -301,13 +303,13 @@ def blocks(found: Qualification) -> Iterator[str]:
             *(row(list(cells(fault))[: len(heads)]) for fault in survivors_first(found)),
         ]
     )
-    yield "## What was written, and what the gate says of it"
+    yield "## Changes and explanations"
     for fault in sorted(found.faults, key=lambda fault: (fault.bug_class, fault.name)):
         yield from entry(fault)
 
 
 def cells(fault: JudgedFault) -> Iterator[str]:
-    """A row of the matrix."""
+    """The cells of a row of the matrix."""
     yield f"[{escaped(fault.name)}](#{fault.name})"
     yield str(fault.bug_class)
     yield str(fault.depth)
@@ -324,12 +326,12 @@ def cells(fault: JudgedFault) -> Iterator[str]:
 
 
 def tick(holds: bool) -> str:
-    """A mark, or nothing."""
+    """A tick if something holds, otherwise nothing."""
     return "✓" if holds else ""
 
 
 def entry(fault: JudgedFault) -> Iterator[str]:
-    """One fault: what was written, when it shows, and what the gate says."""
+    """The section of a fault: its change, trigger and smallest case, and the failures that the gate reports."""
     yield f"### {fault.name}"
     yield f"```diff\n{fault.diff}\n```"
     truth = " and ".join(fault.trigger) or "always"

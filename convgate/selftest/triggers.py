@@ -1,12 +1,11 @@
-"""Who meets the true trigger of a fault, in the words of failures or in formulas.
+"""Evaluation of the true triggers of faults, written as conditions of failures or as formulas.
 
-A failure has a fixed list of conditions. What somebody got wrong need not be in it, so a trigger may also be written as
-a comparison of sizes and options. Where both say the same, qualification sees that they do by the cases that they hold
-for.
+Failures use a fixed list of conditions. A trigger need not be in it, so it may also be written as a comparison of sizes
+and options. Qualification compares the two by the cases for which they hold.
 
 A formula compares sums and products of sizes and options: ``channels + out_channels >= 256``, ``padding = dilation on
-both axes``, ``output_w is a multiple of 8``, ``kernel odd and stride = 2 on the same axis``. ``(A or B)`` is met by
-whatever meets either. ``NaN in weight`` asks for the data of one array, and ``layout offset`` for a choice.
+both axes``, ``output_w is a multiple of 8``, ``kernel odd and stride = 2 on the same axis``. ``(A or B)`` holds if
+either holds. ``NaN in weight`` refers to the data of one array, and ``layout offset`` to a choice.
 """
 
 import ast
@@ -25,7 +24,7 @@ from convgate.shapes.space import Bools
 
 __all__ = ["meets_trigger"]
 
-# What formulas may name: of the height and the width, with their suffix or on whatever axis, and of the problem.
+# Names in formulas: numbers of an axis, with the suffix of the axis or for any axis, and numbers of the problem.
 OF_AXES: dict[str, Callable[[Axis, bool], int]] = {
     "input": lambda axis, _: axis.size,
     "kernel": lambda axis, _: axis.kernel_size,
@@ -58,7 +57,7 @@ SIGNS: dict[type[ast.AST], Callable[[int, int], int]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
-# Words, and what they are in Python.
+# Wording in formulas, and the Python expression for it.
 WORDS = (
     (re.compile(r"^(.*) is a multiple of (\d+)$"), r"(\1) % \2 == 0"),
     (re.compile(r"^(.*) is no multiple of (\d+)$"), r"(\1) % \2 > 0"),
@@ -69,14 +68,14 @@ WORDS = (
 
 
 def meets_trigger(words: Iterable[str], cases: Sequence[Case]) -> Bools | None:
-    """Which cases meet a trigger; None if the first one does not, or if it says nothing that is known.
+    """Which cases meet a trigger; None if the first one does not, or if a condition is unknown.
 
     Parameters
     ----------
     words : iterable of str
         Conditions that must all hold.
     cases : sequence of Case
-        Of one operator, with a class for every feature.
+        Cases of one operator, with a class for every feature.
     """
     words = list(words)
     met = met_by([[text] for text in words], cases)
@@ -89,7 +88,7 @@ def meets_trigger(words: Iterable[str], cases: Sequence[Case]) -> Bools | None:
 
 
 def by_formula(text: str, cases: Sequence[Case]) -> Bools | None:
-    """Which cases meet a formula; None if it is none."""
+    """Which cases meet a formula; None if the text is not a formula."""
     try:
         return np.array([holds(text, case) for case in cases], bool)
     except (KeyError, SyntaxError):
@@ -115,7 +114,7 @@ def holds(text: str, case: Case) -> bool:
 
 
 def numbers_of(case: Case, chosen: int | None = None) -> Mapping[str, int]:
-    """What a formula may name, and the numbers of one axis without its suffix."""
+    """The numbers that a formula may name; those of `axis` also without its suffix."""
     found = {name: count(case.problem) for name, count in NUMBERS.items()}
     for side, (suffix, axis) in enumerate(zip(AXIS_NAMES, case.problem.axes, strict=True)):
         numbers = {name: number(axis, case.problem.ceil_mode) for name, number in OF_AXES.items()}
@@ -131,7 +130,7 @@ def compared(text: str, numbers: Mapping[str, int]) -> bool:
     Raises
     ------
     KeyError, SyntaxError
-        If it compares nothing, or what has no name here.
+        If the text is not a comparison, or has an unknown name.
     """
     for words, python in WORDS:
         text = words.sub(python, text)
@@ -144,7 +143,7 @@ def compared(text: str, numbers: Mapping[str, int]) -> bool:
 
 
 def number(tree: ast.expr, numbers: Mapping[str, int]) -> int:
-    """What an expression comes to."""
+    """The value of an expression."""
     if isinstance(tree, ast.BinOp):
         return SIGNS[type(tree.op)](number(tree.left, numbers), number(tree.right, numbers))
     if isinstance(tree, ast.Constant) and isinstance(tree.value, int):

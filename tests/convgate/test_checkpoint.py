@@ -64,7 +64,7 @@ def test_a_torn_line_at_the_end_is_not_read_and_gives_way_to_the_next(kept: floa
 def test_a_file_of_something_else_is_told_and_stays_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("milk\neggs\n")
-    with pytest.raises(CheckpointError, match=r"notes\.txt has no judged fault in line 1 .* a name that is free"):
+    with pytest.raises(CheckpointError, match=r"notes\.txt has no judged fault in line 1 .* a new name"):
         read_lines(path, {})
     assert path.read_text() == "milk\neggs\n"
 

@@ -149,7 +149,7 @@ def test_below_what_is_required_the_exit_code_is_3(whole: str, half: str) -> Non
         ("2-way=-1", "is not of the form"),
         ("2-way=nan", "is not of the form"),
         ("", "'' is not of the form"),
-        ("2-way=101", "asks for more than all"),
+        ("2-way=101", "exceeds 100 %"),
         ("2-way=9,2-way=8", "2-way is given twice"),
     ],
 )

@@ -187,7 +187,7 @@ def test_the_top_says_in_words_what_came_out_and_what_was_looked_at(opened: Open
     assert f"{failing.reason}." in top
     pairs = sum(int(space_of(operator).feasible(2).sum()) for operator in ("conv2d", "im2col"))
     assert f"cover all {pairs:,} feasible pairs of shape classes and" in top
-    assert "conv2d and im2col, held against the definition and PyTorch, exact finite differences, identities" in top
+    assert "conv2d and im2col, compared with the definition and PyTorch, exact finite differences, identities" in top
 
 
 def test_a_run_without_failures_says_so(opened: Opened, passing: RunRecord) -> None:
@@ -297,13 +297,13 @@ def test_the_copy_button_copies_the_line_that_repeats_the_failure(
     page = opened(failing, permissions=["clipboard-read", "clipboard-write"])
     if not clipboard:
         page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('refused')); }")
-    button = page.get_by_role("button", name="Copy the line that repeats it")
+    button = page.get_by_role("button", name="Copy the command that reproduces it")
     button.click()
     line = f"convgate replay '{failing.failures[0].folder}'"
     page.get_by_text(f"Copied: {line}").wait_for(state="attached")
     assert page.evaluate("navigator.clipboard.readText()") == line
     assert button.inner_text() == "Copied"
-    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Copy the line that repeats it"
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Copy the command that reproduces it"
     page.get_by_role("button", name="Copy the minimal spec").click()
     page.get_by_text(f"Copied: {MINIMAL}").wait_for(state="attached")
     assert page.evaluate("navigator.clipboard.readText()") == MINIMAL
@@ -316,10 +316,10 @@ def test_the_filter_leaves_one_operator(opened: Opened, failing: RunRecord) -> N
     assert set(page.locator("[data-operator]:visible").evaluate_all("all => all.map(e => e.dataset.operator)")) == {
         "im2col"
     }
-    assert "None of im2col." in text(page, "#failures")
+    assert "None for im2col." in text(page, "#failures")
     assert page.locator("#slowest tbody tr:visible").count() == 10
     assert page.locator("details:visible").get_attribute("open") is not None
-    assert page.get_by_role("status").inner_text() == "Showing im2col alone."
+    assert page.get_by_role("status").inner_text() == "Showing only im2col."
     page.keyboard.press("ArrowLeft")
     assert set(page.locator("details:visible").evaluate_all("all => all.map(e => e.dataset.operator)")) == {"conv2d"}
     assert page.locator("article:visible").count() == 1
@@ -574,7 +574,7 @@ def test_foreign_names_stay_text(opened: Opened, failing: RunRecord, *, bypass_c
         versions={ATTACK: ATTACK},
     )
     page = opened(record, width=360, bypass_csp=bypass_csp)
-    page.get_by_role("button", name="Copy the line that repeats it").first.click()
+    page.get_by_role("button", name="Copy the command that reproduces it").first.click()
     page.get_by_text("Copied: ").wait_for(state="attached")
     page.get_by_role("radio", name="im2col").check()
     page.locator(".heat:visible button").first.click()

@@ -208,7 +208,7 @@ def test_what_is_no_spec_fails_the_test_in_one_line(tmp_path: Path) -> None:
 def test_a_session_that_is_interrupted_leaves_no_record(tmp_path: Path) -> None:
     ended = run(tmp_path, CORRECT + "\ndef test_stop():\n    raise KeyboardInterrupt\n", *RECORD)
     assert ended.code == pytest.ExitCode.INTERRUPTED
-    assert "was not written, as the tests did not come to their end" in ended.out
+    assert "was not written because the tests did not finish" in ended.out
     assert not list(tmp_path.glob("*.json"))
 
 

@@ -85,7 +85,7 @@ def test_a_fault_that_does_not_fit_the_base_says_so() -> None:
         spec="conv2d",
         when=(),
     )
-    with pytest.raises(FaultError, match="'no such line' stands 0 times in conv2d"):
+    with pytest.raises(FaultError, match="'no such line' must occur once in conv2d, not 0 times"):
         subject_of(fault)
     with pytest.raises(AttributeError, match="no_such_fault"):
         _ = planted.no_such_fault

@@ -1,6 +1,6 @@
-"""The checks: each looks at one trial and says what it found.
+"""The checks: each judges one trial and returns a result.
 
-A further check is a file here and one line below, or an entry point of another package in the group
+To add a check, add a file here and a line below, or an entry point of another package in the group
 ``convgate.checks``.
 """
 
@@ -24,7 +24,7 @@ from convgate.results.verdicts import DEATHS, Result
 
 __all__ = ["CHECKS", "OUTPUTS", "Check", "checks_for", "judge", "judge_trial", "relations_of"]
 
-# In the order of blame: what a check finds explains what the later ones find on the same case.
+# In order of precedence: a failure that a check finds explains those that later checks find on the same case.
 CHECKS = Table(
     "convgate.checks",
     Check,
@@ -35,12 +35,12 @@ OUTPUTS = {check.name: check.output for check in DIRECT}
 
 
 def relations_of(check: str) -> Relations | None:
-    """The relations that a check asks for, if it asks for such."""
+    """The relations that a check verifies, if any."""
     return CHECKS[check].relations
 
 
 def checks_for(case: Case) -> frozenset[str]:
-    """The checks that a case is worth: all, but on a large one only those that make few calls."""
+    """The checks to run on a case: all, or for a large case only those that make few calls."""
     large = is_large(case)
     return frozenset(name for name, check in CHECKS.items() if check.few_calls or not large)
 
@@ -51,12 +51,12 @@ def judge(case: Case, subject: Any, checks: Iterable[str] | None = None) -> tupl
     Parameters
     ----------
     case : Case
-        With an invalid problem only the check of invalid arguments applies, otherwise all others.
+        The case. For an invalid problem only the check of invalid arguments applies, otherwise all others.
     subject : Any
         A module or object with the functions of the subject protocol, called in this process; or the name of one, to be
         called in a process of its own.
     checks : iterable of str or None
-        Names of checks, of which those that apply and that the case is worth are run; all if None.
+        Names of checks (default: all). Those that do not apply to the case are skipped.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def judge_trial(trial: Trial, checks: Iterable[str] | None = None) -> tuple[Resu
             result = check.judge(trial)
             if result is not None:
                 results.append(result)
-                # each further call could cost a process or as long a time
+                # each further call could crash or hang again
                 if result.verdict in DEATHS:
                     break
     return tuple(results)

@@ -1,4 +1,4 @@
-"""The backward pass is the transpose of the forward pass."""
+"""The check that the backward pass is the transpose of the forward pass."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +18,7 @@ __all__ = ["ADJOINT", "adjoint"]
 
 
 def judge_adjoint(trial: Trial) -> Result | None:
-    """The backward pass is the transpose of the forward pass, and col2im of im2col."""
+    """Judge whether the backward pass is the transpose of the forward pass, and col2im that of im2col."""
     if not trial.on_integers:
         return None
     backward = trial.operator.backward

@@ -1,4 +1,4 @@
-"""What a check is."""
+"""The definition of a check."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,45 +10,45 @@ from convgate.results.verdicts import Result
 
 __all__ = ["DEFINITION", "DIFFERENCES", "IDENTITIES", "RULES", "Check", "is_large"]
 
-# What stands behind a check, as the heading of a report.
+# The oracles of checks, as headings of reports.
 DEFINITION = "The definition and PyTorch"
 DIFFERENCES = "Exact finite differences"
 IDENTITIES = "Identities"
 RULES = "The rules of the arguments"
 
-# Terms of a forward pass beyond which more calls of the subject cost more than they tell: what they look for does not
-# need large data, and is seen on small ones.
+# Largest number of terms of a forward pass for which checks make further calls. The faults that these find do not need
+# larger cases.
 MOST_RELATION_WORK = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One check: everything that is particular to it.
+    """One check, with everything specific to it.
 
     Parameters
     ----------
     name : str
-        As in results, records and reports.
+        Name in results, records and reports.
     judge : callable
-        Trial to what the check found; None where it has nothing to say.
+        Trial to the result of the check; None if the check does not apply.
     oracle : str
-        What stands behind it, as a heading.
+        Its oracle, as a heading of reports.
     asks : str
-        What it asks, in words.
+        The property that it checks, in words.
     short : str
-        Head of its column in the kill matrix.
+        Heading of its column in the kill matrix.
     output : str
-        The output that it compares with the definition, if it is one output.
+        The output that it compares with the definition, if it compares a single output.
     relations : Relations or None
-        The relations that it asks for, if it asks for such.
+        The relations that it verifies, if any.
     of_values : bool
-        Whether the values decide: it cannot pass whatever they are.
+        Whether it depends on the values of the results; other checks can pass with any values.
     subject_alone : bool
-        Whether it looks at nothing but forward and backward of the subject.
+        Whether it uses only the subject's own forward and backward pass.
     few_calls : bool
-        Whether it is asked on large cases too, as it calls the subject no more than the case itself does.
+        Whether it runs on large cases too, because it needs no calls beyond those of the case itself.
     of_arguments : bool
-        Whether it applies to invalid problems, and to no others.
+        Whether it applies to invalid problems, and only to these.
     """
 
     name: str
@@ -65,5 +65,5 @@ class Check:
 
 
 def is_large(case: Case) -> bool:
-    """Whether a valid case is one of much work."""
+    """Whether a case is valid and needs much work."""
     return broken_rule(case) is None and case.operator.work(case.problem) > MOST_RELATION_WORK

@@ -1,4 +1,4 @@
-"""Gradients against exact central differences of the forward pass."""
+"""The check that compares gradients with exact central differences of the forward pass."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,7 +19,7 @@ from convgate.results.verdicts import Result
 
 __all__ = ["FINITE_DIFFERENCE", "all_differences", "finite_differences", "has_empty_windows"]
 
-# Jacobians on all basis vectors cost 2 * inputs + outputs images: only where that is little.
+# Jacobians need 2 * inputs + outputs images, so they are checked only up to this many inputs and outputs.
 MOST_BASIS_VECTORS = 24
 
 
@@ -32,7 +32,7 @@ def has_empty_windows(trial: Trial) -> bool:
 
 
 def judge_finite_difference(trial: Trial) -> Result | None:
-    """Gradients against exact central differences."""
+    """Compare gradients with exact central differences."""
     if not trial.on_integers or trial.operator.backward is None:
         return None
     if trial.operator.chooses and not trial.lacks(trial.operator.backward(trial.problem)):
@@ -48,14 +48,14 @@ def judge_finite_difference(trial: Trial) -> Result | None:
 
 
 def finite_differences(case: Case) -> Iterator[Relation]:
-    """Each gradient against central differences of the forward pass: exact on the lattice, with step one quantum."""
+    """Each gradient equals central differences of the forward pass: exact on the lattice with a step of one quantum."""
     for name in differentiated(case):
         yield central_difference(case, (name,))
     yield from jacobians(case)
 
 
 def all_differences(case: Case) -> Iterator[Relation]:
-    """All gradients at once, as a convolution is bilinear: with data and weights moved together only even terms go."""
+    """All gradients in one relation: if all arrays of a bilinear function move at once, only even terms cancel."""
     names = differentiated(case)
     if names:
         yield central_difference(case, names)
@@ -63,7 +63,7 @@ def all_differences(case: Case) -> Iterator[Relation]:
 
 
 def differentiated(case: Case) -> tuple[str, ...]:
-    """The arrays by which there are gradients."""
+    """The arrays that have gradients."""
     if case.operator.backward is None:
         return ()
     arrays = case.operator.shapes(case.problem)
@@ -71,7 +71,7 @@ def differentiated(case: Case) -> tuple[str, ...]:
 
 
 def central_difference(case: Case, names: tuple[str, ...]) -> Relation:
-    """The gradients by some arrays, along a random direction of each."""
+    """The relation for the gradients with respect to some arrays, along a random direction of each."""
     problem, operator = case.problem, case.operator
     forward, backward = operator.forward(problem), backward_of(operator, problem)
     outputs = tuple(backward.outputs.index(output) for output, name in operator.gradients.items() if name in names)
@@ -102,7 +102,7 @@ def backward_of(operator: Operator, problem: Problem) -> Call:
 
 
 def jacobians(case: Case) -> Iterator[Relation]:
-    """All of the gradient by x, where that takes few basis vectors."""
+    """The whole Jacobian with respect to x, if it needs few basis vectors."""
     problem, operator = case.problem, case.operator
     if operator.backward is None or not problem.batch:
         return

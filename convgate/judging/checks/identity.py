@@ -1,4 +1,4 @@
-"""Metamorphic relations: batches, shifts, groups, linearity."""
+"""The check of metamorphic relations: batches, shifts, groups, linearity."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -42,14 +42,14 @@ def identity(case: Case) -> Iterator[Relation]:
 
 
 def one_identity(case: Case) -> Iterator[Relation]:
-    """One of these, which the case's seed and sizes choose."""
+    """One of the metamorphic relations, selected by the case's seed and sizes."""
     listed = list(identity(case))
     if listed:
         yield listed[turn(case) % len(listed)]
 
 
 def of_images(case: Case, forward: Call) -> Iterator[Relation]:
-    """A batch is its images, and a shifted image has shifted outputs."""
+    """A batch gives the results of its images, and a shifted image gives shifted outputs."""
     problem = case.problem
     if problem.batch > 1:
         alone = (replace(problem, batch=1),)
@@ -80,7 +80,7 @@ def of_images(case: Case, forward: Call) -> Iterator[Relation]:
 
 
 def of_convolution(case: Case, forward: Call) -> Iterator[Relation]:
-    """A 1x1 kernel is a matrix product; groups are a split."""
+    """A 1x1 kernel is a matrix product; groups are separate convolutions."""
     problem = case.problem
     bias = Data("bias") if problem.bias else None
     if problem.taps == 1 and not any(problem.padding):
@@ -109,7 +109,7 @@ def of_convolution(case: Case, forward: Call) -> Iterator[Relation]:
 
 
 def of_pools(problem: Problem, forward: Call) -> Iterator[Relation]:
-    """Pools of constants, and of data with a constant added."""
+    """Relations for pools of constants, and of data with a constant added."""
     function = Function(forward, ("x",), "y")
     if OPERATORS[problem.operator].chooses:
         yield Relation(
@@ -130,7 +130,7 @@ def of_pools(problem: Problem, forward: Call) -> Iterator[Relation]:
 
 
 def padding_by_hand(case: Case) -> Iterator[Relation]:
-    """Padding is zeros around the image."""
+    """Padding equals zeros added around the image."""
     problem, forward = case.problem, case.operator.forward
     if any(problem.padding):
         bare = replace(problem, axes=tuple(map(padding_as_pixels, problem.axes)))

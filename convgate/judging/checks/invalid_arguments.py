@@ -1,4 +1,4 @@
-"""What breaks a rule is rejected."""
+"""The check that invalid arguments are rejected."""
 
 from convgate.cases.case import invalid_calls
 from convgate.judging.checks.check import RULES, Check
@@ -12,12 +12,12 @@ __all__ = ["INVALID_ARGUMENTS"]
 
 
 def judge_invalid_arguments(trial: Trial) -> Result | None:
-    """What breaks a rule is rejected with ValueError or TypeError, by the forward and by the backward function."""
+    """Judge whether the forward and the backward function reject invalid arguments with ValueError or TypeError."""
     return worst("invalid_arguments", (judge_rejection(call, trial) for call in invalid_calls(trial.case)))
 
 
 def judge_rejection(call: Call, trial: Trial) -> Result:
-    """The same of one call; the message starts with the rule."""
+    """Judge whether one call rejects its arguments; the message starts with the broken rule."""
     outcome = trial.outcome(call)
     check, output = "invalid_arguments", call.outputs[0]
     if outcome.missing:

@@ -1,4 +1,4 @@
-"""The layout of the arrays in memory does not matter."""
+"""The check that the memory layout of the arrays does not change results."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -15,7 +15,7 @@ __all__ = ["LAYOUT", "layout", "whole_layout"]
 
 
 def layout(case: Case) -> Iterator[Relation]:
-    """The layout of the arrays in memory does not matter."""
+    """The memory layout of the arrays does not change results: a relation for each output."""
     what = case.laid_out or "arrays"
     for call in calls_laid_out(case):
         for output in outputs_of(case, call):
@@ -27,7 +27,7 @@ def layout(case: Case) -> Iterator[Relation]:
 
 
 def whole_layout(case: Case) -> Iterator[Relation]:
-    """All outputs of a call at once."""
+    """The memory layout does not change results: a relation for all outputs of a call."""
     what = case.laid_out or "arrays"
     for call in calls_laid_out(case):
         units = tuple(unit(case, output) for output in outputs_of(case, call))
@@ -39,7 +39,7 @@ def whole_layout(case: Case) -> Iterator[Relation]:
 
 
 def calls_laid_out(case: Case) -> Iterator[Call]:
-    """The calls that take an array whose layout is not the usual one."""
+    """The calls that take an array with an unusual layout."""
     if case.layout != "contiguous":
         for make in (case.operator.forward, case.operator.backward):
             if make is not None and (not case.laid_out or case.laid_out in make(case.problem).arguments):
@@ -47,12 +47,12 @@ def calls_laid_out(case: Case) -> Iterator[Call]:
 
 
 def outputs_of(case: Case, call: Call) -> tuple[str, ...]:
-    """The outputs of a call; without a bias it has no gradient."""
+    """The outputs of a call, without the gradient of an absent bias."""
     return tuple(output for output in call.outputs if output != "grad_bias" or case.problem.bias)
 
 
 def unit(case: Case, output: str) -> float:
-    """The unit of the lattice of an output, inverted: in these units both sides are rounded to integers."""
+    """The reciprocal of the lattice step of an output, by which both sides are multiplied and rounded to integers."""
     return 2.0 ** -step_of(case.operator, case.dtype, case.fill, output)
 
 

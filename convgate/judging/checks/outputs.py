@@ -1,4 +1,4 @@
-"""Each output against the definition, once PyTorch agrees with that."""
+"""The checks that compare outputs with the definition, provided that PyTorch agrees with it."""
 
 from fractions import Fraction
 from functools import partial
@@ -19,13 +19,12 @@ from convgate.results.verdicts import Result
 
 __all__ = ["DIRECT", "SPECIAL_VALUES", "judge_output", "judge_whatever_data"]
 
-# A result that is too small by this share must not pass by what a subject claims: otherwise the claim was judged, and
-# not the result.
+# If a claim accepts results that are too small by this share, the claim decides and not the result, so it is vacuous.
 NOTICED = Fraction(1, 100)
 
 
 def judge_output(check: str, output: str, trial: Trial) -> Result | None:
-    """Compare one output of the subject with the definition, once PyTorch agrees with that."""
+    """Compare one output of the subject with the definition, provided that PyTorch agrees with it."""
     call = trial.call_producing(output)
     if call is None:
         return None
@@ -41,7 +40,7 @@ def judge_output(check: str, output: str, trial: Trial) -> Result | None:
     if expected is None:
         return judge_absent(check, output, outcome.outputs[output])
     mismatch, claimed = judge_values(trial, call, output, outcome.outputs[output])
-    # what it is, no oracle needs to be asked
+    # a wrong type or dtype needs no oracle
     of_values = mismatch is None or mismatch.symptom not in {"wrong type", "wrong dtype"}
     disagreement = oracles_disagree(trial, call, output) if of_values else None
     if disagreement is not None:
@@ -74,7 +73,7 @@ def judge_output(check: str, output: str, trial: Trial) -> Result | None:
 
 
 def lets_pass(expected: Certified | Array, claimed: NormBound) -> bool:
-    """Whether a result that is too small everywhere, by as much as must be noticed, would be within the bound."""
+    """Whether the claimed bound accepts a result that is too small everywhere by the share `NOTICED`."""
     indices = np.ndindex(expected.shape)
     return all(NOTICED * abs(exactly(expected, index)) <= claimed.at(index) for index in indices)
 
@@ -85,10 +84,10 @@ def exactly(numbers: Certified | Array, index: tuple[int, ...]) -> Fraction:
 
 
 def judge_values(trial: Trial, call: Call, output: str, actual: Any) -> tuple[Mismatch | None, NormBound | None]:
-    """How an output differs from the definition, and the bound that the subject claims, if it was judged by that.
+    """The difference of an output from the definition, and the claimed bound, if it was applied.
 
-    It is where the subject is not as exact as one that adds up the products of the definition. On the lattice the
-    nearest integers decide, and the claim only where it allows for errors of more than half a step.
+    It is applied if the output exceeds the bound for adding up the products of the definition. On the lattice the
+    nearest integers decide, and the claim only if it allows errors of more than half a step.
     """
     expected, dtype = trial.expected(call)[output], trial.case.dtype
     actual = excused(actual, expected, trial.undetermined(output))
@@ -101,7 +100,7 @@ def judge_values(trial: Trial, call: Call, output: str, actual: Any) -> tuple[Mi
 
 
 def judge_absent(check: str, output: str, actual: Any) -> Result:
-    """Without a bias its gradient is None."""
+    """Judge the gradient of an absent bias, which must be None."""
     if actual is None:
         return Result(check, "vacuous", message="no bias, so no gradient", output=output)
     name = type_name(actual)
@@ -110,7 +109,7 @@ def judge_absent(check: str, output: str, actual: Any) -> Result:
 
 
 def oracles_disagree(trial: Trial, call: Call, output: str) -> Mismatch | None:
-    """How PyTorch in float64 differs from the definition; None if it does not, or has no opinion."""
+    """The difference of PyTorch in float64 from the definition; None if they agree or PyTorch has no result."""
     witness = trial.witness(call)
     if witness is None:
         return None
@@ -120,26 +119,26 @@ def oracles_disagree(trial: Trial, call: Call, output: str) -> Mismatch | None:
 
 
 def judge_direct(check: str, output: str, trial: Trial) -> Result | None:
-    """Forward and each gradient, on data of every kind but special values."""
+    """Judge an output, the forward result or a gradient, on all data except special values."""
     if not trial.finite:
         return None
     return judge_output(check, output, trial)
 
 
 def judge_special_values(trial: Trial) -> Result | None:
-    """NaN and infinities appear where they must and nowhere else."""
+    """Judge whether NaN and infinities appear exactly where they must."""
     if trial.finite:
         return None
     return worst("special_values", (judge_special_output(check.output, trial) for check in DIRECT))
 
 
 def judge_special_output(output: str, trial: Trial) -> Result | None:
-    """One output, on data with special values."""
+    """Judge one output on data with special values."""
     if trial.error_factor is not None:
         message = "the subject has an error_factor: a transform spreads NaN and infinities over the whole image"
         return Result("special_values", "unsupported", message=message)
     if trial.operator.chooses and output != "y" and np.isnan(trial.values["x"]).any():
-        # which NaN of a window takes its gradient is a convention that no document fixes
+        # no document specifies which NaN of a window gets its gradient
         return None
     if output == "grad_bias" and "bias" not in trial.values:
         return None
@@ -147,7 +146,7 @@ def judge_special_output(output: str, trial: Trial) -> Result | None:
 
 
 def judge_whatever_data(output: str, trial: Trial) -> Result | None:
-    """One output, by the check that the data are for."""
+    """Judge one output by the check that applies to its data."""
     if trial.finite:
         check = next(check.name for check in DIRECT if check.output == output)
         return judge_output(check, output, trial)

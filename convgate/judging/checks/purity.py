@@ -1,4 +1,4 @@
-"""Inputs stay as they are, results belong to the caller, and the same call gives the same result."""
+"""The check of purity: inputs do not change, results belong to the caller, and equal calls give equal results."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,9 +19,9 @@ __all__ = ["PURITY", "kept_alone", "one_purity_relation", "other_problems", "pur
 
 
 def judge_purity(trial: Trial) -> Result | None:
-    """What the calls on the case's own data do to these and to their results; and on the lattice, what others do.
+    """Judge the effects of the calls on the case's own data and, on the lattice, those of other calls.
 
-    The first is seen at every call, whatever the data, and is made sure of only where something is wrong with it.
+    The former are observed in every call, with any data, and are verified only if something is wrong.
     """
     for make in (trial.operator.forward, trial.operator.backward):
         if make is not None and trial.is_suspect(make(trial.problem)):
@@ -32,7 +32,7 @@ def judge_purity(trial: Trial) -> Result | None:
 
 
 def purity_relations(case: Case) -> Iterator[Relation]:
-    """Inputs stay as they are, results belong to the caller, and the same call gives the same result."""
+    """The relations of purity: inputs do not change, results belong to the caller, and equal calls agree."""
     for make in (case.operator.forward, case.operator.backward):
         if make is not None:
             yield kept_alone(case, make)
@@ -41,7 +41,7 @@ def purity_relations(case: Case) -> Iterator[Relation]:
 
 
 def one_purity_relation(case: Case) -> Iterator[Relation]:
-    """One of these, which the case's seed and sizes choose."""
+    """One of the relations of purity, selected by the case's seed and sizes."""
     made: list[Callable[[], Relation]] = []
     for make in (case.operator.forward, case.operator.backward):
         if make is not None:
@@ -51,7 +51,7 @@ def one_purity_relation(case: Case) -> Iterator[Relation]:
 
 
 def kept_alone(case: Case, make: Callable[[Problem], Call]) -> Relation:
-    """What a call keeps when it is made again."""
+    """The relation that a function keeps its inputs, its results and its answer when it is called again."""
     call = make(case.problem)
     return Relation(
         name=f"{call.function} keeps its inputs, its results and its answer",
@@ -65,7 +65,7 @@ def kept_alone(case: Case, make: Callable[[Problem], Call]) -> Relation:
 
 
 def kept_beside(case: Case, make: Callable[[Problem], Call], what: str) -> Relation:
-    """What a call keeps when another problem comes in between."""
+    """The relation that a function keeps its results and its answer after a call with another problem."""
     call, others = make(case.problem), other_problems(case)[what]()
     ones = tuple(Function(make(other), ones=ones_of(case.operator, other, make(other))) for other in others)
     return Relation(
@@ -81,18 +81,17 @@ def kept_beside(case: Case, make: Callable[[Problem], Call], what: str) -> Relat
 
 
 def ones_of(operator: Operator, problem: Problem, call: Call) -> dict[str, Shape]:
-    """Shapes of the arrays that a call of another problem takes, the data first, whose dtype they have."""
+    """Shapes of the arrays of a call of another problem, beginning with the data array, whose dtype they have."""
     shapes = operator.shapes(problem)
     return {name: shape for name, shape in shapes.items() if name in call.arguments}
 
 
 def other_problems(case: Case) -> dict[str, Callable[[], tuple[Problem, ...]]]:
-    """Problems that are like a case's but for a few options, by what the last of them has; each made when asked for.
+    """Problems that differ from a case's in a few options, by the property of the last of them; each made on demand.
 
-    What a subject keeps from one call to the next it may find again by too few options: so one problem differs in
-    sizes, one in the stride, one has a larger kernel but, where ceil_mode lets it, an output of the same shape, and one
-    has pixels where this one has padding. The stride is changed after the sizes, as what is kept of a single call,
-    and found by its sizes, is this case's until then.
+    A cache may be keyed by too few options. So one problem differs in sizes, one in the stride, one has a larger kernel
+    but, if ceil_mode permits, an output of the same shape, and one has pixels instead of padding. The stride is changed
+    after the sizes, because until then a cache of a single call, keyed by sizes, holds this case.
     """
     problem = case.problem
 

@@ -1,4 +1,4 @@
-"""Whether relations hold between results of the subject itself."""
+"""Judging relations between results of the subject itself."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ __all__ = ["judge_relation", "judge_relations"]
 
 
 def judge_relation(check: str, relation: Relation, trial: Trial) -> Result:
-    """Whether one relation holds."""
+    """Judge whether one relation holds."""
     there = all(callable(getattr(trial.subject, name, None)) for name in relation.functions)
     if not there or not all(supports(trial.subject, problem) for problem in relation.also):
         return Result(check, "unsupported", message=relation.name)
@@ -31,7 +31,7 @@ def judge_relation(check: str, relation: Relation, trial: Trial) -> Result:
 
 
 def judge_on(check: str, relation: Relation, trial: Trial, arrays: Arrays, recall: Recall | None) -> Result:
-    """Whether one relation, all of whose functions are there, holds on the arrays of a case."""
+    """Judge whether one relation holds on the arrays of a case; the subject must have all of its functions."""
     try:
         actual, expected = evaluate(relation, trial.subject, arrays, recall)
         same = agree(actual, expected, rounded=relation.rounded)
@@ -59,7 +59,7 @@ def judge_on(check: str, relation: Relation, trial: Trial, arrays: Arrays, recal
 
 
 def rounding_explains(relation: Relation, trial: Trial) -> bool:
-    """Whether a subject that is accurate in norm may break a relation between integers."""
+    """Whether the claimed normwise error of a subject can explain that a relation between integers does not hold."""
     if trial.error_factor is None:
         return False
     others = (error_factor(trial.subject, problem) for problem in relation.also)
@@ -69,7 +69,7 @@ def rounding_explains(relation: Relation, trial: Trial) -> bool:
 
 
 def difference(actual: Any, expected: Any) -> tuple[str, str, str]:
-    """In words, and both values, where two results first differ."""
+    """The first difference between two results, in words and with both values."""
     left, right = np.asarray(actual), np.asarray(expected)
     if not {type(actual), type(expected)} <= {np.ndarray, int, str}:
         is_, must_be = type_name(actual), type_name(expected)
@@ -86,20 +86,20 @@ def difference(actual: Any, expected: Any) -> tuple[str, str, str]:
 
 
 def judge_relations(check: str, relations: Relations, trial: Trial) -> Result | None:
-    """Whether all relations of one kind hold, on lattice data.
+    """Judge whether all relations of one kind hold on lattice data.
 
-    Those that move the data by a step, or add to them, ask for a lattice of integers; what a function does to its
-    arguments, and where these lie in memory, can be asked on a lattice of any step.
+    Relations that move the data by a step, or add to them, need a lattice of integers; those about effects on
+    arguments and about memory layout can use a lattice with any step.
     """
     if not (trial.on_lattice if relations.any_step else trial.on_integers):
         return None
     asked = relations.sample if trial.sampled else relations.together
     found = worst(check, (judge_relation(check, relation, trial) for relation in asked(trial.case)))
     if trial.sampled and found is not None and found.verdict == "unsupported" and not found.refused:
-        # the subject is not for the other problems of this part
+        # the subject does not support the other problems of this part
         found = worst(check, (judge_relation(check, relation, trial) for relation in relations.each(trial.case)))
     if found is None or found.verdict != "failed" or asked is relations.each:
         return found
-    # one of these says more precisely what is wrong, if it fails as well
+    # if a single relation fails as well, it is more precise
     closer = worst(check, (judge_relation(check, relation, trial) for relation in relations.each(trial.case)))
     return closer if closer is not None and closer.verdict == "failed" else found

@@ -1,4 +1,4 @@
-"""What every check makes results of."""
+"""Results that all checks use."""
 
 from collections.abc import Iterable
 
@@ -13,12 +13,12 @@ from convgate.results.verdicts import FAILING, Result
 
 __all__ = ["is_vacuous", "not_plain", "raised", "worst"]
 
-# Of what a subject says.
+# Most characters of a message from a subject.
 MOST_CHARACTERS = 2_000
 
 
 def raised(check: str, error: BaseException, *, output: str = "", relation: str = "") -> Result:
-    """A subject raised on a valid problem, or its process died."""
+    """The result for a subject that raised on a valid problem, or whose process died."""
     if isinstance(error, HostDiedError):
         return died(check, error, output=output, relation=relation)
     name = type(error).__name__
@@ -33,7 +33,7 @@ def raised(check: str, error: BaseException, *, output: str = "", relation: str 
 
 
 def died(check: str, error: HostDiedError, *, output: str = "", relation: str = "") -> Result:
-    """A call killed the subject's process, or did not come back."""
+    """The result for a call that crashed the subject's process, or did not return."""
     message = cut(" ".join(str(error).split()), MOST_CHARACTERS)
     text = f"{relation}: {message}" if relation else message
     symptom = error.verdict.replace("_", " ")
@@ -41,19 +41,19 @@ def died(check: str, error: HostDiedError, *, output: str = "", relation: str = 
 
 
 def not_plain(check: str, error: Exception, *, output: str = "", relation: str = "") -> Result:
-    """A subject returned something else than arrays of NumPy's own of the right dtype, or not as many."""
+    """The result for a subject that did not return the right number of plain NumPy arrays of the right dtype."""
     symptom, _, text = str(error).partition(": ")
     message = f"{relation}: {text}" if relation else text
     return Result(check, "failed", symptom, message, "ndarray", text, output, relation=relation)
 
 
 def is_vacuous(expected: Certified | Array) -> bool:
-    """Whether there is nothing to see: no entries, or all zero."""
+    """Whether an expected result can show nothing: it has no entries, or all are zero."""
     return not np.asarray(expected).any()
 
 
 def worst(check: str, results: Iterable[Result | None]) -> Result | None:
-    """The worst of several results of one check: the first failure, or a pass if one passed."""
+    """The summary of several results of one check: the first failure, or a pass if one passed."""
     found = []
     for result in results:
         if result is None:

@@ -6,7 +6,7 @@
   const states = { b: "broken", f: "failing", m: "missing", c: "covered", i: "infeasible" };
   document.documentElement.classList.add("with-script");
 
-  // All text goes in as text: names come from foreign code.
+  // Insert all strings as text, because names come from foreign code.
   function element(name, attributes = {}, ...children) {
     const made = document.createElement(name);
     for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -42,7 +42,7 @@
     if (!button) return;
     const text = button.parentElement.querySelector("code").textContent;
     const done = await copy(text);
-    status.textContent = done ? `Copied: ${text}` : "This browser does not let the page copy; select the text instead.";
+    status.textContent = done ? `Copied: ${text}` : "This browser does not allow the page to copy. Select the text instead.";
     button.textContent = done ? "Copied" : "No";
     button.classList.toggle("done", done);
     clearTimeout(button.timer);
@@ -52,7 +52,7 @@
     }, 2000);
   });
 
-  // One operator alone
+  // Filter by operator
 
   const radios = all('input[name="operator"]');
   const folded = all("details.map");
@@ -67,14 +67,14 @@
     for (const note of all("[data-when-none]")) {
       const items = all(":scope > [data-operator], tbody > [data-operator]", note.parentElement);
       note.hidden = !items.length || items.some((each) => !each.hidden);
-      note.textContent = `None of ${operator}.`;
+      note.textContent = `None for ${operator}.`;
     }
   }
 
   for (const radio of radios) {
     radio.addEventListener("change", () => {
       show(radio.value);
-      status.textContent = radio.value ? `Showing ${radio.value} alone.` : "Showing all operators.";
+      status.textContent = radio.value ? `Showing only ${radio.value}.` : "Showing all operators.";
     });
   }
   show(radios.find((radio) => radio.checked)?.value ?? "");
@@ -86,7 +86,7 @@
     const letters = pairs[`${first} ${second}`].states;
     const wide = classes[second].length;
     const at = (i, j) => states[letters[i * wide + j]];
-    // the feature with more classes goes down
+    // the feature with more classes has the rows
     const [down, across, state] = classes[first].length < wide
       ? [classes[second], classes[first], (i, j) => at(j, i)]
       : [classes[first], classes[second], at];
@@ -178,6 +178,6 @@
     }
   }
 
-  // On paper nothing can be unfolded.
+  // A printed page cannot be unfolded.
   addEventListener("beforeprint", () => folded.forEach((each) => { each.open = true; }));
 })();

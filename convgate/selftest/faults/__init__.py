@@ -1,6 +1,6 @@
-"""Planted faults: a catalogue of bugs that people write, over a correct base, each a subject of the gate.
+"""Planted faults: a catalogue of bugs that people write, each planted in a correct base and usable as a subject.
 
-``convgate gate --subject convgate.selftest.faults:NAME`` must find the fault NAME, and with ``NAME__NAME`` each of two;
+``convgate gate --subject convgate.selftest.faults:NAME`` must find the fault NAME, and with ``NAME__NAME`` both faults;
 ``convgate.selftest.faults:correct`` has none.
 """
 
@@ -15,12 +15,12 @@ correct = CORRECT
 
 
 def subject_name(fault: Fault) -> str:
-    """What a fault is called on the command line."""
+    """The subject name of a fault on the command line."""
     return f"{__name__}:{fault.name}"
 
 
 def __getattr__(name: str) -> SimpleNamespace:
-    """The subject with the fault of that name, or with several, their names joined by two underscores."""
+    """The subject with the fault of this name, or with several faults, whose names are joined by two underscores."""
     names = name.split("__")
     if all(each in CATALOGUE for each in names):
         return subject_of(*(CATALOGUE[each] for each in names))

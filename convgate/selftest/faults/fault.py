@@ -1,4 +1,4 @@
-"""What a fault is: a few lines of the correct base, replaced; and the subject that this makes."""
+"""Faults, each a replacement of a few lines of the correct base, and the subjects made from them."""
 
 import ast
 import difflib
@@ -17,7 +17,7 @@ STAGES = ("forward", "grad_input", "grad_weight", "grad_bias")
 
 
 class FaultError(Exception):
-    """A fault does not fit the base that it is planted in."""
+    """A fault does not fit the base."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Edit:
     function : str
         Name of the function.
     was, becomes : str
-        What stands there once, and what stands there then.
+        The text to replace, which occurs exactly once in the function, and the new text.
     """
 
     function: str
@@ -44,24 +44,24 @@ class Fault:
     Parameters
     ----------
     name : str
-        In words joined by underscores, the operator first.
+        The name, in words joined by underscores, beginning with the operator.
     bug_class : int
-        Number in the list of bug classes of the design.
+        Number of the bug class.
     stage : str
-        The output that is wrong: one of `STAGES`. (Of a fault in the arguments or in purity: of the function.)
+        The wrong output: one of `STAGES`. (For a fault in arguments or purity: an output of the faulty function.)
     depth : int
-        How many options must meet for it to show.
+        Number of options that must coincide for it to show.
     edits : tuple of Edit
-        What somebody wrote.
+        The replacements.
     spec : str
         The smallest case that shows it.
     when : tuple of str
-        The true trigger: conditions, in the words of a failure, that all hold if and only if it shows, where the
-        output of that stage is there to see and is not all zero, and the data do not happen to hide it.
+        The true trigger: conditions in the words of a failure, all of which hold if and only if the fault shows,
+        provided that the output of the stage exists and is not all zero, and the data do not hide it by chance.
     after : str
-        The case whose calls must come before, if it is only after another that it shows.
+        The case whose calls must come first, if the fault shows only after another case.
     dies : bool
-        Whether it kills or blocks the process that calls it.
+        Whether it crashes or blocks the process that calls it.
     """
 
     name: str
@@ -76,12 +76,12 @@ class Fault:
 
     @property
     def operator(self) -> str:
-        """The operator that is faulty."""
+        """The faulty operator."""
         return self.spec.partition(":")[0]
 
     @property
     def functions(self) -> frozenset[str]:
-        """The functions that a fault changes, by the functions in which it is planted."""
+        """The functions that the edits change."""
         return frozenset(edit.function for edit in self.edits)
 
 
@@ -90,13 +90,13 @@ CORRECT = SimpleNamespace(**{name: getattr(base, name) for name in base.__all__}
 
 @cache
 def source_lines() -> tuple[str, ...]:
-    """The base's source, line by line."""
+    """The lines of the base's source."""
     return tuple(inspect.getsource(base).splitlines(keepends=True))
 
 
 @cache
 def extents() -> dict[str, tuple[int, int]]:
-    """The first line and the one after the last of each function of the base, counted from 0."""
+    """First line and end of each function of the base, as indices of a slice of its lines."""
     tree = ast.parse("".join(source_lines()))
     functions = (node for node in tree.body if isinstance(node, ast.FunctionDef))
     return {node.name: (node.lineno - 1, node.end_lineno or node.lineno) for node in functions}
@@ -108,7 +108,7 @@ def source_of_function(name: str) -> str:
     Raises
     ------
     FaultError
-        If there is none by this name.
+        If the base has no function of this name.
     """
     if name not in extents():
         raise FaultError(f"the base has no function {name}; it has {', '.join(extents())}")
@@ -116,12 +116,12 @@ def source_of_function(name: str) -> str:
 
 
 def edited(*faults: Fault) -> dict[str, str]:
-    """Source of each function that faults change.
+    """New source of each function that the faults change.
 
     Raises
     ------
     FaultError
-        If what is to be replaced does not stand there exactly once.
+        If the text to replace does not occur exactly once.
     """
     found: dict[str, str] = {}
     for fault in faults:
@@ -129,18 +129,18 @@ def edited(*faults: Fault) -> dict[str, str]:
             source = found.get(edit.function) or source_of_function(edit.function)
             times = source.count(edit.was)
             if times != 1:
-                raise FaultError(f"{fault.name}: {edit.was!r} stands {times} times in {edit.function}, and must once")
+                raise FaultError(f"{fault.name}: {edit.was!r} must occur once in {edit.function}, not {times} times")
             found[edit.function] = source.replace(edit.was, edit.becomes)
     return found
 
 
 def subject_of(*faults: Fault) -> SimpleNamespace:
-    """The correct base with faults planted in the functions of their operators; the others stay as they are.
+    """The correct base with faults planted in the functions of their operators; other operators stay correct.
 
     Raises
     ------
     FaultError
-        If they do not fit the base, or one another.
+        If the faults do not fit the base or each other.
     """
     lines = list(source_lines())
     for name, source in edited(*faults).items():
@@ -148,7 +148,7 @@ def subject_of(*faults: Fault) -> SimpleNamespace:
         lines[start:stop] = [source, *[""] * (stop - start - 1)]
     text = "".join(lines)
     filename = f"<base with {', '.join(fault.name for fault in faults)}>"
-    # so that tracebacks show what the faults say
+    # so that tracebacks show the lines of the faults
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     namespace: dict[str, Any] = {"__name__": filename}
     exec(compile(text, filename, "exec"), namespace)  # noqa: S102 - our own text with our own changes
@@ -158,7 +158,7 @@ def subject_of(*faults: Fault) -> SimpleNamespace:
 
 
 def diff_of(fault: Fault) -> str:
-    """What somebody wrote, for a person: lines taken out and put in, function by function."""
+    """The change of a fault as a diff: the removed and added lines of each function."""
     found = []
     for name, source in edited(fault).items():
         before, after = source_of_function(name).splitlines(), source.splitlines()

@@ -2,14 +2,14 @@
 
 A mutant is a subject like any other: ``convgate gate --subject convgate.selftest.faults.mutants:impl_conv_1a2b3c4d``.
 
-Two maintained tools do not fit. Cosmic Ray (8.7) starts the test command anew for each mutant, and to load NumPy and
-PyTorch takes seconds: an hour for what takes a process that has them loaded some milliseconds a mutant. mutmut (3.8)
-forks instead, but it leaves decorated functions out, as most of `impl`'s public ones are, and it knows pytest alone,
+Two maintained tools do not fit. Cosmic Ray (8.7) starts the test command again for each mutant, and loading NumPy and
+PyTorch takes seconds: an hour in total, while a process that has them loaded takes milliseconds for each mutant. mutmut
+(3.8) forks instead, but it skips decorated functions, such as most public ones of `impl`, and it supports only pytest,
 not the cases and checks of the gate.
 
-What is not mutated: docstrings and annotations; decorators; `raise` and what leads up to it, as messages are not
-judged; ``strict`` of `zip`, an assertion; what no function of the subject protocol uses, such as layers; and defaults
-of the functions of the protocol, which gives every option.
+Not mutated are docstrings and annotations; decorators; `raise` and the statements before it, because messages are not
+judged; ``strict`` of `zip`, an assertion; code that no function of the subject protocol uses, such as layers; and
+default arguments of the protocol's functions, because every option is passed.
 """
 
 import ast
@@ -31,11 +31,12 @@ from convgate.selftest.faults.source import names_bound, private_copy, reachable
 
 __all__ = ["EQUIVALENT", "Mutant", "equivalents", "functions_of_protocol", "load", "mutants_of"]
 
-# Mutants that nobody can tell from the package by the functions of the protocol, each with the reason.
+# Mutants that cannot be distinguished from the package by the functions of the protocol, each with the reason.
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 
-# Our own package cuts large problems into tiles and shares these among threads. In its mutants tiles are so small, and
-# two threads so eager, that the small problems of the gate are cut and shared as well, and few of them have few places.
+# Our own package splits large problems into tiles and distributes them among threads. Its mutants use small tiles and
+# always two threads, so that the small problems of the gate are split too, and a smaller `FEW`, so that few problems
+# use the path for few output positions.
 SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     DEFAULT_SUBJECT: {
         f"{DEFAULT_SUBJECT}.conv": {"FEW": 4},
@@ -52,20 +53,20 @@ class Mutant:
     Parameters
     ----------
     id : str
-        A name: the module, and a digest of the function, the statement and the change. Edits of other statements leave
-        it as it is.
+        The module, and a digest of the function, the statement and the change. Edits of other statements do not
+        change it.
     package, module, function : str
-        Where the change is; the function is empty at the top of a module.
+        The place of the change; the function is empty at the top of a module.
     line : int
-        The number of the line on which the statement begins.
+        The line on which the statement begins.
     kind : str
-        What kind of change.
+        The kind of change.
     was, becomes : str
-        The statement's first line, as `ast.unparse` writes it.
+        The statement's first line before and after, as `ast.unparse` writes it.
     operators : tuple of str
-        The operators that can be concerned.
+        The operators that the change can affect.
     steps, node
-        Which node of the module's syntax tree is replaced, and by what.
+        The path to the replaced node in the module's syntax tree, and the new node.
     """
 
     id: str
@@ -88,7 +89,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Place:
-    """A statement and where it stands: in which function, with which parameters."""
+    """A statement and its place: the path to it, its function and that function's parameters."""
 
     steps: Steps
     statement: ast.stmt
@@ -103,7 +104,7 @@ def mutants_of(package: str = DEFAULT_SUBJECT) -> Mapping[str, Mutant]:
     Parameters
     ----------
     package : str
-        Its import name. It is imported, never changed.
+        Import name of the package. It is imported, never changed.
     """
     names = {operator: functions_of_protocol(operator) for operator in OPERATORS}
     reached = {operator: reachable(package, names[operator]) for operator in OPERATORS}
@@ -145,24 +146,24 @@ def mutants_of(package: str = DEFAULT_SUBJECT) -> Mapping[str, Mutant]:
 
 @cache
 def equivalents() -> Mapping[str, str]:
-    """The reason why a mutant of the default package shows in no check, by its id."""
+    """Id of each equivalent mutant of the default package to the reason."""
     groups = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))["equivalent"]
     return {mutant: group["reason"] for group in groups for mutant in group["mutants"]}
 
 
 def load(mutant: Mutant) -> ModuleType:
-    """A private copy of the package with the mutant's change; the package itself stays as it is."""
+    """A private copy of the package with the mutant's change; the package itself is not changed."""
     tree = cast("ast.Module", put(trees(mutant.package)[mutant.module], mutant.steps, mutant.node))
     code = compile(ast.fix_missing_locations(tree), f"<{mutant.id}>", "exec")
     return private_copy(mutant.package, {mutant.module: code}, SETTINGS.get(mutant.package))
 
 
 def __getattr__(name: str) -> ModuleType:
-    """The mutant of this id; by the name of the package itself, its copy without a change."""
+    """The mutant of this id or, for the name of the package itself, an unchanged copy."""
     if name == DEFAULT_SUBJECT:
         return private_copy(DEFAULT_SUBJECT, settings=SETTINGS.get(DEFAULT_SUBJECT))
-    # every `from convgate.selftest.faults.mutants import` asks for __path__, and to enumerate the mutants takes most of
-    # a second
+    # every `from convgate.selftest.faults.mutants import` looks up __path__, and enumerating the mutants takes almost a
+    # second
     mutant = None if name.startswith("__") else mutants_of(DEFAULT_SUBJECT).get(name)
     if mutant is None:
         raise AttributeError(f"{DEFAULT_SUBJECT} has no mutant {name}; ids change with the statement that is mutated")
@@ -172,7 +173,7 @@ def __getattr__(name: str) -> ModuleType:
 def statements(
     block: ast.AST, steps: Steps = (), function: str = "", parameters: frozenset[str] = frozenset()
 ) -> Iterator[Place]:
-    """All statements below a module or statement, except `raise` and what leads up to one."""
+    """All statements in a module or statement, except blocks that end with `raise`."""
     for name in ("body", "handlers", "orelse", "finalbody"):
         found = getattr(block, name, [])
         if found and isinstance(found[-1], ast.Raise):
@@ -189,6 +190,6 @@ def statements(
 
 
 def functions_of_protocol(operator: str) -> tuple[str, ...]:
-    """Names of the functions that a subject has for an operator."""
+    """Names of the functions of an operator in the subject protocol."""
     kind, problem = OPERATORS[operator], Problem(operator=operator)
     return tuple(call(problem).function for call in (kind.forward, kind.backward) if call is not None)

@@ -1,4 +1,4 @@
-"""The small changes that make mutants: what may stand in a statement in place of one node of its syntax tree."""
+"""The changes that make mutants: replacements for single nodes of a statement's syntax tree."""
 
 import ast
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 __all__ = ["Steps", "changes", "first_line", "put", "shown"]
 
-# From a node to one below it: field by field, with the index where the field is a list.
+# The path from a node to a descendant: fields, each with an index if the field is a list.
 Steps = tuple[tuple[str, int | None], ...]
-# What kind of change, and what comes of it.
+# The kind of a change, and the new node.
 Change = tuple[str, ast.AST]
 Node = TypeVar("Node", bound=ast.AST)
 
@@ -37,7 +37,7 @@ COMPARISON: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.In: (ast.NotIn,),
     ast.NotIn: (ast.In,),
 }
-# Functions that are easily taken for one another.
+# Functions that are easily confused.
 CONFUSED = {
     "all": "any",
     "any": "all",
@@ -57,14 +57,14 @@ ANNOTATIONS = {"annotation", "returns"}
 
 
 def changes(statement: ast.stmt, parameters: frozenset[str]) -> Iterator[tuple[str, Steps, ast.AST]]:
-    """Kinds of change of a statement, but not of the statements within it: which node of it, and what replaces that.
+    """All changes of a statement, without those of nested statements: kind, path to the node, and new node.
 
     Parameters
     ----------
     statement : ast.stmt
         The statement.
     parameters : frozenset of str
-        Names that are bound before it, so that it can be left out if it only binds one of them.
+        Names that are bound before it; the statement can be deleted if it only binds one of them.
     """
     for kind, node in of_statement(statement, parameters):
         yield kind, (), node
@@ -74,7 +74,7 @@ def changes(statement: ast.stmt, parameters: frozenset[str]) -> Iterator[tuple[s
 
 
 def of_statement(statement: ast.stmt, parameters: frozenset[str]) -> Iterator[Change]:
-    """What may stand in place of a whole statement."""
+    """Replacements for a whole statement."""
     match statement:
         case ast.AugAssign(target=target, op=op, value=value):
             yield "deletion", ast.Pass()
@@ -94,7 +94,7 @@ def of_statement(statement: ast.stmt, parameters: frozenset[str]) -> Iterator[Ch
 
 
 def of_expression(node: ast.AST) -> Iterator[Change]:
-    """What may stand in place of an expression, a slice or the arguments of a function."""
+    """Replacements for an expression, a slice or the arguments of a function."""
     match node:
         case ast.Constant(value=bool() as value):
             yield "constant", changed(node, value=not value)
@@ -113,7 +113,7 @@ def of_expression(node: ast.AST) -> Iterator[Change]:
 
 
 def of_operation(node: ast.AST) -> Iterator[Change]:
-    """Another operator, or an operand alone."""
+    """Replacements for an operation: another operator, or one of the operands."""
     match node:
         case ast.BinOp(left=left, op=op, right=right):
             yield from (("arithmetic", changed(node, op=new())) for new in ARITHMETIC.get(type(op), ()))
@@ -128,7 +128,7 @@ def of_operation(node: ast.AST) -> Iterator[Change]:
 
 
 def of_slice(node: ast.Slice) -> Iterator[Change]:
-    """Leave a bound or the step out, or be off by one."""
+    """Replacements for a slice: a bound or the step removed, or off by one."""
     for name in ("lower", "upper", "step"):
         bound = getattr(node, name)
         if bound is not None:
@@ -138,7 +138,7 @@ def of_slice(node: ast.Slice) -> Iterator[Change]:
 
 
 def of_call(node: ast.Call) -> Iterator[Change]:
-    """Exchange two arguments, leave out one that has a name, take another function, or forget the call."""
+    """Replacements for a call: two arguments exchanged, a keyword removed, another function, or no call."""
     yield from (("swap", changed(node, args=each)) for each in exchanged(node.args))
     for (i, first), (j, second) in pairwise(enumerate(node.keywords)):
         if not isinstance(first.value, ast.Constant) and not isinstance(second.value, ast.Constant):
@@ -162,12 +162,12 @@ def of_call(node: ast.Call) -> Iterator[Change]:
 
 
 def joined(node: ast.BoolOp, values: list[ast.expr]) -> ast.expr:
-    """Conditions joined as those of a node, or the one that there is."""
+    """Conditions joined by the operator of a node; a single condition stays as it is."""
     return changed(node, values=values) if len(values) > 1 else values[0]
 
 
 def exchanged(items: list[ast.expr]) -> Iterator[list[ast.expr]]:
-    """A list with two neighbours exchanged; names in quotes stay where they are."""
+    """The lists with two neighbours exchanged, except neighbours of string constants."""
     for i, pair in enumerate(pairwise(items)):
         if not any(isinstance(each, ast.Constant) and isinstance(each.value, str) for each in pair):
             yield [*items[:i], *pair[::-1], *items[i + 2 :]]
@@ -182,7 +182,7 @@ def shown(node: ast.AST) -> Iterator[tuple[Steps, ast.AST]]:
 
 
 def within(node: ast.AST) -> Iterator[tuple[Steps, ast.AST]]:
-    """What a statement is made of, without the statements within it, decorators, texts, and the assertion `strict`."""
+    """All nodes of a statement, without nested statements, decorators, f-strings and the keyword `strict`."""
     for step, child in shown(node):
         left_out = step[0][0] == "decorator_list" or (isinstance(child, ast.keyword) and child.arg == "strict")
         if not left_out and not isinstance(child, ast.stmt | ast.excepthandler | ast.JoinedStr):
@@ -191,12 +191,12 @@ def within(node: ast.AST) -> Iterator[tuple[Steps, ast.AST]]:
 
 
 def changed(node: Node, **fields: Any) -> Node:
-    """A node with other fields; the node itself stays as it is."""
+    """A copy of a node with other fields; the node itself is not changed."""
     return type(node)(**{**vars(node), **fields})
 
 
 def put(node: ast.AST, steps: Steps, new: ast.AST) -> ast.AST:
-    """A tree with another node in one place; the tree itself stays as it is."""
+    """A copy of a tree with one node replaced; the tree itself is not changed."""
     if not steps:
         return new
     (name, index), *rest = steps
@@ -207,6 +207,6 @@ def put(node: ast.AST, steps: Steps, new: ast.AST) -> ast.AST:
 
 
 def first_line(statement: ast.AST) -> str:
-    """A statement in one line: of a compound one, the line that ends with a colon."""
+    """A statement in one line; for a compound statement, its first line, which ends with a colon."""
     bare = changed(statement, decorator_list=[]) if isinstance(statement, ast.FunctionDef) else statement
     return ast.unparse(ast.fix_missing_locations(bare)).partition("\n")[0]

@@ -1,4 +1,4 @@
-"""A package's source: its syntax trees, what of it uses what, and copies of it that run beside it."""
+"""A package's source: its syntax trees, the dependencies between its names, and private copies of it."""
 
 import ast
 import builtins
@@ -14,7 +14,7 @@ from convgate.selftest.faults.mutations import shown
 
 __all__ = ["Unit", "names_bound", "private_copy", "reachable", "trees"]
 
-# A module's name and a name that it binds at its top.
+# A module's name, and a name that it binds at module level.
 Unit = tuple[str, str]
 
 
@@ -40,16 +40,16 @@ def private_copy(
     mutated: Mapping[str, CodeType] | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> ModuleType:
-    """Execute a package's modules anew, each with an `import` that finds the other copies.
+    """Make a copy of a package by executing its modules again, each with an `import` that finds the other copies.
 
     Parameters
     ----------
     package : str
-        Its import name.
+        Import name of the package.
     mutated : dict or None
-        Module name to the code that stands in for the module's own.
+        Module name to the code that replaces the module's own.
     settings : dict or None
-        Module name to what its names are bound to instead, once it has been executed.
+        Module name to new values of its names, set after the module has been executed.
     """
     code = {**compiled(package), **(mutated or {})}
     modules: dict[str, ModuleType] = {}
@@ -90,12 +90,12 @@ def private_copy(
 
 
 def package_of(module: str, modules: Mapping[str, object]) -> str:
-    """The package that a module's relative imports start from."""
+    """The package from which a module's relative imports start."""
     return module if any(name.startswith(f"{module}.") for name in modules) else module.rpartition(".")[0]
 
 
 def reachable(package: str, functions: tuple[str, ...]) -> set[Unit]:
-    """What a package's functions use, directly or not, of what its modules bind at their top."""
+    """The module-level names that a package's functions use, directly or indirectly."""
     uses = uses_of(package)
     found: set[Unit] = set()
     ahead = [(package, name) for name in functions]
@@ -109,7 +109,7 @@ def reachable(package: str, functions: tuple[str, ...]) -> set[Unit]:
 
 @cache
 def uses_of(package: str) -> dict[Unit, set[Unit]]:
-    """What each statement at the top of a module mentions, by the names that it binds; an import, what it imports."""
+    """Each module-level name to the names that its statement uses; for an import, to the imported names."""
     modules = trees(package)
     found: dict[Unit, set[Unit]] = {}
     for module, tree in modules.items():
@@ -131,7 +131,7 @@ def uses_of(package: str) -> dict[Unit, set[Unit]]:
 
 
 def names_bound(statement: ast.stmt) -> set[str]:
-    """The names that a statement at the top of a module binds."""
+    """The names that a module-level statement binds."""
     if isinstance(statement, ast.FunctionDef | ast.ClassDef):
         return {statement.name}
     if isinstance(statement, ast.Import | ast.ImportFrom):
@@ -141,7 +141,7 @@ def names_bound(statement: ast.stmt) -> set[str]:
 
 
 def below(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes below one, without annotations."""
+    """All descendants of a node, without annotations."""
     for _, child in shown(node):
         yield child
         yield from below(child)

@@ -1,4 +1,4 @@
-"""The catalogue: all faults by name, a file for each function that they are planted in, or for what brings them out."""
+"""The catalogue: all faults by name, in files by the function in which they are planted or by what triggers them."""
 
 from convgate.selftest.faults.catalogue import (
     avg_pool2d,
