@@ -196,7 +196,9 @@ def moved_up_and_left(case: Case) -> Iterator[Case]:
     """Without the first row or column of pixels, where there are no points: the others are cropped at their ends."""
     for axis in (0, 1):
         ours = [point for point in case.points if point.array == "x"]
-        if ours and case.problem.size[axis] > 1 and all(point.index[2 + axis] > 0 for point in ours):
+        # an array that breaks a rule may have no such axis
+        beyond = all(len(point.index) > 2 + axis and point.index[2 + axis] > 0 for point in ours)
+        if ours and case.problem.size[axis] > 1 and beyond:
             moved = tuple(
                 replace(point, index=tuple(i - (place == 2 + axis) for place, i in enumerate(point.index)))
                 if point.array == "x"
