@@ -4,26 +4,31 @@ Besides small values of each option these are larger kernels, strides and dilati
 the blocks that vectors and tiles take, with and without a tail, and such counts of channels and of outputs together.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import combinations
 from math import gcd
 from typing import Any
 
-from convgate.cases.case import Case, case_rule
+from convgate.cases.case import Case, case_rule, rule_of_problem
+from convgate.diagnosis.moves import LEAST
+from convgate.diagnosis.quantities import number_of_whole, whole_quantities
 from convgate.problems.block_sizes import BLOCKS, FEW
-from convgate.problems.operators.classes import axis_of, span_of
+from convgate.problems.operators.classes import Axis, axis_of, span_of
 from convgate.problems.problem import PAIRS, Problem, with_axis
 from convgate.shapes.features import data_choices
 from convgate.shapes.space import Stream, space_of
 
-__all__ = ["around", "varied", "whole_blocks"]
+__all__ = ["around", "at_threshold", "varied", "whole_blocks"]
 
 # Cases around a failure: enough to name the triggers of the planted faults.
 NEAR = 500
 # Changes made at once to a case that fails.
 MOST_CHANGES = 3
 MOST_PLACES = 4
+# By so much several options are changed at once.
+MOST_TOGETHER = 8
 # Proposals for one change, of which some are not valid.
 TRIES = 20
 # The least and the largest value of an option: those that tell its shape classes apart, and, every so often, those up
@@ -48,15 +53,75 @@ def around(known: Sequence[Case], stream: Stream, count: int = NEAR) -> Iterator
 
 
 def varied(case: Case) -> Iterator[Case]:
-    """Cases that differ in one count, or in one option of one axis, each with numbers near its own and a block away."""
-    for own, put in counts_of(case):
-        yield from (put(number) for number in numbers_near(own) if number > 0)
-    for axis in (0, 1):
-        for name in (pair for pair in PAIRS if pair in case.operator.options):
-            least = USUAL[name][0]
-            for number in numbers_near(getattr(case.problem, name)[axis]):
-                if number >= least:
-                    yield replace(case, problem=with_room(with_axis(case.problem, axis, **{name: number}), axis))
+    """Cases that differ in one count, or in one option of one axis, each with numbers near its own and a block away.
+
+    And those that differ by a little in several options that are the same number, which become the same other number:
+    of one axis or of both. Options also differ with a size that gives the kernel as many places.
+    """
+    for count, put in counts_of(case):
+        yield from (put(number) for number in numbers_near(count) if number > 0)
+    pairs = [pair for pair in PAIRS if pair in case.operator.options]
+    together = [names for size in range(1, MOST_CHANGES + 1) for names in combinations(pairs, size)]
+    for axes in ((0,), (1,), (0, 1)):
+        for names in (names for names in together if len(names) == 1 or "size" not in names):
+            numbers = {getattr(case.problem, name)[axis] for name in names for axis in axes}
+            if len(numbers) == 1:
+                (own,) = numbers
+                least, single = max(USUAL[name][0] for name in names), len(axes) == len(names) == 1
+                near = [other for other in numbers_near(own) if single or other <= own + MOST_TOGETHER]
+                for other in (other for other in near if other >= least):
+                    yield from with_options(case, axes, dict.fromkeys(names, other))
+
+
+def with_options(case: Case, axes: Sequence[int], options: Mapping[str, int]) -> Iterator[Case]:
+    """The case with other options of some axes, with its size, if there is room, and with as many places."""
+    roomy = same = case.problem
+    for axis in axes:
+        places = case.problem.output_size[axis]
+        roomy = with_room(with_axis(roomy, axis, **options), axis)
+        changed = with_axis(same, axis, **options)
+        same = with_axis(changed, axis, size=max(1, size_for(axis_of(changed, axis), places)))
+    yield replace(case, problem=roomy)
+    if "size" not in options and same != roomy:
+        yield replace(case, problem=same)
+
+
+def size_for(axis: Axis, places: int) -> int:
+    """The size that gives the kernel so many places on an axis, with nothing left over."""
+    return (places - 1) * axis.stride + span_of(axis) - 2 * axis.padding
+
+
+def at_threshold(case: Case, text: str) -> Iterator[Case]:
+    """Cases in which a quantity of the problem as a whole is the number that a condition names, or next to it.
+
+    They differ from one in a single count or size, or are plain beside that, so that all numbers can be reached.
+    """
+    named = number_of_whole(text, case.problem.operator)
+    if named is None:
+        return
+    name, number = named
+    plain = replace(case, problem=with_axis(with_axis(case.problem, 0, **LEAST), 1, **LEAST))
+    for each in (case, plain):
+        own = whole_quantities(case.problem.operator)[name](each.problem)
+        for wanted in (number - 1, number, number + 1):
+            for count, put in (*counts_of(each), *sizes_of(each)):
+                for other in {count * wanted // max(1, own), count + wanted - own}:
+                    candidate = put(other) if other > 0 else each
+                    if whole_quantities(case.problem.operator)[name](candidate.problem) == wanted:
+                        yield candidate
+
+
+def sizes_of(case: Case) -> list[tuple[int, Callable[[int], Case]]]:
+    """The sizes of the image and of the kernel, each with a function that gives the case with another one."""
+
+    def with_size(axis: int, name: str, size: int) -> Case:
+        return replace(case, problem=with_room(with_axis(case.problem, axis, **{name: size}), axis))
+
+    return [
+        (getattr(case.problem, name)[axis], partial(with_size, axis, name))
+        for name in ("size", "kernel_size")
+        for axis in (0, 1)
+    ]
 
 
 def with_room(problem: Problem, axis: int) -> Problem:
@@ -76,7 +141,7 @@ def changed(case: Case, stream: Stream) -> Case:
     for _ in range(TRIES):
         move = MOVES[chance(stream, len(MOVES))]
         candidate = replace(move(case, stream), seed=chance(stream, 2**16))
-        if candidate.operator.broken_rule(candidate.problem) is None and case_rule(candidate) is None:
+        if rule_of_problem(candidate.problem) is None and case_rule(candidate) is None:
             return candidate
     return case
 
@@ -181,9 +246,7 @@ def counts_of(case: Case) -> list[tuple[int, Callable[[int], Case]]]:
         return replace(case, problem=replace(problem, batch=count))
 
     def with_places(axis: int, count: int) -> Case:
-        options = axis_of(problem, axis)
-        size = (count - 1) * options.stride + span_of(options) - 2 * options.padding
-        return replace(case, problem=with_axis(problem, axis, size=max(1, size)))
+        return replace(case, problem=with_axis(problem, axis, size=max(1, size_for(axis_of(problem, axis), count))))
 
     found: list[tuple[int, Callable[[int], Case]]] = [
         (problem.batch, with_images),
