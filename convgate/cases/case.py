@@ -1,6 +1,7 @@
 """Cases: a problem with a dtype, a memory layout and the data, all given by a few words and numbers."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import isinf
 
 import numpy as np
@@ -24,11 +25,14 @@ __all__ = [
     "invalid_calls",
     "lattice_of_case",
     "lay_out",
+    "rule_of_problem",
     "values_of",
     "wide_enough",
 ]
 
 POINTS = "points"
+# Problems of which it is kept which rule they break, as that is asked for several times.
+KEPT = 1024
 
 
 @dataclass(frozen=True, order=True)
@@ -98,8 +102,14 @@ def array_shapes(problem: Problem) -> dict[str, Shape]:
 
 def broken_rule(case: Case) -> str | None:
     """The rule, in words, for which every call of `invalid_calls` must be rejected; None if a case is valid."""
-    rule = case.operator.broken_rule(case.problem)
+    rule = rule_of_problem(case.problem)
     return rule if rule is not None or not case.broken else ARGUMENTS[case.broken].words
+
+
+@lru_cache(maxsize=KEPT)
+def rule_of_problem(problem: Problem) -> str | None:
+    """The rule, in words, that the options of a problem break; None if it is valid."""
+    return OPERATORS[problem.operator].broken_rule(problem)
 
 
 def invalid_calls(case: Case) -> tuple[Call, ...]:
@@ -127,7 +137,7 @@ def case_rule(case: Case) -> str | None:
     if min(counts) < 0 and not case.operator.shape_given:
         return f"an array cannot have a negative size, got {min(counts)}"
     # the data of a call that must be rejected are not added up
-    added_up = case.operator.broken_rule(case.problem) is None and not case.broken
+    added_up = rule_of_problem(case.problem) is None and not case.broken
     on_lattice = added_up and case.fill != POINTS and FILLS[case.fill].on_lattice
     if on_lattice and lattice_of_case(case).magnitude < 1:
         wider = "" if case.dtype == WIDEST else f"{WIDEST} or "
@@ -151,7 +161,7 @@ def array_rule(case: Case) -> str | None:
         return f"all arrays are contiguous but those of another layout; give {case.laid_out} another, or none"
     if not case.broken:
         return None
-    rule = case.operator.broken_rule(case.problem)
+    rule = rule_of_problem(case.problem)
     if rule is not None:
         return f"a problem that is invalid itself ({rule}) needs no {case.broken}; leave one of them out"
     known = rules_of(case.problem, shapes)

@@ -7,7 +7,8 @@ conditions can refer to the same axis.
 The minimum description length principle weighs brevity against accuracy (Rissanen, Modeling by shortest data
 description, 1978): a conjunction costs the bits that select its conditions among all conditions, and the bits that
 select its exceptions among the cases. So a condition is added only if it saves more bits of exceptions than it costs,
-and no limit on exceptions is needed.
+and no limit on exceptions is needed. Excluding a failing case costs more than including a passing one, because data can
+hide a failure.
 
 A threshold is one of many for the same quantity, as many as the tried values distinguish. Selecting it takes the bits
 for its kind and those for the threshold within the kind: a condition that is one of m of its kind counts as 1/m of a
@@ -16,39 +17,45 @@ kind. With K the sum of these, log2(K) + log2(m) bits each are the lengths of a 
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import chain, combinations, pairwise
 from math import gcd, log2
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convgate.cases.case import Case, values_of
+from convgate.cases.case import Case
+from convgate.diagnosis.data_conditions import SEEDS, data_conditions, is_of_data
 from convgate.diagnosis.quantities import (
+    COMPARISONS,
     PARITY_ONLY,
+    SIDES,
     Quantities,
     above,
     alternatives,
     axis_quantities,
     below,
+    compared_options,
     counts_together,
     divisibility,
     evaluate,
     quantities_of,
     threshold,
+    used_taps,
     whole_quantities,
 )
 from convgate.problems.axis import AXIS_OPTIONS, Axis, output_size
 from convgate.problems.block_sizes import BLOCKS
-from convgate.problems.operators import OPERATORS, Array
+from convgate.problems.operators import OPERATORS
 from convgate.problems.operators.classes import AXIS_NAMES
 from convgate.shapes.features import axis_classes, equal_pairs, features_of, short_name, vector_of
 from convgate.shapes.space import Bools
 
 __all__ = [
     "MOST_CONDITIONS",
-    "SPECIAL",
     "Condition",
     "Conjunction",
     "costs_of",
@@ -68,12 +75,15 @@ Floats32 = NDArray[np.float32]
 Counts = NDArray[np.int64]
 
 # Number of conjunctions kept at each length, and the greatest length.
-BEAM = 40
-MOST_CONDITIONS = 6
+BEAM = 64
+MOST_CONDITIONS = 7
 # Additional bits for less plain conditions, so that of equally good ones the plainer one wins.
 UNION, VALUE, BOTH, MADE_UP = 1.0, 1.5, 1.0, 2.0
 # A description with this many more bits is a thousand times less likely, so it is not a rival.
 RIVAL = 10.0
+# What it costs to leave out a case that fails, however many others are left out with it. Data can hide a fault where a
+# description says that it shows, but nothing can make it show where it is not.
+LEFT_OUT = 45.0
 # Bits by which a description must be better to replace another one.
 LEAST_GAIN = 1e-6
 # A threshold at or next to these numbers is at the edge of a block.
@@ -107,10 +117,21 @@ class Condition:
 
 @dataclass(frozen=True)
 class Conjunction:
-    """Conditions in words, and the cases that meet all of them."""
+    """Conditions in words, and the cases that meet all of them.
+
+    Parameters
+    ----------
+    conditions : tuple of str
+        In words.
+    met : ndarray of bool
+        By which cases all are met.
+    alike : tuple of tuples of str
+        The same in other words: with another condition in place of one of them, that the same cases meet by itself.
+    """
 
     conditions: tuple[str, ...]
     met: Bools
+    alike: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,11 +164,13 @@ def ranked(tried: Sequence[Sequence[Case]], failing: Bools, most: int = MOST_CON
 
     The parameters are those of `shortest`. A description with b more bits than another is 2**b times less likely.
     """
-    found = distinct(list_conditions(tried))
+    groups = grouped(list_conditions(tried))
+    found = [min(group, key=length) for group in groups]
     if not found:
         return [Conjunction((), np.ones(len(tried), bool))]
-    met = np.array([condition.met for condition in found], np.float32)
-    costs = costs_of(found)
+    all_met, all_costs = np.array([condition.met for condition in found]), costs_of(found)
+    kept = np.flatnonzero(undominated(all_met, all_costs, failing))
+    met, costs = all_met[kept].astype(np.float32), all_costs[kept]
     beam = [Draft((), np.ones(len(tried), bool), 0.0)]
     seen = [(float(exceptions(beam[0].met[None], failing)[0]), beam[0])]
     # bits to state that there are no exceptions, neither inside nor outside
@@ -163,10 +186,38 @@ def ranked(tried: Sequence[Sequence[Case]], failing: Bools, most: int = MOST_CON
     # sorting is stable: of equally good ones the shorter one wins, then the one that is first in the beam
     seen.sort(key=lambda pair: round(pair[0], 6))
     return [
-        Conjunction(tuple(found[number].text for number in sorted(draft.numbers)), draft.met)
+        conjunction(draft, [found[number] for number in kept], [groups[number] for number in kept])
         for bits, draft in seen
         if bits <= seen[0][0] + RIVAL
     ]
+
+
+def conjunction(draft: Draft, found: Sequence[Condition], groups: Sequence[Sequence[Condition]]) -> Conjunction:
+    """A draft in words, and in others that the same cases meet."""
+    numbers = sorted(draft.numbers)
+    words = tuple(found[number].text for number in numbers)
+    alike = (
+        (*words[:place], each.text, *words[place + 1 :])
+        for place, number in enumerate(numbers)
+        for each in groups[number]
+        if each is not found[number]
+    )
+    return Conjunction(words, draft.met, tuple(alike))
+
+
+def undominated(met: Bools, costs: Floats, failing: Bools) -> Bools:
+    """Which conditions no neighbour in the list is better than, whatever else is asked for.
+
+    Of a threshold and the next one of the same quantity one is met by the same cases and some more. Where all of these
+    fail that one is better; where all pass the other is.
+    """
+    fewer, more = met[:-1], met[1:]
+    nested, further = ~(fewer & ~more).any(axis=1), more & ~fewer
+    all_fail, all_pass = ~(further & ~failing).any(axis=1), ~(further & failing).any(axis=1)
+    kept = np.ones(len(met), bool)
+    kept[:-1] &= ~(nested & all_fail & (costs[1:] <= costs[:-1]))
+    kept[1:] &= ~(nested & all_pass & (costs[:-1] <= costs[1:]))
+    return kept
 
 
 def weighed(drafts: Sequence[Draft], failing: Bools) -> list[tuple[float, Draft]]:
@@ -176,14 +227,19 @@ def weighed(drafts: Sequence[Draft], failing: Bools) -> list[tuple[float, Draft]
 
 
 def polished(best: tuple[float, Draft], met: Floats32, costs: Floats, failing: Bools) -> Iterator[tuple[float, Draft]]:
-    """Successively better drafts, each with one condition removed or replaced.
+    """Successively better drafts, each with one or two conditions removed or replaced.
 
     The best single condition need not be the best one together with others.
     """
     while best[1].numbers:
         numbers = best[1].numbers
-        shorter = [drafted(numbers[:place] + numbers[place + 1 :], met, costs) for place in range(len(numbers))]
-        found = min(weighed([*shorter, *longer(shorter, met, costs, failing)], failing), key=lambda pair: pair[0])
+        without = [
+            [drafted(tuple(each for each in numbers if each not in left_out), met, costs) for left_out in several]
+            for several in (combinations(numbers, 1), combinations(numbers, 2))
+        ]
+        one, two = (longer(drafts, met, costs, failing) for drafts in without)
+        others = [*without[0], *one, *longer(two, met, costs, failing)]
+        found = min(weighed(others, failing), key=lambda pair: pair[0])
         if found[0] > best[0] - LEAST_GAIN:
             return
         best = found
@@ -253,7 +309,8 @@ def exceptions(met: Bools, failing: Bools) -> Floats:
 
 def exceptions_of(inside: Counts, caught: Counts, total: int, failing: int) -> Floats:
     """The bits of `exceptions`, from the number of cases that meet each conjunction and of failing ones among them."""
-    return choice(inside, inside - caught) + choice(total - inside, failing - caught)
+    left_out = LEFT_OUT * (caught < failing)
+    return choice(inside, inside - caught) + choice(total - inside, failing - caught) + left_out
 
 
 def choice(count: Counts, chosen: Counts) -> Floats:
@@ -268,19 +325,27 @@ def distinct(conditions: Iterator[Condition]) -> list[Condition]:
 
     Conditions that are one of many of their kind, such as thresholds, are the last choice.
     """
-    found: dict[bytes, Condition] = {}
+    return [min(group, key=length) for group in grouped(conditions)]
+
+
+def grouped(conditions: Iterable[Condition]) -> list[list[Condition]]:
+    """Conditions that the first case meets and not all do, those together that the same cases meet."""
+    found: dict[bytes, list[Condition]] = defaultdict(list)
     for condition in conditions:
         if condition.met[0] and not condition.met.all():
-            key = condition.met.tobytes()
-            known = found.get(key)
-            if known is None or length(condition) < length(known):
-                found[key] = condition
+            found[condition.met.tobytes()].append(condition)
     return list(found.values())
+
+
+# How one option of an axis is compared with another.
+ORDERS = ("<", "<=", ">", ">=")
+# What is made up of several options, or of the data: what can be said of one option is plainer.
+MADE_UP_OF = re.compile(r" [*+] |span|padded_input|used_taps| in y")
 
 
 def length(condition: Condition) -> tuple[int, bool, bool, int]:
     """A sort key by which a condition is longer than another one that the same cases meet."""
-    made_up = " * " in condition.text or " + " in condition.text
+    made_up = MADE_UP_OF.search(condition.text) is not None
     return condition.parts, condition.among > 1, made_up, len(condition.text)
 
 
@@ -303,8 +368,12 @@ def met_by(conjunctions: Iterable[Iterable[str]], cases: Sequence[Case]) -> list
     quantities = quantities_of(cases)
     evaluated = {text: evaluate(text, quantities) for text in dict.fromkeys(chain.from_iterable(asked))}
     known = {text: met for text, met in evaluated.items() if met is not None and met[0]}
-    if any(met is None for met in evaluated.values()):
-        known |= {each.text: each.met for each in class_conditions([(case,) for case in cases])}
+    unknown = [text for text, met in evaluated.items() if met is None]
+    tried = [(case,) for case in cases]
+    if any(map(is_of_data, unknown)):
+        known |= {text: met for text, met, _ in data_conditions(tried, seeds=SEEDS)}
+    if not known.keys() >= set(unknown):
+        known |= {each.text: each.met for each in class_conditions(tried)}
     everyone = np.ones(len(cases), bool)
     return [
         np.logical_and.reduce([everyone, *(known[text] for text in words)]) if known.keys() >= set(words) else None
@@ -315,6 +384,7 @@ def met_by(conjunctions: Iterable[Iterable[str]], cases: Sequence[Case]) -> list
 def list_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
     """All conditions, regardless of which cases meet them."""
     yield from class_conditions(tried)
+    yield from (Condition(text, met, bits=bits) for text, met, bits in data_conditions(tried))
     yield from statements(quantities_of(each[0] for each in tried))
 
 
@@ -328,6 +398,7 @@ def statements(quantities: Quantities) -> Iterator[Condition]:
         yield from of_both_counts(names, quantities)
     yield from squares(quantities)
     yield from longer_sides(quantities)
+    yield from of_two_options(quantities)
     yield from same_counts(quantities)
 
 
@@ -336,10 +407,11 @@ def of_axes(name: str, quantities: Quantities) -> Iterator[Condition]:
     height, width = sides = [quantities[f"{name}_{side}"] for side in AXIS_NAMES]
     larger, smaller = np.maximum(height, width), np.minimum(height, width)
     least = 0 if name == "padding" else 1
+    bits = MADE_UP if MADE_UP_OF.search(name) else 0.0
     for side, values in zip(AXIS_NAMES, sides, strict=True):
-        yield from thresholds(f"{name}_{side}", "", values, values, least, 0.0)
-    yield from thresholds(name, " on either axis", larger, smaller, least, 0.0)
-    yield from thresholds(name, " on both axes", smaller, larger, least, BOTH)
+        yield from thresholds(f"{name}_{side}", "", values, values, least, bits)
+    yield from thresholds(name, " on either axis", larger, smaller, least, bits)
+    yield from thresholds(name, " on both axes", smaller, larger, least, bits + BOTH)
     parity_only = name in PARITY_ONLY
     among = 1 if parity_only else len(BLOCKS)
     for number in dict.fromkeys((int(height[0]), int(width[0]))):
@@ -349,9 +421,9 @@ def of_axes(name: str, quantities: Quantities) -> Iterator[Condition]:
             yield statement(f"{name} = {number} on both axes", quantities, 1, BOTH)
         for said, _ in divisibility(number, parity_only=parity_only):
             for side in AXIS_NAMES:
-                yield statement(f"{name}_{side} {said}", quantities, among)
-            yield statement(f"{name} {said} on either axis", quantities, among)
-            yield statement(f"{name} {said} on both axes", quantities, among, BOTH)
+                yield statement(f"{name}_{side} {said}", quantities, among, bits)
+            yield statement(f"{name} {said} on either axis", quantities, among, bits)
+            yield statement(f"{name} {said} on both axes", quantities, among, bits + BOTH)
 
 
 def of_whole(name: str, quantities: Quantities) -> Iterator[Condition]:
@@ -409,9 +481,9 @@ def thresholds(name: str, axes: str, most: Counts, fewest: Counts, least: int, b
     # the largest first: together with "is no multiple of 32", "more than 32" is meant and not "at least 32"
     held = [
         (number, (values >= number) == upwards, above(number) if upwards else below(number, least))
-        for values, upwards in ((most, True), (fewest, False))
+        for values, upwards, own in ((most, True, int(most[0])), (fewest, False, int(fewest[0])))
         for number in reversed([threshold(last, first) for last, first in pairwise(np.unique(values).tolist())])
-        if (values[0] >= number) == upwards
+        if (own >= number) == upwards
     ]
     for number, met, said in held:
         at_block = not BLOCK_EDGES.isdisjoint((number, number - 1))
@@ -427,11 +499,28 @@ def same_counts(quantities: Quantities) -> Iterator[Condition]:
 
 
 def longer_sides(quantities: Quantities) -> Iterator[Condition]:
-    """Conditions that an option is larger on one axis than on the other."""
-    for name in map(short_name, equal_pairs(quantities.operator)):
+    """Conditions that an option or the output is larger on one axis than on the other; of the output, or as large."""
+    for name in (*map(short_name, equal_pairs(quantities.operator)), "output"):
         height, width = (int(quantities[f"{name}_{side}"][0]) for side in AXIS_NAMES)
         if height != width:
             yield statement(f"{name}_h {'<' if height < width else '>'} {name}_w", quantities, 1, MADE_UP)
+        if name == "output":
+            yield statement(f"{name}_h {'!=' if height != width else '='} {name}_w", quantities, 1)
+
+
+def of_two_options(quantities: Quantities) -> Iterator[Condition]:
+    """Conditions that one option of an axis is less than another, or more, or as large at the least or at the most.
+
+    That both are the same number is no condition here: wherever both are 1 it would be said in place of that.
+    """
+    among = len(compared_options(quantities.operator))
+    for one, other in compared_options(quantities.operator):
+        first, second = (np.array([quantities[f"{name}_{side}"][0] for side in AXIS_NAMES]) for name in (one, other))
+        for sign in (sign for sign in ORDERS if COMPARISONS[sign](first, second).any()):
+            for side in SIDES:
+                both = BOTH if side == SIDES[-1] else 0.0
+                text = f"{one}{side} {sign} {other}{side}" if side.startswith("_") else f"{one} {sign} {other}{side}"
+                yield statement(text, quantities, among, MADE_UP + both)
 
 
 def squares(quantities: Quantities) -> Iterator[Condition]:
@@ -453,8 +542,6 @@ def class_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
     for number, feature in enumerate(features_of(operator.name)[first:], first):
         for text, met, bits in unions(feature.classes, vectors[:, number]):
             yield Condition(text, met, bits=bits)
-    if cases[0].fill == "special":
-        yield from special_conditions(tried)
     override = cases[0].problem.divisor_override
     if override is not None:
         met = np.array([case.problem.divisor_override == override for case in cases])
@@ -462,35 +549,6 @@ def class_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
         if override < 0:
             negative = [(case.problem.divisor_override or 0) < 0 for case in cases]
             yield Condition("divisor_override < 0", np.array(negative))
-
-
-# Values among the data of an array that a fault may depend on, by their names in conditions.
-SPECIAL: dict[str, Callable[[Array], Bools]] = {
-    "NaN": np.isnan,
-    "infinity": np.isinf,
-    "NaN or infinity": lambda array: ~np.isfinite(array),
-    "zero": lambda array: array == 0,
-}
-
-
-def special_conditions(tried: Sequence[Sequence[Case]]) -> Iterator[Condition]:
-    """Conditions on special values in the data: anywhere, in one array, or in one of two arrays."""
-    values = [[values_of(case) for case in cases] for cases in tried]
-    arrays = list(values[0][0])
-    for name, test in SPECIAL.items():
-        found = {
-            array: np.array([any(test(each[array]).any() for each in several if array in each) for several in values])
-            for array in arrays
-        }
-        plain = name in {"NaN", "infinity"}
-        if plain:
-            yield Condition(f"{name} among the data", np.logical_or.reduce(list(found.values())))
-        if len(arrays) > 1:
-            for array, met in found.items():
-                yield Condition(f"{name} in {array}", met, bits=VALUE if plain else VALUE + UNION)
-        if len(arrays) > 1 and plain:
-            for one, other in combinations(arrays, 2):
-                yield Condition(f"{name} in ({one} or {other})", found[one] | found[other], bits=VALUE + UNION)
 
 
 def axis_conditions(cases: Sequence[Case]) -> Iterator[Condition]:
@@ -548,8 +606,16 @@ def overlaps(axis: Axis, ceil_mode: bool) -> bool:
     return False
 
 
+def last_window_meets_input(axis: Axis, ceil_mode: bool) -> bool:
+    """Whether any tap of the kernel is on a pixel of the input at the last output position."""
+    start = (output_size(axis, ceil_mode=ceil_mode) - 1) * axis.stride - axis.padding_before
+    return any(0 <= start + tap * axis.dilation < axis.size for tap in range(axis.kernel_size))
+
+
 # Properties of an axis that faults depend on but that are not classes.
 DERIVED: dict[str, Callable[[Axis, bool], bool]] = {
+    "the last tap{a} meets the input": lambda axis, ceil_mode: used_taps(axis, ceil_mode) == axis.kernel_size,
+    "the last window{a} meets the input": cache(last_window_meets_input),
     "input{a} > 1": lambda axis, _: axis.size > 1,
     "input{a} = 1": lambda axis, _: axis.size == 1,
     "windows{a} overlap": overlaps,
@@ -568,8 +634,8 @@ def unions(
     others = [number for number in range(len(classes)) if number != own]
     yield classes[own], numbers == own, 0.0
     for size in range(1, len(others)):
-        # if there are many classes (of the memory layout), unite only two, or all but one or two
-        if len(classes) > 4 and size not in {1, len(others) - 2, len(others) - 1}:
+        # many classes (of the memory layout) are taken together only as two or three, or as all but one or two
+        if len(classes) > 4 and size not in {1, 2, len(others) - 2, len(others) - 1}:
             continue
         for more in combinations(others, size):
             chosen = sorted((own, *more))
@@ -578,7 +644,7 @@ def unions(
             few = len(left) < len(chosen) and len(left) <= 2 and None not in opposites
             either = " or ".join(classes[number] for number in chosen)
             text = " and ".join(each for each in opposites if each) if few else f"({either})"
-            yield text, np.isin(numbers, chosen), UNION
+            yield text, np.isin(numbers, chosen), UNION * (1 if few else size)
 
 
 COMPARISON = re.compile(r"([^\s<>=]+) (=|>|<|>=|!=) ([^\s<>=]+)")

@@ -4,26 +4,31 @@ Besides small values of each option these have larger kernels, strides and dilat
 the blocks of vectors and tiles, with and without a tail, and such counts for channels and outputs together.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import combinations
 from math import gcd
 from typing import Any
 
-from convgate.cases.case import Case, case_rule
+from convgate.cases.case import Case, case_rule, rule_of_problem
+from convgate.diagnosis.moves import LEAST
+from convgate.diagnosis.quantities import number_of_whole, whole_quantities
 from convgate.problems.axis import Axis, with_options
 from convgate.problems.block_sizes import BLOCKS, FEW
 from convgate.problems.problem import replace_axis, with_axes
 from convgate.shapes.features import data_choices, equal_pairs
 from convgate.shapes.space import Stream, space_of
 
-__all__ = ["around", "varied", "whole_blocks"]
+__all__ = ["around", "at_threshold", "varied", "whole_blocks"]
 
 # Number of cases around a failure: enough to find the triggers of the planted faults.
 NEAR = 500
 # Most simultaneous changes to a failing case.
 MOST_CHANGES = 3
 MOST_PLACES = 4
+# By so much several options are changed at once.
+MOST_TOGETHER = 8
 # Proposals for one change; some are invalid.
 TRIES = 20
 # Least and largest value of an option. The usual ones distinguish its shape classes; sometimes values are chosen up to
@@ -48,15 +53,71 @@ def around(known: Sequence[Case], stream: Stream, count: int = NEAR) -> Iterator
 
 
 def varied(case: Case) -> Iterator[Case]:
-    """Cases that differ in one count or in one option of one axis, with nearby numbers and numbers a block away."""
-    for own, put in counts_of(case):
-        yield from (put(number) for number in numbers_near(own) if number > 0)
-    for side, axis in enumerate(case.problem.axes):
-        for name in equal_pairs(case.operator.name):
-            least = USUAL[name][0]
-            for number in numbers_near(getattr(axis, name)):
-                if number >= least:
-                    yield with_axis(case, side, with_room(with_options(axis, **{name: number})))
+    """Cases that differ in one count or in one option of one axis, with nearby numbers and numbers a block away.
+
+    Options that are the same number, on one axis or on several, also change together to another number. Options also
+    change with a size that keeps the number of output positions.
+    """
+    for count, put in counts_of(case):
+        yield from (put(number) for number in numbers_near(count) if number > 0)
+    names_of_axes = equal_pairs(case.operator.name)
+    together = [names for size in range(1, MOST_CHANGES + 1) for names in combinations(names_of_axes, size)]
+    sides = range(len(case.problem.axes))
+    for some in (*((side,) for side in sides), tuple(sides)):
+        for names in (names for names in together if len(names) == 1 or "size" not in names):
+            numbers = {getattr(case.problem.axes[side], name) for name in names for side in some}
+            if len(numbers) == 1:
+                (own,) = numbers
+                least, single = max(USUAL[name][0] for name in names), len(some) == len(names) == 1
+                near = [other for other in numbers_near(own) if single or other <= own + MOST_TOGETHER]
+                for other in (other for other in near if other >= least):
+                    yield from with_others(case, some, dict.fromkeys(names, other))
+
+
+def with_others(case: Case, sides: Sequence[int], options: Mapping[str, int]) -> Iterator[Case]:
+    """The case with other options of some axes: with its size, if there is room, and with as many output positions."""
+    roomy = same = case
+    for side in sides:
+        places = case.problem.output_size[side]
+        axis = with_options(case.problem.axes[side], **options)
+        roomy = with_axis(roomy, side, with_room(axis))
+        same = with_axis(same, side, replace(axis, size=max(1, axis.size_for(places))))
+    yield roomy
+    if "size" not in options and same != roomy:
+        yield same
+
+
+def at_threshold(case: Case, text: str) -> Iterator[Case]:
+    """Cases in which a quantity of the whole problem is the number that a condition names, or next to it.
+
+    They differ from one in a single count or size, or are plain beside that, so that all numbers can be reached.
+    """
+    named = number_of_whole(text, case.problem.operator)
+    if named is None:
+        return
+    name, number = named
+    plain = replace(case, problem=replace(case.problem, axes=(LEAST,) * len(case.problem.axes)))
+    for each in (case, plain):
+        own = whole_quantities(case.problem.operator)[name](each.problem)
+        for wanted in (number - 1, number, number + 1):
+            for count, put in (*counts_of(each), *sizes_of(each)):
+                for other in {count * wanted // max(1, own), count + wanted - own}:
+                    candidate = put(other) if other > 0 else each
+                    if whole_quantities(case.problem.operator)[name](candidate.problem) == wanted:
+                        yield candidate
+
+
+def sizes_of(case: Case) -> list[tuple[int, Callable[[int], Case]]]:
+    """The sizes of the image and of the kernel, each with a function that gives the case with another one."""
+
+    def with_size(side: int, name: str, size: int) -> Case:
+        return with_axis(case, side, with_room(with_options(case.problem.axes[side], **{name: size})))
+
+    return [
+        (getattr(axis, name), partial(with_size, side, name))
+        for name in ("size", "kernel_size")
+        for side, axis in enumerate(case.problem.axes)
+    ]
 
 
 def with_axis(case: Case, side: int, axis: Axis) -> Case:
@@ -80,7 +141,7 @@ def changed(case: Case, stream: Stream) -> Case:
     for _ in range(TRIES):
         move = MOVES[chance(stream, len(MOVES))]
         candidate = replace(move(case, stream), seed=chance(stream, 2**16))
-        if candidate.operator.broken_rule(candidate.problem) is None and case_rule(candidate) is None:
+        if rule_of_problem(candidate.problem) is None and case_rule(candidate) is None:
             return candidate
     return case
 

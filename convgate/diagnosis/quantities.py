@@ -3,19 +3,23 @@
 A statement about a quantity is a comparison with a number (``kernel_h >= 6``), whether it is a whole multiple of a
 block (``channels is a multiple of 8``, ``padding_w odd``), or its remainder (``channels mod 16 = 3``). For an axis it
 refers to the height, the width, either or both; for two related counts it can refer to both
-(``both channels and out_channels are multiples of 4``). This module both writes statements and parses them.
+(``both channels and out_channels are multiples of 4``). Two options of an axis are compared with each other
+(``padding_w >= stride_w``), and those of both axes (``output_h != output_w``). This module both writes statements and
+parses them.
 """
 
 import operator as operators
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
+from itertools import combinations
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convgate.cases.case import Case
+from convgate.problems.axis import Axis, output_size
 from convgate.problems.block_sizes import BLOCKS
 from convgate.problems.operators import OPERATORS
 from convgate.problems.operators.classes import AXIS_NAMES
@@ -23,18 +27,23 @@ from convgate.problems.problem import Problem
 from convgate.shapes.features import equal_pairs, short_name
 
 __all__ = [
+    "COMPARISONS",
     "PARITY_ONLY",
+    "SIDES",
     "TOGETHER",
     "Quantities",
     "above",
     "alternatives",
     "axis_quantities",
     "below",
+    "compared_options",
     "counts_together",
     "divisibility",
     "evaluate",
+    "number_of_whole",
     "quantities_of",
     "threshold",
+    "used_taps",
     "whole_quantities",
 ]
 
@@ -42,7 +51,32 @@ Bools = NDArray[np.bool_]
 Numbers = NDArray[np.int64]
 
 # Options whose values are too small for blocks: only their parity is considered.
-PARITY_ONLY = frozenset({"stride", "padding", "dilation"})
+PARITY_ONLY = frozenset({"stride", "padding", "dilation", "span", "used_taps"})
+
+
+@cache
+def used_taps(axis: Axis, ceil_mode: bool) -> int:
+    """Taps of the kernel on one axis up to the last one that reads a pixel of the input at any output position."""
+    places = output_size(axis, ceil_mode=ceil_mode)
+    for tap in reversed(range(axis.kernel_size)):
+        # where the first pixel lies, counted from the tap at the first place, and the first place that is not before it
+        pixel = axis.padding_before - tap * axis.dilation
+        place = max(0, -(-pixel // axis.stride))
+        if place < places and place * axis.stride < pixel + axis.size:
+            return tap + 1
+    return 0
+
+
+# What is counted on an axis beside the options.
+COUNTED: dict[str, Callable[[Axis, bool], int]] = {
+    "output": lambda axis, ceil_mode: output_size(axis, ceil_mode=ceil_mode),
+    "padded_input": lambda axis, _: axis.padded_size,
+    "span": lambda axis, _: axis.span,
+    "used_taps": used_taps,
+}
+# Options of one axis of which one may be larger than the other.
+COMPARED = tuple(combinations(("kernel", "padding", "dilation", "stride"), 2))
+SIDES = ("_h", "_w", " on either axis", " on both axes")
 # Counts that one condition can refer to together, if an operator has them.
 TOGETHER = (("channels", "out_channels"), ("channels_per_group", "outputs_per_group"))
 COMPARISONS: dict[str, Callable[[Numbers, int | Numbers], Bools]] = {
@@ -61,14 +95,27 @@ STATEMENT = re.compile(
     r"(?P<axes> on either axis| on both axes)?"
 )
 EQUALITY = re.compile(r"(?P<name>\w+)_h (?P<sign>=|!=|<|>) (?P=name)_w")
+# Two options of one axis: `padding_w >= stride_w`, `kernel > dilation on either axis`.
+COMPARISON = re.compile(
+    r"(?P<one>[a-z]+)(?P<side>_[hw])? (?P<sign>>=|<=|!=|>|<|=) (?P<other>[a-z]+)"
+    r"(?(side)(?P=side)|(?P<axes> on either axis| on both axes))"
+)
 # Counts that code may confuse.
 SAME_COUNTS = re.compile(r"(?P<one>batch|channels) = (?P<other>channels|out_channels)")
 
 
 @cache
 def axis_quantities(operator: str) -> tuple[str, ...]:
-    """The quantities of each axis: the options with a height and a width, and the output size."""
-    return (*map(short_name, equal_pairs(operator)), "output")
+    """The quantities of each axis: the options that have a height and a width, and what comes of them."""
+    counted = (name for name in COUNTED if name != "span" or "dilation" in OPERATORS[operator].options)
+    return (*map(short_name, equal_pairs(operator)), *counted)
+
+
+@cache
+def compared_options(operator: str) -> tuple[tuple[str, str], ...]:
+    """The pairs of options of an axis that are compared with each other."""
+    known = set(axis_quantities(operator))
+    return tuple(pair for pair in COMPARED if known.issuperset(pair))
 
 
 @cache
@@ -77,7 +124,9 @@ def whole_quantities(operator: str) -> Mapping[str, Callable[[Problem], int]]:
     found: dict[str, Callable[[Problem], int]] = {
         "batch": lambda problem: problem.batch,
         "channels": lambda problem: problem.channels,
+        "batch * channels": lambda problem: problem.batch * problem.channels,
         "input_h * input_w": lambda problem: prod(problem.size),
+        "batch * channels * input_h": lambda problem: problem.batch * problem.channels * problem.size[0],
         "kernel_h * kernel_w": lambda problem: problem.taps,
         "output_h * output_w": lambda problem: problem.places,
         "batch * output_h * output_w": lambda problem: problem.batch * problem.places,
@@ -90,6 +139,8 @@ def whole_quantities(operator: str) -> Mapping[str, Callable[[Problem], int]]:
         "out_channels": lambda problem: problem.out_channels,
         "outputs_per_group": lambda problem: problem.out_channels // problem.groups,
         "channels + out_channels": lambda problem: problem.channels + problem.out_channels,
+        "batch * out_channels": lambda problem: problem.batch * problem.out_channels,
+        "out_channels * kernel_h * kernel_w": lambda problem: problem.out_channels * problem.taps,
         "channels_per_group * kernel_h * kernel_w": lambda problem: per_group(problem) * problem.taps,
     }
 
@@ -137,8 +188,8 @@ class Quantities:
             return [whole(problem) for problem in self.problems]
         axis, _, side = name.rpartition("_")
         number = AXIS_NAMES.index(side)
-        if axis == "output":
-            return [problem.output_size[number] for problem in self.problems]
+        if axis in COUNTED:
+            return [COUNTED[axis](problem.axes[number], problem.ceil_mode) for problem in self.problems]
         option = {"input": "size", "kernel": "kernel_size"}.get(axis, axis)
         return [getattr(problem, option)[number] for problem in self.problems]
 
@@ -165,12 +216,10 @@ def threshold(last: int, first: int) -> int:
 
     A threshold is round if it or the number before it, which can name it, has many factors of 2.
     """
-    return max(range(last + 1, first + 1), key=lambda number: (max(twos(number), twos(number - 1)), -number))
-
-
-def twos(number: int) -> int:
-    """The largest power of 2 that divides a number; 0 for 0, which is not a block."""
-    return number & -number
+    least = max(1, last)
+    # of the numbers from `least` to `first` the one with the most factors of 2 ends where they begin to differ
+    factors = max(0, ((least - 1) ^ first).bit_length() - 1)
+    return max(last + 1, first >> factors << factors)
 
 
 def divisibility(number: int, *, parity_only: bool = False) -> Iterator[tuple[str, str]]:
@@ -195,6 +244,8 @@ def evaluate(text: str, quantities: Quantities) -> Bools | None:
     if counts is not None and counts["one"] in quantities and counts["other"] in quantities:
         return np.equal(quantities[counts["one"]], quantities[counts["other"]])
     equal = equalities(text, quantities)
+    if equal is None:
+        equal = comparison(text, quantities)
     match = STATEMENT.fullmatch(text)
     if equal is not None or match is None:
         return equal
@@ -221,6 +272,14 @@ def alternatives(text: str, quantities: Quantities) -> list[str]:
     start, end = text[: match.end("name") + 1], match["axes"] or ""
     said = {each: evaluate(each, quantities) for each in (f"{start}{other}{end}" for other in others)}
     return [each for each, holds in said.items() if each != text and holds is not None and (holds == met).all()]
+
+
+def number_of_whole(text: str, operator: str) -> tuple[str, int] | None:
+    """The quantity of a problem as a whole that a statement compares with a number, and that; None if it is none."""
+    match = STATEMENT.fullmatch(text)
+    if match is None or not match["sign"] or match["name"] not in whole_quantities(operator):
+        return None
+    return match["name"], int(match["number"])
 
 
 def other_thresholds_of(match: re.Match[str], quantities: Quantities) -> list[str]:
@@ -281,3 +340,17 @@ def equalities(text: str, quantities: Quantities) -> Bools | None:
         height, width = (quantities[f"{match['name']}_{side}"] for side in AXIS_NAMES)
         met &= COMPARISONS[match["sign"]](height, width)
     return met
+
+
+def comparison(text: str, quantities: Quantities) -> Bools | None:
+    """Which cases meet a statement that compares two options of an axis; None if it is none."""
+    match = COMPARISON.fullmatch(text)
+    if match is None or (match["one"], match["other"]) not in compared_options(quantities.operator):
+        return None
+    sides = (match["side"],) if match["side"] else tuple(f"_{side}" for side in AXIS_NAMES)
+    join = np.logical_or if "either" in (match["axes"] or "") else np.logical_and
+    compare = COMPARISONS[match["sign"]]
+    found: Bools = join.reduce(
+        [compare(quantities[f"{match['one']}{side}"], quantities[f"{match['other']}{side}"]) for side in sides]
+    )
+    return found

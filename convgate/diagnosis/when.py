@@ -2,13 +2,14 @@
 
 The cases around it are made from it and from others that fail, by one to three changes, so that about half of them
 fail. Others are random, so that the conditions hold for distant cases too. If several descriptions fit, cases are
-judged on which they differ.
+judged on which they differ. Each condition of the best is also tried on cases that meet all others, because data may
+have hidden the failure where it does not hold.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, compress
 from math import log2, prod
 from typing import Any
 
@@ -17,18 +18,28 @@ import numpy as np
 from convgate.cases.case import POINTS, Case, broken_rule, case_rule
 from convgate.cases.fills import fills_of
 from convgate.cases.spec import format_spec
-from convgate.diagnosis.conditions import MOST_CONDITIONS, exceptions, meets, met_by, ranked, same_so_far, shortest
+from convgate.diagnosis.conditions import (
+    MOST_CONDITIONS,
+    Conjunction,
+    exceptions,
+    meets,
+    met_by,
+    ranked,
+    same_so_far,
+)
+from convgate.diagnosis.data_conditions import SEEDS
 from convgate.diagnosis.moves import LEAST
-from convgate.diagnosis.neighbours import around, varied, whole_blocks
+from convgate.diagnosis.neighbours import around, at_threshold, varied, whole_blocks
 from convgate.diagnosis.repeats import REPEATABLE, repeated_calls
 from convgate.judging.checks import OUTPUTS, judge
 from convgate.judging.checks.outputs import judge_whatever_data
 from convgate.judging.subjects.loader import wants
 from convgate.judging.trial import Trial
+from convgate.problems.axis import with_options
 from convgate.problems.problem import replace_axis
 from convgate.results.failure import When
 from convgate.results.verdicts import FAILING, Result
-from convgate.shapes.features import vector_of
+from convgate.shapes.features import data_choices, equal_pairs, vector_of
 from convgate.shapes.space import Bools, Stream
 from convgate.sources.fuzz import draw_cases, draw_invalid
 
@@ -37,14 +48,18 @@ __all__ = ["Probe", "around", "describe_when", "explained", "fails_when", "probe
 # Number of cases tried in addition to those around a failure: random valid ones, and random invalid ones.
 DRAWN = 150
 INVALID = 150
-# If rival descriptions are nearly as good: candidates among which to look for cases that distinguish them, cases for
-# each rival, cases in all, and rounds.
-DOUBTED, TELLING, MOST_IN_DOUBT, ROUNDS = 1500, 3, 60, 3
+# If rival descriptions are nearly as good: candidates among which to look for cases that distinguish them, at first and
+# later; cases for each rival and for each condition, cases in all, and rounds.
+DOUBTED, MORE_DOUBTED, TELLING, HIDING, MOST_IN_DOUBT, ROUNDS = 1000, 300, 3, 6, 60, 4
+# So many passing cases are enough to say that a condition must hold.
+ENOUGH = 20
+# Number of descriptions whose thresholds are tried, and of cases if results must be computed to decide.
+MOST_RIVALS, MOST_WITH_DATA = 8, 300
 # Number of passing cases that meet the description whose data are tried on failing cases, and number of the latter.
 MOST_AT_ODDS, CLOSER = 4, 8
-# Data can hide a fault, so a case passes only if it passes with this many seeds. On the lattice, functions that are
-# bilinear in the data hide almost nothing (Schwartz and Zippel); a maximum and other data can.
-SEEDS, LATTICE_SEEDS = 5, 2
+# So many seeds will do on the lattice for what is bilinear in the data, which hides next to nothing (Schwartz and
+# Zippel). A maximum can, and so can other data.
+LATTICE_SEEDS = 2
 # Symptoms of calls without a result. They are other failures than wrong results.
 ENDINGS = frozenset({"raised", "crashed", "timed out"})
 # Most products and array entries of a case: enough for 32 input and 32 output channels with a 5x5 kernel at 8 output
@@ -55,6 +70,8 @@ MOST_WORK = 200_000
 SMALL_WORK, TIMES_ORIGIN, ALL_LARGE = 10_000, 8, 4_000_000
 
 BOTH_AXES = " on both axes"
+# How a kernel does not fit where a division that rounds towards zero finds a place for it.
+BY_LESS = "by less than the stride"
 # The parts of a broken rule that differ between problems.
 NUMBERS = re.compile(r" \([^)]*\)|, got .*")
 
@@ -104,15 +121,23 @@ def fails_when(case: Case, found: Case, subject: Any, failure: Result) -> When |
         return None
     stream = np.random.PCG64(np.random.SeedSequence(list(format_spec(case).encode())))
     probes = list(list_probes(first, subject, failure, stream))
-    probes += closer(probes, subject, failure)
+    told = ranked_by(probes)
+    more = list(closer(probes, told[0], subject, failure))
+    if more:
+        probes += more
+        told = ranked_by(probes)
     # Cases on which descriptions differ are also more likely to hide the failure, so they may add only one condition.
-    most = len(describe_when(probes).conditions) + 1
-    for _ in range(ROUNDS):
-        told = list(probed(cases_in_doubt(probes, most, stream), subject, failure, of_empty=case.problem.batch == 0))
-        if not told:
+    most = parts_of(told[0].conditions) + 1
+    pool: dict[Case, None] = {}
+    for number in range(ROUNDS):
+        pool |= candidates(probes, told, stream, MORE_DOUBTED if number else DOUBTED)
+        chosen = cases_in_doubt(probes, told, pool)
+        more = list(probed(chosen, subject, failure, of_empty=case.problem.batch == 0))
+        if not more:
             break
-        probes += told
-    return describe_when(probes, most)
+        probes += more
+        told = ranked_by(probes, most)
+    return described(probes, told[0])
 
 
 def explained(when: When, case: Case, found: Case, others: Sequence[Case]) -> list[bool]:
@@ -141,14 +166,23 @@ def explained(when: When, case: Case, found: Case, others: Sequence[Case]) -> li
     return [False] * len(others)
 
 
-def describe_when(probes: Sequence[Probe], most: int = MOST_CONDITIONS, /, **words: str) -> When:
-    """The conditions, at most `most`, that separate failing from passing cases; the first case must meet them.
+def describe_when(probes: Sequence[Probe], /, **words: str) -> When:
+    """The conditions that separate failing from passing cases; the first case must meet them.
 
     `words` are other verbs for failing and passing.
     """
-    failing = np.array([probe.fails for probe in probes])
-    found = shortest([probe.cases for probe in probes], failing, most)
-    counts = np.array([not probe.odd for probe in probes])
+    return described(probes, ranked_by(probes)[0], **words)
+
+
+def ranked_by(probes: Sequence[Probe], most: int = MOST_CONDITIONS) -> list[Conjunction]:
+    """What describes best which cases fail, with so many conditions at most, and its rivals."""
+    return ranked([each.cases for each in probes], np.array([each.fails for each in probes]), most)
+
+
+def described(probes: Sequence[Probe], found: Conjunction, **words: str) -> When:
+    """A conjunction with how many cases meet it, of those that count."""
+    counts = np.array([not each.odd for each in probes])
+    failing = np.array([each.fails for each in probes])
     return counted(found.conditions, found.met[counts], failing[counts], **words)
 
 
@@ -215,25 +249,30 @@ def comparable(candidates: Iterable[Case], origin: Case) -> Iterator[Case]:
             yield candidate
 
 
-def closer(probes: Sequence[Probe], subject: Any, failure: Result) -> Iterator[Probe]:
+def closer(probes: Sequence[Probe], found: Conjunction, subject: Any, failure: Result) -> Iterator[Probe]:
     """Cases that show whether passing cases that meet the best description pass because of their data.
 
-    The difference may be the layout, the fill or the dtype, so these are tried on failing cases.
+    The difference may be the layout, the fill or the dtype, so these are tried on failing cases. So are those that no
+    case has that meets the description in all else.
     """
-    origin = probes[0].cases[0]
-    found = shortest([each.cases for each in probes], np.array([each.fails for each in probes]))
-    odd = [each.cases[0] for each, met in zip(probes, found.met, strict=True) if met and not each.fails]
-    failing = sorted((each.cases[0] for each in probes if each.fails), key=work_of)[:CLOSER]
-    tried = {each.cases[0] for each in probes}
-    for case in sorted(odd, key=work_of)[:MOST_AT_ODDS]:
-        for name in ("layout", "fill", "dtype"):
-            choice: dict[str, Any] = {name: getattr(case, name)}
-            if choice[name] != getattr(origin, name):
+    cases = [each.cases[0] for each in probes]
+    origin = cases[0]
+    failing = sorted((case for case, each in zip(cases, probes, strict=True) if each.fails), key=work_of)[:CLOSER]
+    odd = [case for case, each, met in zip(cases, probes, found.met, strict=True) if met and not each.fails]
+    at_odds = sorted(odd, key=work_of)[:MOST_AT_ODDS]
+    tried = set(cases)
+    for name, values in data_choices(origin.problem.operator).items():
+        else_met = meets([text for text in found.conditions if f"{name} " not in text], cases)
+        seen = {getattr(case, name) for case in compress(cases, else_met if else_met is not None else found.met)}
+        left = [value for value in values if value not in seen]
+        for value in dict.fromkeys([*(getattr(case, name) for case in at_odds), *left]):
+            if value != getattr(origin, name):
+                choice: dict[str, Any] = {name: value}
                 others = comparable((replace(each, **choice) for each in failing), origin)
                 new = [each for each in others if each not in tried]
                 tried.update(new)
-                for seen in probed(new, subject, failure, of_empty=origin.problem.batch == 0):
-                    yield replace(seen, odd=True)
+                for told in probed(new, subject, failure, of_empty=origin.problem.batch == 0):
+                    yield replace(told, odd=True)
 
 
 def probed(cases: Iterable[Case], subject: Any, failure: Result, *, of_empty: bool) -> Iterator[Probe]:
@@ -244,28 +283,64 @@ def probed(cases: Iterable[Case], subject: Any, failure: Result, *, of_empty: bo
             yield found
 
 
-def cases_in_doubt(probes: Sequence[Probe], most: int, stream: Stream) -> list[Case]:
-    """Cases on which the best description, with at most `most` conditions, differs from others nearly as good."""
-    cases = [each.cases for each in probes]
-    best, *rivals = ranked(cases, np.array([each.fails for each in probes]), most)
-    origin, tried = cases[0][0], {each[0] for each in cases}
-    same = same_so_far(best.conditions, [origin, *tried])
-    if not (same or rivals):
-        return []
+def parts_of(conditions: Sequence[str]) -> int:
+    """How many conditions there are, two that are asked for on the same axis counted as two."""
+    return sum(1 + text.endswith(" on the same axis") for text in conditions)
+
+
+def candidates(probes: Sequence[Probe], found: Sequence[Conjunction], stream: Stream, count: int) -> dict[Case, None]:
+    """Cases around those that fail, so many at random, and at the thresholds that descriptions name, by size."""
+    origin = probes[0].cases[0]
     known = [each.cases[0] for each in probes if each.fails]
-    near = dict.fromkeys(
-        comparable(chain(*map(varied, known[:1] + known[-2:]), around(known, stream, DOUBTED)), origin)
+    texts = dict.fromkeys(chain.from_iterable(each.conditions for each in found[:MOST_RIVALS]))
+    near = chain(
+        chain.from_iterable(at_threshold(known[0], text) for text in texts),
+        chain.from_iterable(map(varied, known[:1] + known[-2:])),
+        around(known, stream, count),
     )
     # small cases first, so that they are preferred
     small = small_work(origin)
-    pool = sorted((each for each in near if each not in tried), key=lambda each: work_of(each) > small)
-    says, *others = met_by([best.conditions, *same, *(each.conditions for each in rivals)], [origin, *pool])
+    return dict.fromkeys(sorted(comparable(near, origin), key=lambda each: work_of(each) > small))
+
+
+def cases_in_doubt(probes: Sequence[Probe], found: Sequence[Conjunction], pool: Iterable[Case]) -> list[Case]:
+    """Cases on which the best description is at odds with others nearly as good, or with itself but for a condition."""
+    best, *rivals = found
+    cases = [each.cases[0] for each in probes]
+    tried = set(cases)
+    same = [*best.alike, *same_so_far(best.conditions, cases)]
+    wider = doubtful(best, cases, np.array([each.fails for each in probes]))
+    if not (same or rivals or wider):
+        return []
+    left = [each for each in pool if each not in tried]
+    if any(text.endswith(" in y") for each in found for text in each.conditions):
+        left = left[:MOST_WITH_DATA]
+    others = [*wider, *same, *(each.conditions for each in rivals)]
+    says, *others_say = met_by([best.conditions, *others], [cases[0], *left])
     chosen: dict[int, None] = {}
-    for other in others:
+    for number, other in enumerate(others_say):
         apart = np.flatnonzero(says != other)
-        if not chosen.keys() & set(apart.tolist()):
+        if number < len(wider):
+            # the nearest and some of all others, as few of them may show it
+            chosen |= dict.fromkeys([*apart[:TELLING].tolist(), *apart[:: 1 + len(apart) // HIDING].tolist()])
+        elif not chosen.keys() & set(apart.tolist()):
             chosen |= dict.fromkeys(apart[:TELLING].tolist())
-    return [pool[number - 1] for number in list(chosen)[:MOST_IN_DOUBT]]
+    return [left[number - 1] for number in list(chosen)[:MOST_IN_DOUBT]]
+
+
+def doubtful(found: Conjunction, cases: Sequence[Case], failing: Bools) -> list[tuple[str, ...]]:
+    """A description without one of its conditions, for each that may only be there because data hid what fails.
+
+    That is so if few cases have been tried that meet all others, or if some of these fail.
+    """
+    words = found.conditions
+    wider = [words[:place] + words[place + 1 :] for place in range(len(words))]
+    left = [None if met is None else met & ~found.met for met in met_by(wider, cases)]
+    return [
+        each
+        for each, out in zip(wider, left, strict=True)
+        if out is not None and (out.sum() < ENOUGH or (out & failing).any())
+    ]
 
 
 def origins(case: Case, found: Case) -> Iterator[Case]:
@@ -337,22 +412,56 @@ def broken_on_both_axes(case: Case) -> bool:
     return not broken[0] and all(broken[1:])
 
 
+def does_not_fit_by_less_than_the_stride(case: Case) -> bool:
+    """Whether all that is wrong is that the kernel is larger than the padded input, nowhere by as much as a stride."""
+    axes = case.problem.axes
+    if case.broken or min(min(axis.size, axis.kernel_size, axis.stride, axis.dilation) for axis in axes) < 1:
+        return False
+    rooms = [axis.padded_size - axis.span for axis in axes]
+    return min(rooms) < 0 and all(-room < axis.stride for room, axis in zip(rooms, axes, strict=True))
+
+
 def rules_met(case: Case) -> tuple[str, ...]:
-    """The conditions that an invalid case meets: it breaks its rule, and possibly does so on both axes."""
-    return (by_rule(case), by_rule(case) + BOTH_AXES)[: 1 + broken_on_both_axes(case)]
+    """The conditions that an invalid case meets: that it breaks its rule, and how."""
+    found = [by_rule(case)]
+    if broken_on_both_axes(case):
+        found.append(by_rule(case) + BOTH_AXES)
+    if does_not_fit_by_less_than_the_stride(case):
+        found.append(BY_LESS)
+    return tuple(found)
+
+
+def invalid_near(case: Case) -> Iterator[Case]:
+    """Invalid problems that differ from one in one option of one axis, in one count, or in being plain on one axis."""
+    problem = case.problem
+    if case.broken:
+        return
+    near = [replace(problem, **{name: getattr(problem, name) + 1}) for name in ("batch", "channels")]
+    for side, axis in enumerate(problem.axes):
+        near.append(replace_axis(problem, side, LEAST))
+        for name in equal_pairs(case.operator.name):
+            own = getattr(axis, name)
+            others = (with_options(axis, **{name: value}) for value in (own + 1, own + 2, own - 1, 2 * own))
+            near += [replace_axis(problem, side, other) for other in others]
+    found = (replace(case, problem=each) for each in dict.fromkeys(near) if each != problem)
+    yield from (
+        each for each in found if case.operator.broken_rule(each.problem) is not None and case_rule(each) is None
+    )
 
 
 def rule_broken(case: Case, subject: Any, failure: Result) -> When:
     """The conditions for an invalid case: it fails by the rule that it breaks, so the other cases are invalid too."""
-    drawn = [
-        each for each in draw_invalid(case.problem.operator, 0, INVALID) if wants(subject, each.problem, each.dtype)
-    ]
-    probes = [found for each in [case, *drawn] if (found := probe(each, subject, failure)) is not None]
+    drawn = draw_invalid(case.problem.operator, 0, INVALID)
+    others = [each for each in dict.fromkeys([*invalid_near(case), *drawn]) if wants(subject, each.problem, each.dtype)]
+    probes = [found for each in [case, *others] if (found := probe(each, subject, failure)) is not None]
     rules = [rules_met(each.cases[0]) for each in probes]
     failing = np.array([each.fails for each in probes])
-    # no condition costs nothing, and "on both axes" costs one bit more than the rule
-    words = [(), *((text,) for text in rules_met(case))]
+    # what names no rule costs nothing to say, and how it is broken a bit more than the rule alone
+    own = rules_met(case)
+    how = [(text,) if text.startswith(own[0]) else (own[0], text) for text in own[1:]]
+    words = [(), own[:1], *how]
     met = np.array([[set(each) <= set(known) for known in rules] for each in words])
-    bits = exceptions(met, failing) + np.array([0.0, log2(len(set(rules))), log2(len(set(rules))) + 1])[: len(words)]
+    named = log2(len(set(rules)))
+    bits = exceptions(met, failing) + np.array([0.0, named, named + 1, named + 1])[: len(words)]
     best = int(np.argmin(bits))
     return counted(words[best], met[best], failing)

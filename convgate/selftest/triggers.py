@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from convgate.cases.case import Case, values_of
-from convgate.diagnosis.conditions import SPECIAL, met_by
+from convgate.diagnosis.conditions import met_by
+from convgate.diagnosis.data_conditions import SPECIAL
 from convgate.problems.axis import Axis, output_size
 from convgate.problems.operators.classes import AXIS_NAMES
 from convgate.problems.problem import Problem

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from convgate.cases.case import POINTS, Case, broken_rule
 from convgate.cases.dtypes import DTYPES
@@ -14,6 +14,8 @@ from convgate.problems.operators.classes import AXIS_NAMES
 
 __all__ = ["Vector", "Words", "axis_classes", "data_choices", "equal_pairs", "features_of", "short_name", "vector_of"]
 
+# Cases whose classes are kept: those around one failure are asked for several times.
+KEPT = 8192
 # The number of the class of each feature, in the order of `features_of`.
 Vector = tuple[int, ...]
 
@@ -71,6 +73,7 @@ def axis_classes(operator: str, axis: Axis, ceil_mode: bool) -> Vector:
     return tuple(feature.of(axis, ceil_mode) for feature in OPERATORS[operator].axis_features)
 
 
+@lru_cache(maxsize=KEPT)
 def vector_of(case: Case) -> Vector | None:
     """The classes of a case; None where there is no such thing.
 

@@ -56,10 +56,33 @@ def met(text: str, *specs: str) -> list[bool] | None:
         ("stride_h > stride_w", [False, False, False]),
         ("batch = channels", [False, False, False]),
         ("channels = out_channels", [False, True, True]),
+        ("span_w = 8", [False, False, True]),
+        ("span >= 6 on both axes", [False, True, False]),
+        ("padded_input_h > 8", [True, False, False]),
+        ("kernel_w > stride_w", [False, True, True]),
+        ("kernel <= dilation on either axis", [True, False, True]),
+        ("padding < stride on both axes", [True, True, True]),
+        ("padding = dilation on both axes", [False, False, False]),
+        ("output_h != output_w", [False, False, False]),
+        ("output_h = output_w", [True, True, True]),
+        ("batch * channels is a multiple of 4", [False, True, True]),
+        ("batch * channels * input_h = 33", [True, False, False]),
+        ("batch * out_channels = 12", [False, False, True]),
+        ("out_channels * kernel_h * kernel_w >= 48", [False, True, True]),
     ],
 )
 def test_a_statement_means_what_it_says(text: str, expected: list[bool]) -> None:
     assert met(text, "conv2d:c3h11w11", "conv2d:c32h8w8o32k6", "conv2d:n2c6w8o6k1x8g6s1x2") == expected
+
+
+def test_an_input_is_padded_on_both_sides() -> None:
+    assert met("padded_input_h = 5", "conv2d:h3p1x0", "conv2d:h3", "conv2d:h4p0x1") == [True, False, False]
+
+
+def test_outputs_are_compared_with_each_other_and_not_with_options() -> None:
+    assert met("output_h < output_w", "conv2d:w3", "conv2d", "conv2d:h3") == [True, False, False]
+    assert met("output_h != output_w", "conv2d:w3", "conv2d", "conv2d:h3") == [True, False, True]
+    assert met("output_w > stride_w", "conv2d:w3") is None
 
 
 @pytest.mark.parametrize(
@@ -67,6 +90,10 @@ def test_a_statement_means_what_it_says(text: str, expected: list[bool]) -> None
     [
         "kernel_w odd, > 1",
         "stride_w > kernel_w",
+        "kernel_h > stride_w",
+        "kernel > stride",
+        "kernel_w > stride_w on both axes",
+        "input_w > kernel_w",
         "kernel > 1 and stride > 1 on the same axis",
         "(kernel = 1 or kernel even) on both axes",
         "1 < channels <= 8",
@@ -82,7 +109,11 @@ def test_what_is_no_statement_on_a_quantity_is_left_to_others(text: str) -> None
 
 def test_an_operator_is_asked_only_for_quantities_that_it_has() -> None:
     assert met("dilation_w >= 4", "avg_pool2d") is None
+    assert met("span_w >= 4", "avg_pool2d") is None
+    assert met("kernel_w >= dilation_w", "avg_pool2d") is None
+    assert met("kernel_w >= stride_w", "avg_pool2d") == [True]
     assert met("channels + out_channels >= 4", "avg_pool2d") is None
+    assert met("batch * out_channels >= 4", "avg_pool2d") is None
     assert met("channels * kernel_h * kernel_w >= 4", "avg_pool2d:c4") == [True]
 
 

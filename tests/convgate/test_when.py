@@ -7,26 +7,49 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import impl
-from convgate.cases.case import Case
+from convgate.cases.case import Case, broken_rule
+from convgate.cases.layouts import LAYOUTS
 from convgate.cases.spec import parse_spec
 from convgate.diagnosis.conditions import (
+    DERIVED,
+    LEFT_OUT,
     RIVAL,
     Condition,
+    Conjunction,
     costs_of,
     distinct,
     exceptions,
     list_conditions,
+    meets,
     opposite,
     ranked,
     shortest,
+    undominated,
 )
-from convgate.diagnosis.when import Probe, closer, describe_when, explained, fails_when, list_probes, probe, rule_of
+from convgate.diagnosis.neighbours import at_threshold, varied
+from convgate.diagnosis.quantities import quantities_of, used_taps
+from convgate.diagnosis.when import (
+    ENOUGH,
+    Probe,
+    cases_in_doubt,
+    closer,
+    describe_when,
+    doubtful,
+    explained,
+    fails_when,
+    invalid_near,
+    list_probes,
+    probe,
+    ranked_by,
+    rule_of,
+)
 from convgate.judging.checks import judge
+from convgate.problems.axis import Axis, output_size, with_options
 from convgate.problems.problem import Problem
 from convgate.results.failure import When, sentence
 from convgate.results.verdicts import Result, primary_failure
@@ -110,7 +133,8 @@ def test_the_data_of_a_case_that_passes_unexpectedly_are_tried_on_cases_that_fai
     found = [probe(each, subject, failure) for each in tried]
     probes = [each for each in found if each is not None]
     assert [each.fails for each in probes][-1:] == [False]
-    more = list(closer(probes, subject, failure))
+    more = list(closer(probes, ranked_by(probes)[0], subject, failure))
+    more = [each for each in more if each.cases[0].layout == "broadcast"]
     assert len(more) > 3
     assert all(each.odd and not each.fails and each.cases[0].layout == "broadcast" for each in more)
     when = describe_when([*probes, *more])
@@ -163,7 +187,8 @@ def far_off_when(triggered: Callable[[Any], bool]) -> SimpleNamespace:
     def conv2d(x: Any, weight: Any, bias: Any = None, **options: Any) -> Any:
         y = impl.conv2d(x, weight, bias, **options)
         sizes = {"input": x.shape[2:], "kernel": weight.shape[2:], "output": y.shape[2:]}
-        asked = SimpleNamespace(channels=x.shape[1], out_channels=len(weight), **sizes, **options)
+        counts = {"batch": len(x), "channels": x.shape[1], "out_channels": len(weight)}
+        asked = SimpleNamespace(**counts, **sizes, **options)
         if triggered(asked):
             last = y[..., -1]
             y[..., -1] = np.where(np.isfinite(last), 2 * last + 1, 0)
@@ -216,6 +241,33 @@ SPECIAL_CASES: dict[str, tuple[Callable[[Any], bool], str, tuple[str, ...]]] = {
     ),
     "a count that is no block": (lambda a: a.channels >= 24, "conv2d:c24", ("channels >= 24",)),
     "few channels": (lambda a: a.channels < 5, "conv2d", ("channels <= 4",)),
+    "padding as large as the stride": (
+        lambda a: a.padding[1] >= a.stride[1],
+        "conv2d:p0x1",
+        ("padding_w >= stride_w",),
+    ),
+    "a long reach of the taps": (
+        lambda a: a.dilation[1] * (a.kernel[1] - 1) >= 8,
+        "conv2d:w9k1x5d1x2",
+        ("span_w > 8",),
+    ),
+    "a large image with its padding": (
+        lambda a: a.input[0] + 2 * a.padding[0] >= 8,
+        "conv2d:h8",
+        ("padded_input_h >= 8",),
+    ),
+    "an output that is no square": (
+        lambda a: square(a, "input", "kernel", "dilation") and not square(a, "output"),
+        "conv2d:h4w4s1x2",
+        ("output_h != output_w", "input_h = input_w and kernel_h = kernel_w", "dilation_h = dilation_w"),
+    ),
+    "many weights of a channel": (
+        lambda a: a.out_channels * np.prod(a.kernel) > 16,
+        "conv2d:o17",
+        ("out_channels * kernel_h * kernel_w > 16",),
+    ),
+    "many planes": (lambda a: a.batch * a.channels % 16 == 0, "conv2d:c16", ("batch * channels is a multiple of 16",)),
+    "many rows": (lambda a: a.batch * a.channels * a.input[0] > 64, "conv2d:c65", ("batch * channels * input_h > 64",)),
     "an image of one size": (lambda a: a.input == (7, 7), "conv2d:h7w7", ("input = 7 on both axes",)),
     "a fast path": (
         lambda a: a.kernel == (3, 3) and a.stride == (1, 1) and a.channels % 8 == a.out_channels % 8 == 0,
@@ -235,6 +287,36 @@ def test_what_fast_kernels_have_special_cases_for_is_named(
     assert when is not None
     assert set(when.conditions) == set(conditions)
     assert when.passing == when.others > 50
+
+
+@pytest.mark.parametrize(
+    ("wrong", "spec", "condition"),
+    [
+        (lambda y: np.maximum(y, 0), "max_pool2d:h2w2:special:1", "negative number in y"),
+        (lambda y: np.where(y > 0, y, 0), "max_pool2d:h2w2:special:1", "negative number or NaN in y"),
+        (lambda y: np.maximum(y, np.finfo(y.dtype).min), "max_pool2d:h2w2:special:2", "-infinity in y"),
+    ],
+)
+def test_what_a_maximum_starts_from_is_told_by_the_maxima_that_show_it(
+    wrong: Callable[[Any], Any], spec: str, condition: str
+) -> None:
+    def max_pool2d(x: Any, kernel_size: Any, **options: Any) -> Any:
+        return wrong(impl.max_pool2d(x, kernel_size, **options))
+
+    subject = SimpleNamespace(max_pool2d=max_pool2d)
+    case, failure = failure_on(spec, subject)
+    when = fails_when(case, case, subject, failure)
+    assert when is not None
+    assert when.conditions == (condition,)
+    assert when.failing == when.having > 100
+    assert when.passing == when.others > 30
+
+
+def test_a_failure_that_shows_only_with_some_data_explains_the_cases_that_have_such_with_any_seed() -> None:
+    """As cases are tried with several seeds, of which one may show it."""
+    found = which_are_explained(said("negative number in y"), "max_pool2d:4", *(f"max_pool2d:{n}" for n in range(4)))
+    assert all(found)
+    assert which_are_explained(said("-infinity in y"), "max_pool2d:special", "max_pool2d:4") == [False]
 
 
 def test_what_describes_the_first_cases_as_well_is_told_apart_on_others() -> None:
@@ -322,6 +404,44 @@ def test_a_rule_that_is_not_kept_is_named() -> None:
     assert when.passing == when.others > 50
 
 
+def test_a_division_that_rounds_towards_zero_is_told_by_what_it_makes_of_too_large_a_kernel() -> None:
+    def im2col(x: Any, kernel_size: Any, *, stride: Any, **options: Any) -> Any:
+        try:
+            return impl.im2col(x, kernel_size, stride=stride, **options)
+        except ValueError as error:
+            sizes = zip(x.shape[2:], options["padding"], kernel_size, options["dilation"], strict=True)
+            rooms = [size + 2 * padding - (kernel - 1) * dilation - 1 for size, padding, kernel, dilation in sizes]
+            if "spans" in str(error) and all(room > -step for room, step in zip(rooms, stride, strict=True)):
+                return np.zeros((1, 1))
+            raise
+
+    subject = SimpleNamespace(im2col=im2col)
+    case = parse_spec("im2col:k1x2s1x2")
+    failure = primary_failure(judge(case, subject))
+    assert failure is not None
+    when = fails_when(case, case, subject, failure)
+    assert when is not None
+    assert when.conditions == (
+        "the problem breaks the rule: kernel_size with dilation does not fit size with padding",
+        "by less than the stride",
+    )
+    assert when.failing == when.having > 5
+    assert when.passing == when.others > 50
+
+
+@pytest.mark.parametrize("spec", ["conv2d:k1x2s1x2", "col2im:d-1", "avg_pool2d:p0x1", "max_pool2d:s1x0"])
+def test_invalid_problems_near_one_are_invalid_and_differ_from_it(spec: str) -> None:
+    case = parse_spec(spec)
+    near = list(invalid_near(case))
+    assert len(set(near)) == len(near) > 5
+    assert all(broken_rule(each) is not None and each != case for each in near)
+    assert rule_of(case) in set(map(rule_of, near))
+
+
+def test_near_an_array_that_breaks_a_rule_there_is_no_other_problem() -> None:
+    assert list(invalid_near(parse_spec("conv2d:+bias:broken@bias.shape"))) == []
+
+
 def test_a_rule_on_an_array_that_is_not_kept_is_named() -> None:
     def conv2d(x: Any, weight: Any, bias: Any = None, **options: Any) -> Any:
         return impl.conv2d(x, weight, None if bias is None else bias[: len(weight)], **options)
@@ -366,6 +486,88 @@ def test_cases_that_show_nothing_are_neither_failing_nor_passing() -> None:
     subject = wrong_when(lambda a: a.stride[1] > 1)
     _, failure = failure_on("avg_pool2d:w2s1x2", subject)
     assert probe(parse_spec("avg_pool2d:n0"), subject, failure) is None
+
+
+def told_by(*conditions: str, specs: Iterable[str]) -> tuple[Conjunction, list[Case]]:
+    cases = [parse_spec(spec) for spec in specs]
+    met = meets(conditions, cases)
+    assert met is not None
+    return Conjunction(conditions, met), cases
+
+
+def test_a_condition_is_doubtful_if_few_passing_cases_say_that_it_must_hold_or_a_failing_one_that_it_need_not() -> None:
+    strides = [f"im2col:w{n}s1x1" for n in range(2, 2 + ENOUGH)]
+    specs = ["im2col:h2w2s2", *strides, *(f"im2col:h2w{n}s2x2" for n in range(3, 9)), "im2col:h1w9s2"]
+    found, cases = told_by("stride_w > 1", "output_h = 1", specs=[each.replace("h2", "h1") for each in specs])
+    failing = found.met.copy()
+    assert doubtful(found, cases, failing) == [("stride_w > 1",)]
+    failing[3] = True
+    assert doubtful(found, cases, failing) == [("output_h = 1",), ("stride_w > 1",)]
+
+
+def test_a_condition_that_data_brought_about_is_looked_at_again_where_it_does_not_hold() -> None:
+    """Cases are chosen that meet the description in all but one condition, though no other description says so."""
+    found, cases = told_by("stride_w > 1", "channels < 4", specs=["im2col:w2s1x2", "im2col:w2", "im2col:w3s1x2"])
+    probes = [Probe((each,), fails=bool(met)) for each, met in zip(cases, found.met, strict=True)]
+    pool = [parse_spec(f"im2col:c{n}w2s1x{stride}") for n in (1, 2, 4, 8, 9) for stride in (1, 2)]
+    chosen = cases_in_doubt(probes, [found], pool)
+    assert {(each.problem.channels, each.problem.stride[1]) for each in chosen} >= {(4, 2), (8, 2), (9, 2)}
+
+
+def test_other_words_that_the_same_cases_meet_are_told_apart() -> None:
+    specs = [
+        f"conv2d:n{n}{each}" for n in range(1, 9) for each in ("c128o128", "c130o140", "c64o64", "c200o20", "o200")
+    ]
+    cases = [(parse_spec(spec),) for spec in specs]
+    best = ranked(cases, np.array([case.problem.out_channels in {128, 140} for (case,) in cases]))[0]
+    words = {best.conditions, *best.alike}
+    assert {("both channels and out_channels >= 128",), ("channels + out_channels >= 256",)} <= words
+
+
+def test_a_case_with_another_option_comes_with_room_for_it_and_with_as_many_places() -> None:
+    case = parse_spec("conv2d:h3w9k1x3s1x2")
+    problems = [each.problem for each in varied(case)]
+    wide = [each for each in problems if each.kernel_size == (1, 11)]
+    assert [(each.size, each.output_size) for each in wide] == [((3, 11), (3, 1)), ((3, 17), case.problem.output_size)]
+
+
+def test_options_that_are_the_same_number_are_also_changed_together() -> None:
+    problems = {each.problem for each in varied(parse_spec("conv2d:h9w9k2s2p1"))}
+    alike = {(each.kernel_size, each.stride) for each in problems}
+    assert {((3, 2), (3, 2)), ((2, 3), (2, 3)), ((3, 3), (3, 3)), ((3, 3), (2, 2))} <= alike
+    assert {(2, 1), (2, 2)} <= {each.padding for each in problems if each.padding == each.dilation}
+
+
+@pytest.mark.parametrize(
+    ("spec", "text", "number"),
+    [
+        ("im2col:c7282h3w3k3", "channels * kernel_h * kernel_w >= 65536", 65536),
+        ("avg_pool2d:h251w262", "input_h * input_w >= 65536", 65536),
+        ("conv2d:n5h12w18", "batch * output_h * output_w > 1024", 1024),
+        ("conv2d:c128o128", "channels + out_channels >= 256", 256),
+        ("conv2d:c33", "channels > 32", 32),
+        ("conv2d:h5w7k5x7", "kernel_h * kernel_w > 32", 32),
+    ],
+)
+def test_a_threshold_is_tried_at_the_number_itself_and_next_to_it(spec: str, text: str, number: int) -> None:
+    name = text.rpartition(" ")[0].rpartition(" ")[0]
+    values = quantities_of(list(at_threshold(parse_spec(spec), text)))[name].tolist()
+    assert set(values) == {number - 1, number, number + 1}
+
+
+def test_what_is_no_threshold_of_a_problem_as_a_whole_is_tried_at_no_number() -> None:
+    assert not [*at_threshold(parse_spec("conv2d"), "kernel_h >= 6"), *at_threshold(parse_spec("conv2d"), "bias")]
+
+
+def test_a_layout_that_no_case_has_is_tried_on_cases_that_fail() -> None:
+    subject = wrong_when(lambda a: a.stride[1] > 1)
+    _, failure = failure_on("avg_pool2d:w2s1x2", subject)
+    tried = [parse_spec(f"avg_pool2d:w2s1x{stride}") for stride in (2, 3, 1, 4)]
+    probes = [each for each in (probe(case, subject, failure) for case in tried) if each is not None]
+    more = list(closer(probes, ranked_by(probes)[0], subject, failure))
+    assert {each.cases[0].layout for each in more} == set(LAYOUTS)
+    assert {each.cases[0].dtype for each in more} == {"f32", "f64"}
+    assert all(each.odd and each.fails for each in more if each.cases[0].fill == "lattice")
 
 
 def test_about_as_many_cases_fail_as_pass() -> None:
@@ -440,6 +642,65 @@ def test_exceptions_cost_the_bits_that_name_them() -> None:
     failing = np.array([True, False, False, False])
     # inside: log2 C(2, 1) + log2 3; outside: log2 C(2, 0) + log2 3
     assert exceptions(met, failing)[0] == pytest.approx(1 + 2 * np.log2(3))
+
+
+def test_to_leave_out_what_fails_costs_more_than_to_take_in_what_passes() -> None:
+    """Data can hide what fails, but nothing makes fail what does not."""
+    failing = np.array([True, True, False, False])
+    left_out, taken_in = exceptions(np.array([[True, False, False, False], [True, True, True, False]]), failing)
+    assert left_out == pytest.approx(taken_in + LEFT_OUT)
+    assert 4 * (taken_in - exceptions(failing[None], failing)[0]) < LEFT_OUT
+
+
+def test_of_thresholds_next_to_each_other_those_stay_that_a_failing_and_a_passing_case_are_a_reason_for() -> None:
+    """More than 4 takes in what fails at 5, and more than 2 takes in what passes at 3: more than 3 does neither."""
+    values = np.array([6, 6, 5, 4, 3, 2])
+    failing = values >= 4
+    met = np.array([values > number for number in (5, 4, 3, 2)])
+    assert undominated(met, np.ones(4), failing).tolist() == [False, False, True, False]
+    # what is cheaper to say stays
+    assert undominated(met, np.array([0.0, 1, 1, 0]), failing).tolist() == [True, False, True, True]
+
+
+def test_three_layouts_are_named_together() -> None:
+    layouts = ("fortran", "transposed", "channelslice")
+    cases = [
+        parse_spec(f"conv2d:c2h3w3o2:{layout}:{n}")
+        for layout in (*layouts, *LAYOUTS)
+        for n in range(9)
+        if layout != "contiguous"
+    ]
+    failing = np.array([case.layout in layouts for case in cases])
+    found = shortest([(case,) for case in cases], failing)
+    assert found.conditions == ("(layout fortran or layout transposed or layout channelslice)",)
+
+
+@settings(max_examples=200)
+@given(
+    st.fixed_dictionaries(
+        {
+            "size": st.integers(1, 9),
+            "kernel_size": st.integers(1, 5),
+            "stride": st.integers(1, 4),
+            "padding": st.integers(0, 9),
+            "dilation": st.integers(1, 4),
+        }
+    ),
+    st.booleans(),
+)
+def test_the_last_tap_and_the_last_window_meet_the_input_where_a_pixel_is_under_them(
+    options: dict[str, int], ceil_mode: bool
+) -> None:
+    axis = with_options(Axis(), **options)
+    places = output_size(axis, ceil_mode=ceil_mode)
+    assume(places > 0)
+    input_pixels = set(range(axis.padding, axis.padding + axis.size))
+    taps = np.arange(axis.kernel_size) * axis.dilation
+    windows = [set((place * axis.stride + taps).tolist()) for place in range(places)]
+    used = [tap for tap in taps.tolist() if {place * axis.stride + tap for place in range(places)} & input_pixels]
+    assert used_taps(axis, ceil_mode) == max(used, default=-axis.dilation) // axis.dilation + 1
+    assert DERIVED["the last tap{a} meets the input"](axis, ceil_mode) == (int(taps[-1]) in used)
+    assert DERIVED["the last window{a} meets the input"](axis, ceil_mode) == bool(windows[-1] & input_pixels)
 
 
 @pytest.mark.parametrize(
