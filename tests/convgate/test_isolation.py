@@ -14,7 +14,7 @@ from convgate.cases.spec import parse_spec
 from convgate.judging.checks import judge
 from convgate.judging.subjects import python_host
 from convgate.judging.subjects.host import HostDiedError
-from convgate.judging.subjects.loader import load_subject
+from convgate.judging.subjects.loader import load_subject, supports
 from convgate.results.events import RunFinished
 from convgate.results.record import RunRecord
 from convgate.results.verdicts import primary_failure
@@ -212,3 +212,19 @@ def test_what_crashes_under_some_conditions_is_judged_everywhere_else(
     assert 0 < skipped < planned / 10
     assert 3 <= record.counts["crashed"] < 12
     assert not any(parse_spec(each.spec).problem.dilation[1] == 3 for each in record.judged if each.verdict == "passed")
+
+
+def test_what_a_subject_supports_is_asked_once_a_problem(written: Callable[[str, str], str]) -> None:
+    source = """
+import impl
+
+ASKED = []
+im2col = impl.im2col
+
+def supports(problem):
+    ASKED.append(problem)
+    return len(set(ASKED)) == len(ASKED)
+"""
+    subject = load_subject(written("asked_once", source))
+    problems = [parse_spec(spec).problem for spec in ("im2col", "im2col:w2", "im2col", "im2col:w2")]
+    assert [supports(subject, problem) for problem in problems] == [True] * 4

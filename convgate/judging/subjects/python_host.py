@@ -17,6 +17,7 @@ import struct
 import sys
 import traceback
 from collections import namedtuple
+from functools import lru_cache
 from typing import Any, Callable, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -310,7 +311,13 @@ class Server:
 
 def as_problem(fields: dict[str, Any]) -> Any:
     """A problem as a subject sees it: its fields by name, not to be changed, and good for a key."""
-    return namedtuple("Problem", fields)(**{name: in_tuples(value) for name, value in fields.items()})
+    return problem_class(tuple(fields))(*map(in_tuples, fields.values()))
+
+
+@lru_cache(maxsize=None)
+def problem_class(names: tuple[str, ...]) -> Any:
+    """The class of problems with such fields."""
+    return namedtuple("Problem", names)
 
 
 def in_tuples(value: Any) -> Any:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ PREFIXES = ("exec:", "lib:", "python:")
 # Beside the usual time for a call, for each term of a forward pass: loops of an interpreter take a microsecond for one,
 # and a backward pass has some of them.
 SECONDS_A_TERM = 2e-5
+# Problems about which what a subject says is kept.
+MOST_KNOWN = 2**14
 # Exceptions that mean something to the judge; of others the name is kept.
 KNOWN = {each.__name__: each for each in (ValueError, TypeError, NotImplementedError)}
 Array = NDArray[Any]
@@ -104,9 +106,10 @@ class RemoteSubject:
         if "dtypes" in hello:
             self.dtypes = tuple(hello["dtypes"])
         if hello.get("supports"):
-            self.supports: Callable[[Problem], bool] = partial(self._declared, "supports")
+            # it is asked about many problems again and again
+            self.supports: Callable[[Problem], bool] = lru_cache(MOST_KNOWN)(partial(self._declared, "supports"))
         if hello.get("error_factor"):
-            self.error_factor: Callable[[Problem], Any] = partial(self._declared, "error_factor")
+            self.error_factor: Callable[[Problem], Any] = lru_cache(MOST_KNOWN)(partial(self._declared, "error_factor"))
 
     def _declared(self, question: str, problem: Problem) -> Any:
         reply, _ = self.host.ask({question: {**as_options(problem), "output_size": problem.output_size}, "arrays": []})
