@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from convgate.judging.subjects.loader import load_subject
+from convgate.judging.subjects.remote import Foreseen
 
 CALLS, TOGETHER, ROUNDS = 2_000, 50, 9
 # It returns a copy of its input, which costs next to nothing.
@@ -38,7 +39,7 @@ def main() -> None:
         sys.path.insert(0, folder)
         local, remote = load_subject("local:at_once"), load_subject("at_once")
         x = np.arange(32.0).reshape(1, 2, 4, 4)
-        several = [("im2col", (x, (3, 3)), OPTIONS)] * TOGETHER
+        several = [Foreseen("im2col", (x, (3, 3)), OPTIONS)] * TOGETHER
 
         def alone(subject: object) -> None:
             for _ in range(CALLS):

@@ -212,6 +212,10 @@ class Relations:
     sample: Callable[[Case], Iterator[Relation]]
     any_step: bool = False
 
+    def can_be_asked(self, on_lattice: bool, on_integers: bool) -> bool:
+        """Whether they can be asked on data that are on the lattice or not, with a step of 1 or not."""
+        return on_lattice if self.any_step else on_integers
+
 
 def turn(case: Case) -> int:
     """A number by which one case after the other takes another of some relations."""

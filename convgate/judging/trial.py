@@ -17,7 +17,7 @@ from convgate.judging.determined import undetermined
 from convgate.judging.norm_bound import NormBound, norm_bound
 from convgate.judging.relations import Recall
 from convgate.judging.subjects.loader import error_factor
-from convgate.judging.subjects.remote import allow, make_ahead
+from convgate.judging.subjects.remote import Foreseen, allow, make_ahead
 from convgate.oracle_list import Certified, real, torch_oracle, vectorized
 from convgate.problems.operators import Array, Arrays, Call, Operator, perform
 
@@ -165,6 +165,21 @@ class Trial:
         arrays = made[0].arrays
         return arrays, partial(self._recall, arrays)
 
+    def known_results(self) -> dict[str, tuple[list[tuple[int, ...]], list[Array | None]]]:
+        """Functions that have been called on the case's own data, with the shapes of these and the results.
+
+        Only of those that returned arrays of the right dtype, and None.
+        """
+        found = {}
+        for call in self._present():
+            outputs = self.outcome(call).outputs
+            results = [] if outputs is None else list(outputs.values())
+            dtype = DTYPES[self.case.dtype].type
+            if results and all(each is None or (type(each) is np.ndarray and each.dtype == dtype) for each in results):
+                shapes = [self.values[each].shape for each in call.arguments if isinstance(each, str)]
+                found[call.function] = (shapes, results)
+        return found
+
     def kept(self, arrays: Arrays) -> bool:
         """Whether arrays hold the case's data, to the last bit."""
         return all(
@@ -185,18 +200,16 @@ class Trial:
             usable = [each.arrays for each in self._calls.values() if each.kept]
             arrays = usable[0] if usable else self.arrays()
             if self.sampled and not self._calls:
-                self._make_ahead(call, arrays)
+                make_ahead(self.subject, [foreseen(each, arrays) for each in self._present()])
             outcome = self.call(call, arrays)
             self._calls[call.function] = Called(call, arrays, outcome, self.kept(arrays))
         return self._calls[call.function]
 
-    def _make_ahead(self, first: Call, arrays: Arrays) -> None:
-        """Have the calls of all outputs made together, as all of them will be asked for."""
+    def _present(self) -> list[Call]:
+        """The calls on the case's own data that will be made, as all outputs will be asked for."""
         makes = (self.operator.forward, self.operator.backward)
         calls = [make(self.problem) for make in makes if make is not None and self.rule is None]
-        present = [call for call in calls if not self.lacks(call)]
-        if len(present) > 1 and present[0] == first:
-            make_ahead(self.subject, [(call, arrays) for call in present])
+        return [call for call in calls if not self.lacks(call)]
 
     def _recall(self, own: Arrays, call: Call, arrays: Arrays) -> Mapping[str, Any] | None:
         """What the subject returned for a call of the case on its own data; None if this is another call.
@@ -389,6 +402,12 @@ class Trial:
             and not (abs(array) > (most if name in self.operator.linear_in else MOST_VALUES)).any()
             for name, array in self.values.items()
         )
+
+
+def foreseen(call: Call, arrays: Arrays) -> Foreseen:
+    """A call that will be made."""
+    arguments = [arrays[each] if isinstance(each, str) else each for each in call.arguments]
+    return Foreseen(call.function, arguments, call.options)
 
 
 def present(oracle: Any, call: Call, arrays: Arrays) -> dict[str, Any]:

@@ -370,10 +370,9 @@ def test_a_crash_in_such_a_message_is_the_outcome_of_the_call_that_crashes(
 def test_a_call_that_changes_its_input_says_nothing_of_the_next_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there, sizes = counted(tmp_path, "writes", monkeypatch)
+    there, _ = counted(tmp_path, "writes", monkeypatch)
     results = judge_trial(Trial(parse_spec("max_pool2d:h5w5k2"), there, sampled=True), ["grad_input", "purity"])
     assert [(each.check, each.verdict) for each in results] == [("grad_input", "passed"), ("purity", "failed")]
-    assert sizes[0] == 1
 
 
 def test_a_subject_may_be_run_by_another_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

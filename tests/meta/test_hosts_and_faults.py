@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from convgate.cases.spec import parse_spec
-from convgate.judging.checks import judge
+from convgate.judging.checks import judge_trial
 from convgate.judging.subjects import python_host
 from convgate.judging.subjects.remote import RemoteSubject
+from convgate.judging.trial import Trial
 from convgate.problems.operators import FUNCTIONS
 from convgate.run.state_leaks import make_calls
 from convgate.selftest.faults import CATALOGUE, subject_of
@@ -54,17 +55,19 @@ def taken_apart(message: bytes) -> tuple[dict[str, Any], bytearray]:
     return json.loads(message[size : size + length]), bytearray(message[size + length :])
 
 
-def seen(name: str, *, remote: bool) -> list[tuple[str, str, str, str]]:
+def seen(name: str, *, remote: bool, sampled: bool) -> list[tuple[str, str, str, str]]:
     fault = CATALOGUE[name]
     subject = subject_of(fault)
     there = RemoteSubject(InThisProcess(subject)) if remote else subject  # type: ignore[arg-type]
     if fault.after:
         make_calls(parse_spec(fault.after), there)
-    results = judge(parse_spec(fault.spec), there)
+    results = judge_trial(Trial(parse_spec(fault.spec), there, sampled=sampled))
     unseen = "finite_difference" if name in SEEN_LESS else ""
     return [(each.check, each.verdict, each.symptom, each.message) for each in results if each.check != unseen]
 
 
+@pytest.mark.parametrize("sampled", [False, True])
 @pytest.mark.parametrize("name", ASKED)
-def test_a_fault_shows_through_the_protocol_as_it_does_in_this_process(name: str) -> None:
-    assert seen(name, remote=True) == seen(name, remote=False)
+def test_a_fault_shows_through_the_protocol_as_it_does_in_this_process(name: str, sampled: bool) -> None:
+    """Call by call, and with all calls of a case in one or two messages."""
+    assert seen(name, remote=True, sampled=sampled) == seen(name, remote=False, sampled=sampled)

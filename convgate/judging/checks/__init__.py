@@ -4,7 +4,7 @@ To add a check, add a file here and a line below, or an entry point of another p
 ``convgate.checks``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from convgate.cases.case import Case
@@ -16,8 +16,11 @@ from convgate.judging.checks.invalid_arguments import INVALID_ARGUMENTS
 from convgate.judging.checks.layout import LAYOUT
 from convgate.judging.checks.outputs import DIRECT, SPECIAL_VALUES
 from convgate.judging.checks.purity import PURITY
+from convgate.judging.checks.relational import can_be_asked
+from convgate.judging.foresight import calls_of
 from convgate.judging.relations import Relations
 from convgate.judging.subjects.loader import load_subject
+from convgate.judging.subjects.remote import RemoteSubject, make_ahead
 from convgate.judging.trial import Trial
 from convgate.plugins import Table
 from convgate.results.verdicts import DEATHS, Result
@@ -77,9 +80,26 @@ def judge(case: Case, subject: Any, checks: Iterable[str] | None = None) -> tupl
     return judge_trial(Trial(case, load_subject(subject) if isinstance(subject, str) else subject), asked)
 
 
+def foresee(trial: Trial, checks: Sequence[Check]) -> None:
+    """Have the calls of relations made in one message, where the subject is in another process and all will be made."""
+    if not isinstance(trial.subject, RemoteSubject) or not trial.sampled or trial.rule is not None:
+        return
+    known = trial.known_results()
+    own, recall = trial.own_arrays()
+    rehearsed = [
+        (relation, *((trial.arrays(), None) if relation.repeats else (own, recall)))
+        for check in checks
+        if check.relations is not None and check.relations.can_be_asked(trial.on_lattice, trial.on_integers)
+        for relation in check.relations.sample(trial.case)
+        if can_be_asked(relation, trial)
+    ]
+    make_ahead(trial.subject, calls_of(rehearsed, known))
+
+
 def judge_trial(trial: Trial, checks: Iterable[str] | None = None) -> tuple[Result, ...]:
     """Run the checks that apply to a trial's case, as `judge` does."""
     asked = checks_for(trial.case).intersection(CHECKS if checks is None else checks)
+    foresee(trial, [check for name, check in CHECKS.items() if name in asked])
     results = []
     for name, check in CHECKS.items():
         if name in asked and check.of_arguments == (trial.rule is not None):

@@ -14,13 +14,12 @@ from convgate.problems.operators import Arrays, ResultsError
 from convgate.problems.plain import NotPlainError, type_name
 from convgate.results.verdicts import Result
 
-__all__ = ["judge_relation", "judge_relations"]
+__all__ = ["can_be_asked", "judge_relation", "judge_relations"]
 
 
 def judge_relation(check: str, relation: Relation, trial: Trial) -> Result:
     """Judge whether one relation holds."""
-    there = all(callable(getattr(trial.subject, name, None)) for name in relation.functions)
-    if not there or not all(supports(trial.subject, problem) for problem in relation.also):
+    if not can_be_asked(relation, trial):
         return Result(check, "unsupported", message=relation.name)
     arrays, recall = (trial.arrays(), None) if relation.repeats else trial.own_arrays()
     found = judge_on(check, relation, trial, arrays, recall)
@@ -28,6 +27,12 @@ def judge_relation(check: str, relation: Relation, trial: Trial) -> Result:
         # a call before this one has changed them
         return judge_on(check, relation, trial, trial.arrays(), None)
     return found
+
+
+def can_be_asked(relation: Relation, trial: Trial) -> bool:
+    """Whether a subject has the functions of a relation, and supports its other problems."""
+    there = all(callable(getattr(trial.subject, name, None)) for name in relation.functions)
+    return there and all(supports(trial.subject, problem) for problem in relation.also)
 
 
 def judge_on(check: str, relation: Relation, trial: Trial, arrays: Arrays, recall: Recall | None) -> Result:
@@ -91,7 +96,7 @@ def judge_relations(check: str, relations: Relations, trial: Trial) -> Result | 
     Relations that move the data by a step, or add to them, need a lattice of integers; those about effects on
     arguments and about memory layout can use a lattice with any step.
     """
-    if not (trial.on_lattice if relations.any_step else trial.on_integers):
+    if not relations.can_be_asked(trial.on_lattice, trial.on_integers):
         return None
     asked = relations.sample if trial.sampled else relations.together
     found = worst(check, (judge_relation(check, relation, trial) for relation in asked(trial.case)))

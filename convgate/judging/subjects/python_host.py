@@ -288,8 +288,10 @@ class Server:
         moved = {number: reply.add(*each) for number, each in changed.items() if each is not None}
         if moved:
             found["changed"] = moved
-        if "hold" not in call:
+        if not call.get("hold"):
+            # others are watched from now on, or none
             self.held.clear()
+        if "hold" not in call:
             return found
         rewritten = [
             [number, place, reply.add(*pack(array, layout=False))]

@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,20 @@ from convgate.judging.subjects import python_host
 from convgate.judging.subjects.host import Host, HostDiedError
 from convgate.judging.subjects.python_host import MOST_HELD, memory_of, pack, unpack
 from convgate.judging.subjects.wire import ProtocolError
-from convgate.problems.operators import FUNCTIONS, Arrays, Call
+from convgate.problems.operators import FUNCTIONS
 from convgate.problems.problem import Problem, as_options
 
-__all__ = ["PREFIXES", "RemoteError", "RemoteSubject", "allow", "command_of", "holding", "hurried", "make_ahead"]
+__all__ = [
+    "PREFIXES",
+    "Foreseen",
+    "RemoteError",
+    "RemoteSubject",
+    "allow",
+    "command_of",
+    "holding",
+    "hurried",
+    "make_ahead",
+]
 
 # Names of subjects that are no Python modules of this environment.
 PREFIXES = ("exec:", "lib:", "python:")
@@ -99,7 +109,7 @@ class RemoteSubject:
         self._several = bool(hello.get("several"))
         self._session: Session | None = None
         # calls that have been made ahead of time
-        self._ahead: list[Ahead] = []
+        self._ahead: list[tuple[Foreseen, Answered]] = []
         for name in hello["functions"]:
             if name in FUNCTIONS:
                 setattr(self, name, partial(self._call, name))
@@ -117,23 +127,21 @@ class RemoteSubject:
             raise exception_of(reply)
         return reply.get(question)
 
-    def make_ahead(self, calls: Sequence[tuple[str, Sequence[Any], Mapping[str, Any]]]) -> None:
-        """Make calls in one message, for those that ask for the same next, in this order.
+    def make_ahead(self, calls: Sequence["Foreseen"]) -> None:
+        """Make calls in one message, for whoever asks for the same later, in this order; forget those made before.
 
-        Parameters
-        ----------
-        calls : sequence of (str, sequence, dict)
-            Function, arguments and options of each.
+        Each message costs two changes of context, and after each of them a process is slow for a while.
         """
-        if not self._several:
+        self._ahead = []
+        if not self._several or not calls:
             return
         request = Request(layouts=self._layouts)
-        for name, arguments, options in calls:
-            request.add(name, arguments, options)
+        for each in calls:
+            request.add(each.name, each.arguments, each.options, each.hold)
         # if it dies, which call it was and how that ends is found out when they are made one by one
         with suppress(HostDiedError):
             made = self._made(request, len(calls) * self._seconds)
-            self._ahead = [Ahead(*call, outcome) for call, outcome in zip(calls, made, strict=True)]
+            self._ahead = list(zip(calls, made, strict=True))
 
     @property
     def _seconds(self) -> float:
@@ -149,32 +157,34 @@ class RemoteSubject:
         """
         reply, body = self.host.ask(request.header(), request.blocks, seconds)
         with readable(self.host):
-            found, memory = received(reply["arrays"], body, request.sent)
-            outcomes = [Answered(each, request.sent, found, memory) for each in reply["replies"]]
+            own = own_arrays(reply["arrays"], body)
+            outcomes = [Answered(each, reply["arrays"], own, request.sent) for each in reply["replies"]]
             if len(outcomes) != len(request.calls):
                 raise ValueError(f"{len(request.calls)} calls have {len(outcomes)} replies")
         return outcomes
 
     def _call(self, name: str, *arguments: Any, **options: Any) -> Any:
-        ahead = self._ahead.pop(0) if self._ahead else None
-        if ahead is not None and ahead.is_of(name, arguments, options):
-            session, outcome = None, ahead.outcome
+        session = self._session
+        hold = None if session is None else session.number(self.host)
+        asked = Foreseen(name, arguments, options, hold)
+        place = next((n for n, (each, _) in enumerate(self._ahead) if each.is_same(asked)), None)
+        if place is not None:
+            foreseen, outcome = self._ahead[place]
+            del self._ahead[: place + 1]
+            outcome = outcome.with_arrays(foreseen, asked)
         else:
-            self._ahead, session = [], self._session
             request = Request(layouts=self._layouts)
-            request.add(name, arguments, options)
-            if session is not None:
-                request.calls[0]["hold"] = session.number(self.host)
+            request.add(name, arguments, options, hold)
             (outcome,) = self._made(request, self._seconds)
-        said, found = outcome.said, outcome.found
+        said = outcome.said
         with readable(self.host):
-            for place, number in said.get("changed", {}).items():
-                overwrite(outcome.sent[int(place)], found[number], outcome.memory[number])
+            for changed, number in said.get("changed", {}).items():
+                overwrite(outcome.sent[int(changed)], outcome.array(number), outcome.own[number][1])
                 # the calls after it were made on what the arrays were before
                 self._ahead = []
             if session is not None:
-                session.rewrite(said.get("rewritten", ()), found)
-            results = results_of(said, found)
+                session.rewrite(said.get("rewritten", ()), outcome)
+            results = results_of(said, outcome)
         if "error" in said:
             raise exception_of(said)
         if session is not None:
@@ -199,13 +209,59 @@ def readable(host: Host) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
+class Foreseen:
+    """A call: function, arguments and options, and its number among calls whose results are watched, if it is one."""
+
+    name: str
+    arguments: Sequence[Any]
+    options: Mapping[str, Any]
+    hold: int | None = None
+
+    def is_same(self, other: "Foreseen") -> bool:
+        """Whether it is the same call, with arrays that are the same to the last bit."""
+        return (
+            self.name == other.name
+            and self.hold == other.hold
+            and self.options == other.options
+            and len(self.arguments) == len(other.arguments)
+            and all(map(is_same, self.arguments, other.arguments))
+        )
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two arguments are equal values, or arrays with the same contents and layout."""
+    if one is other:
+        return True
+    if not (isinstance(one, np.ndarray) and isinstance(other, np.ndarray)):
+        return type(one) is type(other) and not isinstance(one, np.ndarray) and bool(one == other)
+    form = one.shape == other.shape and one.dtype == other.dtype and one.strides == other.strides
+    return form and one.tobytes() == other.tobytes()
+
+
+@dataclass(frozen=True)
 class Answered:
-    """What a host says of a call, with the arrays that were sent and those of the reply, and their memory."""
+    """What a host says of a call, with the arrays of the reply and those that were sent."""
 
     said: Mapping[str, Any]
+    entries: Sequence[Mapping[str, Any]]
+    own: Sequence[tuple[Array | None, bytearray | None]]
     sent: Sequence[Array]
-    found: Sequence[Array]
-    memory: Sequence[bytearray | None]
+
+    def array(self, number: int) -> Array:
+        """An array of the reply; what lies in the memory of another one in the host does so here."""
+        entry, (found, _) = self.entries[number], self.own[number]
+        if found is None:
+            kind, other = entry["shares"]
+            found = inside(self.sent[other] if kind == "request" else self.array(other), entry)
+        if "readonly" in entry:
+            found.flags.writeable = False
+        return found
+
+    def with_arrays(self, foreseen: Foreseen, asked: Foreseen) -> "Answered":
+        """The same for a call with other arrays of the same contents."""
+        places = {id(each): place for place, each in enumerate(foreseen.arguments)}
+        sent = [asked.arguments[places[id(each)]] if id(each) in places else each for each in self.sent]
+        return replace(self, sent=sent)
 
 
 class Request:
@@ -224,10 +280,11 @@ class Request:
         self.entries: list[dict[str, Any]] = []
         self.blocks: list[bytes] = []
 
-    def add(self, name: str, arguments: Sequence[Any], options: Mapping[str, Any]) -> None:
+    def add(self, name: str, arguments: Sequence[Any], options: Mapping[str, Any], hold: int | None = None) -> None:
         """Add a call; an array that another call has too is sent once."""
         words = [{"array": self._number(e)} if isinstance(e, np.ndarray) else {"value": e} for e in arguments]
-        self.calls.append({"call": name, "arguments": words, "options": options})
+        held = {} if hold is None else {"hold": hold}
+        self.calls.append({"call": name, "arguments": words, "options": options, **held})
 
     def header(self) -> dict[str, Any]:
         """What the message says."""
@@ -244,39 +301,10 @@ class Request:
         return len(self.sent) - 1
 
 
-@dataclass(frozen=True)
-class Ahead:
-    """A call that was made ahead of time, and what came of it."""
-
-    name: str
-    arguments: Sequence[Any]
-    options: Mapping[str, Any]
-    outcome: Answered
-
-    def is_of(self, name: str, arguments: Sequence[Any], options: Mapping[str, Any]) -> bool:
-        """Whether it is this very call."""
-        return (
-            self.name == name
-            and self.options == options
-            and len(self.arguments) == len(arguments)
-            and all(map(is_same, self.arguments, arguments))
-        )
-
-
-def is_same(one: Any, other: Any) -> bool:
-    """Whether two arguments are the same array, or equal values."""
-    return one is other or (not isinstance(one, np.ndarray) and not isinstance(other, np.ndarray) and one == other)
-
-
-def make_ahead(subject: Any, calls: Sequence[tuple[Call, Arrays]]) -> None:
-    """Have calls made in one message where the subject runs in a host that takes several; they must come next."""
+def make_ahead(subject: Any, calls: Sequence[Foreseen]) -> None:
+    """Have calls made in one message where the subject runs in a host that takes several."""
     if isinstance(subject, RemoteSubject):
-        subject.make_ahead(
-            [
-                (call.function, [a[e] if isinstance(e, str) else e for e in call.arguments], call.options)
-                for call, a in calls
-            ]
-        )
+        subject.make_ahead(calls)
 
 
 def allow(subject: Any, work: int) -> None:
@@ -316,12 +344,12 @@ class Session:
         """Watch the results of a call."""
         self.results.append(results if len(self.results) < MOST_HELD else ())
 
-    def rewrite(self, rewritten: Sequence[Sequence[int]], found: Sequence[Array]) -> None:
+    def rewrite(self, rewritten: Sequence[Sequence[int]], outcome: Answered) -> None:
         """Give results of earlier calls the values that they have now."""
         for number, place, where in rewritten:
             array, writeable = self.results[number][place], self.results[number][place].flags.writeable
             array.flags.writeable = True
-            array[...] = found[where]
+            array[...] = outcome.array(where)
             array.flags.writeable = writeable
 
 
@@ -338,28 +366,19 @@ def holding(subject: Any) -> Iterator[None]:
         subject._session = None  # noqa: SLF001
 
 
-def received(
-    entries: Sequence[Mapping[str, Any]], body: bytearray, sent: Sequence[Array]
-) -> tuple[list[Array], list[bytearray | None]]:
-    """The arrays of a reply, and the memory of those that came with a layout; what they share they share here too."""
-    own = list(unpack([dict(each) for each in entries if "shares" not in each and "empty" not in each], body))[::-1]
-    found: list[Array] = []
-    memory: list[bytearray | None] = []
+def own_arrays(entries: Sequence[Mapping[str, Any]], body: bytearray) -> list[tuple[Array | None, bytearray | None]]:
+    """The arrays of a reply and, of those that came with a layout, the memory; None for those that share another's."""
+    found = list(unpack([dict(each) for each in entries if "shares" not in each and "empty" not in each], body))[::-1]
+    own: list[tuple[Array | None, bytearray | None]] = []
     for each in entries:
-        block = None
         if "empty" in each:
-            found.append(empty(each["dtype"], tuple(each["shape"])))
+            own.append((empty(each["dtype"], tuple(each["shape"])), None))
         elif "shares" in each:
-            kind, number = each["shares"]
-            found.append(inside(sent[number] if kind == "request" else found[number], each))
+            own.append((None, None))
         else:
-            array, start, end = own.pop()
-            found.append(array)
-            block = body[start:end] if "strides" in each else None
-        if "readonly" in each:
-            found[-1].flags.writeable = False
-        memory.append(block)
-    return found, memory
+            array, start, end = found.pop()
+            own.append((array, body[start:end] if "strides" in each else None))
+    return own
 
 
 def empty(dtype: str, shape: tuple[int, ...]) -> Array:
@@ -396,15 +415,15 @@ def overwrite(mine: Array, theirs: Array, memory: bytearray | None) -> None:
         changing.dtype, changing.shape = theirs.dtype, theirs.shape
 
 
-def results_of(outcome: Mapping[str, Any], arrays: Sequence[Array]) -> tuple[Any, ...]:
+def results_of(said: Mapping[str, Any], outcome: Answered) -> tuple[Any, ...]:
     """What a call returned, entry by entry; of what is no array there is a stand-in with the name of its class."""
-    if "error" in outcome:
+    if "error" in said:
         return ()
-    outputs = outcome["outputs"]
-    if not isinstance(outputs, list) or not (outputs or "returned" in outcome):
-        raise ValueError(f"a reply must have outputs or an error, got {sorted(outcome)}")
+    outputs = said["outputs"]
+    if not isinstance(outputs, list) or not (outputs or "returned" in said):
+        raise ValueError(f"a reply must have outputs or an error, got {sorted(said)}")
     return tuple(
-        None if each is None else stand_in(str(each["type"]))() if isinstance(each, dict) else arrays[int(each)]
+        None if each is None else stand_in(str(each["type"]))() if isinstance(each, dict) else outcome.array(int(each))
         for each in outputs
     )
 
