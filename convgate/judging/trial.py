@@ -16,6 +16,7 @@ from convgate.judging.compare import Bound, Copied
 from convgate.judging.determined import undetermined
 from convgate.judging.norm_bound import NormBound, norm_bound
 from convgate.judging.relations import Recall
+from convgate.judging.subjects.host import HostDiedError
 from convgate.judging.subjects.loader import error_factor
 from convgate.judging.subjects.remote import Foreseen, allow, make_ahead
 from convgate.oracle_list import Certified, real, torch_oracle, vectorized
@@ -165,14 +166,17 @@ class Trial:
         arrays = made[0].arrays
         return arrays, partial(self._recall, arrays)
 
-    def known_results(self) -> dict[str, tuple[list[tuple[int, ...]], list[Array | None]]]:
+    def known_results(self) -> dict[str, tuple[list[tuple[int, ...]], list[Array | None]]] | None:
         """Functions that have been called on the case's own data, with the shapes of these and the results.
 
-        Only of those that returned arrays of the right dtype, and None.
+        Only of those that returned arrays of the right dtype, and None. None at all if a call crashes or hangs.
         """
         found = {}
         for call in self._present():
-            outputs = self.outcome(call).outputs
+            outcome = self.outcome(call)
+            if isinstance(outcome.error, HostDiedError):
+                return None
+            outputs = outcome.outputs
             results = [] if outputs is None else list(outputs.values())
             dtype = DTYPES[self.case.dtype].type
             if results and all(each is None or (type(each) is np.ndarray and each.dtype == dtype) for each in results):

@@ -330,6 +330,8 @@ def max_pool2d_backward(grad_output, x, kernel_size, **options):
     CALLS.append("backward")
     if MODE == "crashes":
         os.abort()
+    while MODE == "hangs":
+        pass
     return impl.max_pool2d_backward(grad_output, x, kernel_size, **options)
 """
 
@@ -387,3 +389,13 @@ def test_a_subject_may_be_run_by_another_python(tmp_path: Path, monkeypatch: pyt
         load_subject(f"python:{sys.executable}")
     with pytest.raises(SubjectError, match="No module named 'numpyless'"):
         load_subject(f"python:{sys.executable} numpyless")
+
+
+def test_what_hangs_is_not_asked_for_several_calls_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there, sizes = counted(tmp_path, "hangs", monkeypatch)
+    there.host.seconds = 0.3
+    trial = Trial(parse_spec("max_pool2d:h5w5k2"), there, sampled=True)
+    assert [each.verdict for each in judge_trial(trial, ["forward", "grad_input"])] == ["passed", "timed_out"]
+    assert sizes == [2, 1, 1]
+    judge_trial(Trial(parse_spec("max_pool2d:h5w5k2"), there, sampled=True), ["forward"])
+    assert sizes == [2, 1, 1, 1]

@@ -20,7 +20,7 @@ from convgate.judging.checks.relational import can_be_asked
 from convgate.judging.foresight import calls_of
 from convgate.judging.relations import Relations
 from convgate.judging.subjects.loader import load_subject
-from convgate.judging.subjects.remote import RemoteSubject, make_ahead
+from convgate.judging.subjects.remote import make_ahead, takes_several
 from convgate.judging.trial import Trial
 from convgate.plugins import Table
 from convgate.results.verdicts import DEATHS, Result
@@ -82,9 +82,11 @@ def judge(case: Case, subject: Any, checks: Iterable[str] | None = None) -> tupl
 
 def foresee(trial: Trial, checks: Sequence[Check]) -> None:
     """Have the calls of relations made in one message, where the subject is in another process and all will be made."""
-    if not isinstance(trial.subject, RemoteSubject) or not trial.sampled or trial.rule is not None:
+    if not takes_several(trial.subject) or not trial.sampled or trial.rule is not None:
         return
     known = trial.known_results()
+    if known is None:
+        return
     own, recall = trial.own_arrays()
     rehearsed = [
         (relation, *((trial.arrays(), None) if relation.repeats else (own, recall)))
@@ -109,4 +111,5 @@ def judge_trial(trial: Trial, checks: Iterable[str] | None = None) -> tuple[Resu
                 # each further call could crash or hang again
                 if result.verdict in DEATHS:
                     break
+    make_ahead(trial.subject, ())
     return tuple(results)

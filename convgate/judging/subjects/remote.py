@@ -31,6 +31,7 @@ __all__ = [
     "holding",
     "hurried",
     "make_ahead",
+    "takes_several",
 ]
 
 # Names of subjects that are no Python modules of this environment.
@@ -106,7 +107,7 @@ class RemoteSubject:
         self._layouts = bool(hello.get("layouts"))
         # beside the usual time for a call, for the work of the case at hand
         self.more_seconds = 0.0
-        self._several = bool(hello.get("several"))
+        self.several = bool(hello.get("several"))
         self._session: Session | None = None
         # calls that have been made ahead of time
         self._ahead: list[tuple[Foreseen, Answered]] = []
@@ -133,14 +134,18 @@ class RemoteSubject:
         Each message costs two changes of context, and after each of them a process is slow for a while.
         """
         self._ahead = []
-        if not self._several or not calls:
+        if not self.several or not calls:
             return
         request = Request(layouts=self._layouts)
         for each in calls:
             request.add(each.name, each.arguments, each.options, each.hold)
-        # if it dies, which call it was and how that ends is found out when they are made one by one
-        with suppress(HostDiedError):
-            made = self._made(request, len(calls) * self._seconds)
+        try:
+            made = self._made(request, self._seconds)
+        except HostDiedError as error:
+            # Which call it was, and how it ends, is found out when they are made one by one. What takes too long for
+            # all of them is asked for no more together.
+            self.several = error.verdict != "timed_out"
+        else:
             self._ahead = list(zip(calls, made, strict=True))
 
     @property
@@ -299,6 +304,11 @@ class Request:
         self.entries.append(entry)
         self.blocks.append(block)
         return len(self.sent) - 1
+
+
+def takes_several(subject: Any) -> bool:
+    """Whether a subject runs in a host that takes several calls in a message."""
+    return isinstance(subject, RemoteSubject) and subject.several
 
 
 def make_ahead(subject: Any, calls: Sequence[Foreseen]) -> None:
