@@ -31,9 +31,10 @@ from convgate.diagnosis.data_conditions import SEEDS
 from convgate.diagnosis.moves import LEAST
 from convgate.diagnosis.neighbours import around, at_threshold, varied, whole_blocks
 from convgate.diagnosis.repeats import REPEATABLE, repeated_calls
-from convgate.judging.checks import OUTPUTS, judge
+from convgate.judging.checks import OUTPUTS, judge_trial
 from convgate.judging.checks.outputs import judge_whatever_data
 from convgate.judging.subjects.loader import wants
+from convgate.judging.subjects.remote import make_ahead, takes_several
 from convgate.judging.trial import Trial
 from convgate.problems.axis import with_options
 from convgate.problems.problem import replace_axis
@@ -363,9 +364,13 @@ def probe(case: Case, subject: Any, failure: Result, *, of_empty: bool = False) 
     passing = []
     shown = {"passed", "vacuous"} if of_empty and case.problem.batch == 0 else {"passed"}
     bilinear = case.fill == "lattice" and not case.operator.chooses
-    for seed in range(case.seed, case.seed + (LATTICE_SEEDS if bilinear else SEEDS)):
-        candidate = replace(case, seed=seed)
-        results = list(judge_again(candidate, subject, failure))
+    seeds = range(case.seed, case.seed + (LATTICE_SEEDS if bilinear else SEEDS))
+    trials = [Trial(replace(case, seed=seed), subject) for seed in seeds]
+    if is_of_output(failure) and takes_several(subject):
+        make_ahead(subject, list(chain.from_iterable(trial.foreseen(failure.output) for trial in trials)))
+    for trial in trials:
+        candidate = trial.case
+        results = list(judge_again(trial, failure))
         failures = [result for result in results if result.verdict in FAILING]
         if any(ending(result) != ending(failure) for result in failures):
             return None
@@ -381,15 +386,21 @@ def ending(result: Result) -> str:
     return result.symptom if result.symptom in ENDINGS else ""
 
 
-def judge_again(case: Case, subject: Any, failure: Result) -> Iterable[Result]:
+def is_of_output(failure: Result) -> bool:
+    """Whether a failure is one of an output compared with an oracle."""
+    direct = failure.check in OUTPUTS or failure.check == "special_values"
+    return direct and not failure.relation.endswith(REPEATABLE)
+
+
+def judge_again(trial: Trial, failure: Result) -> Iterable[Result]:
     """Results of the failed check on another case; for an output those of the oracles, also with special values."""
     if failure.relation.endswith(REPEATABLE):
-        again = repeated_calls(case, subject, failure.relation)
+        again = repeated_calls(trial.case, trial.subject, failure.relation)
         return [] if again is None else [again]
-    if failure.check in OUTPUTS or failure.check == "special_values":
-        result = judge_whatever_data(failure.output, Trial(case, subject))
+    if is_of_output(failure):
+        result = judge_whatever_data(failure.output, trial)
         return [] if result is None else [result]
-    return judge(case, subject, [failure.check])
+    return judge_trial(trial, [failure.check])
 
 
 def rule_of(case: Case) -> str:

@@ -209,6 +209,13 @@ class Trial:
             self._calls[call.function] = Called(call, arrays, outcome, self.kept(arrays))
         return self._calls[call.function]
 
+    def foreseen(self, output: str) -> list[Foreseen]:
+        """The call that returns an output, on the case's own data, if it will be made."""
+        call = self.call_producing(output)
+        if call is None or self.lacks(call) or self.rule is not None:
+            return []
+        return [foreseen(call, self.arrays())]
+
     def _present(self) -> list[Call]:
         """The calls on the case's own data that will be made, as all outputs will be asked for."""
         makes = (self.operator.forward, self.operator.backward)
