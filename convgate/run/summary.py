@@ -10,6 +10,7 @@ from convgate.cases.spec import parse_spec
 from convgate.judging.checks import CHECKS
 from convgate.judging.checks.check import DEFINITION, DIFFERENCES, IDENTITIES, RULES
 from convgate.problems.operators import OPERATORS
+from convgate.problems.problem import as_options
 from convgate.results.coverage import CoverageMap
 from convgate.results.record import MAX_UNSUPPORTED, RunRecord
 from convgate.results.summary import CaseFacts, Summary
@@ -62,7 +63,8 @@ def facts_of(spec: str) -> CaseFacts:
     vector = vector_of(case)
     features = features_of(case.problem.operator) if vector is not None else ()
     classes = {each.name: each.classes[number] for each, number in zip(features, vector or (), strict=True)}
-    return CaseFacts(msgspec.to_builtins(case), classes)
+    arguments = msgspec.to_builtins(case) | {"problem": msgspec.to_builtins(as_options(case.problem))}
+    return CaseFacts(arguments, classes)
 
 
 def command_of(record: RunRecord) -> str:

@@ -59,4 +59,5 @@ def error_factor(problem: Any) -> float:
     pixels = max(height * width, out_height * out_width)
     overlaps = 4 * problem.kernel_size[0] * problem.kernel_size[1]
     roundings = 4 * (height + width + overlaps) + 12
-    return max(1.0, float(1.01 * roundings * sqrt(pixels) / problem.taps))
+    taps = problem.kernel_size[0] * problem.kernel_size[1]
+    return max(1.0, float(1.01 * roundings * sqrt(pixels) / taps))

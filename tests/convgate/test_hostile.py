@@ -327,7 +327,7 @@ def test_a_bug_with_several_symptoms_is_one_failure(tmp_path: Path) -> None:
     )
     ended = gate(tmp_path, "swaps")
     assert ended.stdout.count("convgate replay") == 1
-    assert "stride_h != stride_w (" in ended.stdout
+    assert "fails when stride_h != stride_w" in ended.stdout
 
 
 def test_what_raises_and_what_is_wrong_under_the_same_conditions_is_one_failure(tmp_path: Path) -> None:

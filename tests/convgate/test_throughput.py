@@ -103,14 +103,20 @@ def test_time_belongs_to_the_innermost_code_that_is_listed(names: list[str], who
 
 
 def test_it_is_seen_which_check_is_at_work_in_whose_code_and_the_checks_stay_as_they_were() -> None:
-    before, seen, end = dict(CHECKS), Counter[tuple[str, str]](), time.process_time() + 0.4
+    before, seen, start = dict(CHECKS), Counter[tuple[str, str]](), time.process_time()
     with rates.looked_at(seen):
-        while time.process_time() < end:
+        # for as long as it takes until each has been at work at one of the moments
+        while (spent := time.process_time() - start) < 0.4 or (spent < 10 and not seen_all(seen)):
             judge(SMALL["conv2d"], impl)
     assert before == dict(CHECKS)
     checks, callees = ({pair[i] for pair in seen} for i in (0, 1))
     assert {"purity", "identity"} < checks <= {"", *CHECKS}
     assert {"the subject", "the engine"} < callees <= set(rates.CALLEES)
+
+
+def seen_all(seen: Counter[tuple[str, str]]) -> bool:
+    checks, callees = ({pair[i] for pair in seen} for i in (0, 1))
+    return {"purity", "identity"} <= checks and {"the subject", "the engine"} <= callees
 
 
 def test_rates_count_every_case_and_refuse_to_time_what_fails(monkeypatch: pytest.MonkeyPatch) -> None:
