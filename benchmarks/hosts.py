@@ -17,7 +17,7 @@ from convgate.judging.subjects.loader import load_subject
 from convgate.judging.subjects.remote import Foreseen
 
 CALLS, TOGETHER, ROUNDS = 2_000, 50, 9
-# It returns a copy of its input, which costs next to nothing.
+# It only copies its input, so nearly all of the time is spent on the protocol.
 SUBJECT = "def im2col(x, kernel_size, **options):\n    return x.copy()\n"
 OPTIONS = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1)}
 

@@ -58,8 +58,8 @@ ENOUGH = 20
 MOST_RIVALS, MOST_WITH_DATA = 8, 300
 # Number of passing cases that meet the description whose data are tried on failing cases, and number of the latter.
 MOST_AT_ODDS, CLOSER = 4, 8
-# So many seeds will do on the lattice for what is bilinear in the data, which hides next to nothing (Schwartz and
-# Zippel). A maximum can, and so can other data.
+# Number of seeds on the lattice for operators that are bilinear in the data: these almost never hide a fault (Schwartz
+# and Zippel). Maxima and other data can.
 LATTICE_SEEDS = 2
 # Symptoms of calls without a result. They are other failures than wrong results.
 ENDINGS = frozenset({"raised", "crashed", "timed out"})
@@ -290,7 +290,7 @@ def parts_of(conditions: Sequence[str]) -> int:
 
 
 def candidates(probes: Sequence[Probe], found: Sequence[Conjunction], stream: Stream, count: int) -> dict[Case, None]:
-    """Cases around those that fail, so many at random, and at the thresholds that descriptions name, by size."""
+    """Cases around failing ones: `count` random ones, and those at the thresholds that descriptions name, by size."""
     origin = probes[0].cases[0]
     known = [each.cases[0] for each in probes if each.fails]
     texts = dict.fromkeys(chain.from_iterable(each.conditions for each in found[:MOST_RIVALS]))

@@ -12,7 +12,8 @@ import numpy as np
 
 from convgate.judging.relations import Recall, Relation, evaluate
 from convgate.judging.subjects.remote import Foreseen
-from convgate.problems.operators import Array, Arrays
+from convgate.judging.trial import Known
+from convgate.problems.operators import Arrays
 
 __all__ = ["calls_of"]
 
@@ -32,7 +33,7 @@ class Rehearsal:
         Whether results are watched for changes by later calls.
     """
 
-    def __init__(self, known: dict[str, tuple[list[tuple[int, ...]], list[Array | None]]], *, watched: bool) -> None:
+    def __init__(self, known: Known, *, watched: bool) -> None:
         self.known, self.watched = known, watched
         self.calls: list[Foreseen] = []
 
@@ -51,7 +52,7 @@ class Rehearsal:
 
 def calls_of(
     relations: Iterable[tuple[Relation, Arrays, Recall | None]],
-    known: dict[str, tuple[list[tuple[int, ...]], list[Array | None]]],
+    known: Known,
 ) -> list[Foreseen]:
     """The calls that relations will make on arrays, in their order."""
     found: list[Foreseen] = []

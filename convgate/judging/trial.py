@@ -22,7 +22,7 @@ from convgate.judging.subjects.remote import Foreseen, allow, make_ahead
 from convgate.oracle_list import Certified, real, torch_oracle, vectorized
 from convgate.problems.operators import Array, Arrays, Call, Operator, perform
 
-__all__ = ["RAISED", "Outcome", "Trial"]
+__all__ = ["RAISED", "Known", "Outcome", "Trial"]
 
 # A subject is foreign code: whatever it raises is a finding, an attempt to end the program or a panic in Rust too.
 RAISED = BaseException
@@ -74,6 +74,9 @@ class Called:
     outcome: Outcome
     kept: bool
 
+
+# Functions, with the shapes of the arrays of a call whose results are known, and these results.
+Known = dict[str, tuple[list[tuple[int, ...]], list[Array | None]]]
 
 # What a trial holds that is not the same for every subject.
 SUBJECTS_OWN = {"subject", "witnessed", "sampled", "_calls", "error_factor"}
@@ -166,12 +169,12 @@ class Trial:
         arrays = made[0].arrays
         return arrays, partial(self._recall, arrays)
 
-    def known_results(self) -> dict[str, tuple[list[tuple[int, ...]], list[Array | None]]] | None:
+    def known_results(self) -> Known | None:
         """Functions that have been called on the case's own data, with the shapes of these and the results.
 
         Only of those that returned arrays of the right dtype, and None. None at all if a call crashes or hangs.
         """
-        found = {}
+        found: Known = {}
         for call in self._present():
             outcome = self.outcome(call)
             if isinstance(outcome.error, HostDiedError):

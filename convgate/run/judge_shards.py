@@ -36,7 +36,7 @@ def judge_shards(
     Yields
     ------
     (Shard, Part)
-        A part has what is left of its shard, if anything.
+        The part says which cases of the shard are left to judge.
     """
     running = deque[tuple[Shard, Future[Part]]]()
     try:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from convgate.judging.subjects.host import CALL_SECONDS
+
 __all__ = ["Limits"]
 
 
@@ -40,7 +42,7 @@ class Limits:
         Shards that are handed to each worker ahead of time.
     """
 
-    case_seconds: float = 5.0
+    case_seconds: float = CALL_SECONDS
     covering_seconds: float = 120.0
     shard_seconds: float = 3600.0
     fresh_seconds: float = 60.0

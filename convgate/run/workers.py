@@ -99,7 +99,6 @@ def open_workers(
     jobs: int,
     first: Callable[..., None] | None = None,
     *arguments: Any,
-    tasks_each: int = 0,
     limits: Limits | None = None,
 ) -> Iterator[Workers]:
     """Worker processes that have made no call yet, with one thread each; ended when the block is left.
@@ -112,8 +111,6 @@ def open_workers(
         How many processes.
     first : callable or None
         What each does, with `arguments`, before its first task and outside of any task's time; it must come back.
-    tasks_each : int
-        After how many tasks another process takes the place of one; 0 if it is to stay.
     limits : Limits or None
         What their tasks are held to; None for the usual ones.
     """
@@ -124,7 +121,6 @@ def open_workers(
         context.set_forkserver_preload(PRELOADED)
     pool = ProcessPool(
         max_workers=jobs,
-        max_tasks=tasks_each,
         context=context,
         initializer=start,
         initargs=[dict(os.environ), first, arguments],

@@ -21,7 +21,7 @@ from convgate.judging.checks import judge, judge_trial
 from convgate.judging.subjects.host import Host, HostDiedError
 from convgate.judging.subjects.loader import SubjectError, load_subject
 from convgate.judging.subjects.python_host import message, pack, unpack
-from convgate.judging.subjects.remote import RemoteSubject, command_of
+from convgate.judging.subjects.remote import Foreseen, RemoteSubject, command_of
 from convgate.judging.subjects.wire import ClosedError, DeadlineError, ProtocolError, Reader, write_message
 from convgate.judging.trial import Trial
 from convgate.results.events import RunFinished
@@ -375,6 +375,18 @@ def test_a_call_that_changes_its_input_says_nothing_of_the_next_one(
     there, _ = counted(tmp_path, "writes", monkeypatch)
     results = judge_trial(Trial(parse_spec("max_pool2d:h5w5k2"), there, sampled=True), ["grad_input", "purity"])
     assert [(each.check, each.verdict) for each in results] == [("grad_input", "passed"), ("purity", "failed")]
+
+
+def test_after_a_call_that_changes_its_input_the_same_array_is_another_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was called ahead of time on the same array was called on what it held then."""
+    there, sizes = counted(tmp_path, "writes", monkeypatch)
+    x = np.zeros((1, 1, 2, 2))
+    options = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "ceil_mode": False}
+    there.make_ahead([Foreseen("max_pool2d", (x, (2, 2)), options)] * 2)
+    found = [there.max_pool2d(x, (2, 2), **options).item() for _ in range(2)]  # type: ignore[attr-defined]
+    assert (found, x.max(), sizes) == ([1, 2], 2, [2, 1])
 
 
 def test_a_subject_may_be_run_by_another_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

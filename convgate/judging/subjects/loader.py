@@ -89,7 +89,7 @@ def started(name: str) -> RemoteSubject:
 
 
 def not_loaded(name: str, what: str) -> str:
-    """What is said of a Python subject that cannot be loaded."""
+    """The message for a Python subject that cannot be loaded."""
     if name.endswith(".py"):
         what += "; a module's name has no .py"
     return (

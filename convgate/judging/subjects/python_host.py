@@ -433,7 +433,7 @@ def hello(subject: Any, functions: Sequence[str], *, layouts: bool) -> dict[str,
 
 
 def alone() -> bool:
-    """Whether this process has but one thread, so that copies of it can be made."""
+    """Whether this process has only one thread, so that it is safe to fork."""
     try:
         return sys.platform == "linux" and len(os.listdir("/proc/self/task")) == 1
     except OSError:
